@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -79,6 +80,9 @@ func checkEnvelope(t *testing.T, b []byte) {
 		if w, ok := want[name]; ok != (got != nil) || !bytes.Equal(w, got) {
 			t.Fatalf("%q: member %s = %q, want %q", b, name, got, w)
 		}
+	}
+	if !utf8.Valid(b) {
+		return // encoding/json replaces bad bytes in keys; ours stay as they are
 	}
 	seen := map[string]json.RawMessage{}
 	if err := ParseObject(b, func(k, v []byte) { seen[string(k)] = bytes.Clone(v) }); err != nil {
