@@ -1,0 +1,146 @@
+package arch
+
+import "strings"
+
+// kind says which rules a package lives under.
+type kind int
+
+const (
+	pure  kind = iota // values in, values out
+	shell             // owns goroutines, clocks, disks and sockets
+	tool              // tests, tools and checkers: free but for size and form
+)
+
+// rule is one line of the architecture's table.
+type rule struct {
+	prefix string   // package path, and everything below it
+	kind   kind     // pure, shell or tool
+	ours   []string // prefixes of our packages it may import, beside its own subtree
+	thirds []string // third-party modules it may import
+	// siblings: packages directly below prefix may import each other.
+	siblings bool
+}
+
+// Groups of packages that appear in several lines.
+var (
+	base    = []string{"substrate/scale", "substrate/hash", "substrate/fixed", "substrate/ss58", "substrate/crypto", "substrate/types", "substrate/trie"}
+	engines = []string{"substrate/blocktree", "substrate/babe", "substrate/grandpa", "substrate/light", "substrate/txpool", "substrate/sync", "substrate/state", "substrate/chainspec"}
+	shells  = []string{"substrate/chain", "substrate/store", "substrate/p2p", "substrate/author", "substrate/voter", "substrate/rpc", "substrate/keystore", "substrate/lifecycle"}
+
+	observability = []string{"github.com/prometheus/client_golang", "golang.org/x/sync"}
+)
+
+// forShell returns what a shell package of substrate may import: anything of
+// substrate but pallets, the framework's binding excepted.
+func forShell() []string { return join(base, engines, shells, []string{"substrate/frame"}) }
+
+// rules is the table. The longest matching prefix applies.
+var rules = []rule{
+	{prefix: "substrate/scale"},
+	{prefix: "substrate/hash", thirds: []string{"github.com/cespare/xxhash/v2", "golang.org/x/crypto"}},
+	{prefix: "substrate/fixed", ours: []string{"substrate/scale"}},
+	{prefix: "substrate/ss58", ours: []string{"substrate/hash"}, thirds: []string{"github.com/mr-tron/base58"}},
+	{prefix: "substrate/crypto", siblings: true, ours: []string{"substrate/scale", "substrate/hash", "substrate/fixed", "substrate/ss58"},
+		thirds: []string{"github.com/oasisprotocol/curve25519-voi", "github.com/decred/dcrd/dcrec/secp256k1/v4", "golang.org/x/crypto"}},
+	{prefix: "substrate/types", ours: []string{"substrate/scale", "substrate/hash", "substrate/fixed", "substrate/ss58", "substrate/crypto"}},
+	{prefix: "substrate/trie", ours: []string{"substrate/scale", "substrate/hash", "substrate/types"}},
+	{prefix: "substrate/frame", ours: base},
+	{prefix: "substrate/frame/frametest", ours: join(base, []string{"substrate/frame", "substrate/state"}), thirds: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
+	{prefix: "substrate/pallets", siblings: true, ours: join(base, engines, []string{"substrate/frame"})},
+	{prefix: "substrate/blocktree", ours: base},
+	{prefix: "substrate/babe", ours: base},
+	{prefix: "substrate/grandpa", ours: join(base, []string{"substrate/blocktree"})},
+	{prefix: "substrate/light", ours: join(base, engines)},
+	{prefix: "substrate/txpool", ours: join(base, engines)},
+	{prefix: "substrate/sync", ours: join(base, engines)},
+	{prefix: "substrate/state", ours: base},
+	{prefix: "substrate/chainspec", ours: join(base, engines)},
+
+	{prefix: "substrate/lifecycle", kind: shell, thirds: observability},
+	{prefix: "substrate/keystore", kind: shell, ours: join(base, []string{"substrate/lifecycle"}), thirds: []string{"golang.org/x/crypto"}},
+	{prefix: "substrate/store", kind: shell, ours: join(base, engines, []string{"substrate/lifecycle"}), thirds: join(observability, []string{"github.com/cockroachdb/pebble/v2"})},
+	{prefix: "substrate/chain", kind: shell, ours: forShell(), thirds: observability},
+	{prefix: "substrate/p2p", kind: shell, ours: forShell(), thirds: join(observability, []string{"github.com/libp2p", "github.com/multiformats"})},
+	{prefix: "substrate/author", kind: shell, ours: forShell(), thirds: observability},
+	{prefix: "substrate/voter", kind: shell, ours: forShell(), thirds: observability},
+	{prefix: "substrate/rpc", kind: shell, ours: forShell(), thirds: join(observability, []string{"github.com/coder/websocket"})},
+	{prefix: "substrate/example", kind: shell, ours: []string{"substrate"}, thirds: observability},
+
+	{prefix: "tee", siblings: true, ours: base},
+	{prefix: "mpow", siblings: true, ours: []string{"substrate", "tee"}},
+	{prefix: "gpos", siblings: true, ours: []string{"substrate"}},
+	{prefix: "dsm", siblings: true, ours: []string{"substrate"}},
+	{prefix: "runtime", ours: join(base, engines, []string{"substrate/frame", "substrate/pallets", "tee/dcap", "mpow", "gpos", "dsm"})},
+	{prefix: "client", kind: shell, ours: join(base, engines, []string{"substrate/frame/metadata", "substrate/lifecycle"}), thirds: join(observability, []string{"github.com/coder/websocket"})},
+	{prefix: "node", kind: shell, ours: []string{"substrate", "runtime", "client", "tee", "mpow", "gpos", "dsm", "console"},
+		thirds: join(observability, []string{"github.com/pelletier/go-toml/v2", "github.com/lmittmann/tint"})},
+	{prefix: "cmd", kind: shell, ours: []string{"node", "substrate", "runtime", "client", "tee", "mpow", "gpos", "dsm", "internal"},
+		thirds: join(observability, []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/lmittmann/tint", "github.com/pelletier/go-toml/v2", "github.com/vbauerster/mpb/v8", "golang.org/x/term"})},
+	{prefix: "internal", kind: tool, ours: []string{"."}, thirds: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
+	{prefix: "test", kind: tool, ours: []string{"."}},
+	{prefix: "bench", kind: tool, ours: []string{"."}},
+}
+
+// testThirds is what test files may import beside what their package may.
+var testThirds = []string{"pgregory.net/rapid", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "github.com/tetratelabs/wazero"}
+
+// mayReflect lists the pure packages that describe or bind Go types once, at start.
+var mayReflect = []string{"substrate/scale", "substrate/fixed", "substrate/types", "substrate/frame"}
+
+// mayFloat lists the files of pure code that compute in float64: the threshold
+// below which a slot claim wins is defined so.
+var mayFloat = []string{"substrate/babe/threshold.go"}
+
+// mayGo lists the packages that own goroutines: everybody else asks them.
+var mayGo = []string{"substrate/lifecycle"}
+
+// pureStd lists the packages of the standard library that pure code may import;
+// an entry covers the packages below it only when it ends in a slash.
+var pureStd = []string{
+	"bytes", "cmp", "container/", "embed", "encoding", "encoding/", "errors", "fmt", "hash", "hash/",
+	"io", "iter", "maps", "math", "math/big", "math/bits", "slices", "sort", "strconv", "strings",
+	"unicode", "unicode/", "unsafe",
+	"crypto", "crypto/aes", "crypto/cipher", "crypto/ecdsa", "crypto/ed25519", "crypto/elliptic",
+	"crypto/hkdf", "crypto/hmac", "crypto/pbkdf2", "crypto/sha256", "crypto/sha3", "crypto/sha512", "crypto/subtle",
+}
+
+// Size budgets, in lines.
+const (
+	maxFileLines    = 800
+	maxFuncLines    = 70
+	maxPackageLines = 5000
+)
+
+// find returns the line of the table for a package.
+func find(table []rule, path string) (rule, bool) {
+	var best rule
+	found := false
+	for _, r := range table {
+		if under(path, r.prefix) && (!found || len(r.prefix) > len(best.prefix)) {
+			best, found = r, true
+		}
+	}
+	return best, found
+}
+
+// under reports whether path is prefix or lies below it; "." covers everything.
+func under(path, prefix string) bool {
+	return prefix == "." || path == prefix || strings.HasPrefix(path, prefix+"/")
+}
+
+func underAny(path string, prefixes []string) bool {
+	for _, p := range prefixes {
+		if under(path, p) {
+			return true
+		}
+	}
+	return false
+}
+
+func join(lists ...[]string) []string {
+	var all []string
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
