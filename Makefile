@@ -1,0 +1,47 @@
+# Crust. "make build" makes bin/crust; "make test" is what a change must pass.
+VERSION ?= 0.1.0-dev
+COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+SEED    ?= 1
+COUNT   ?= 1
+STEP    := bin/testsum step
+
+.PHONY: build dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz interop \
+        interop-js gsrpc long fuzz-long bench weights generate testsum clean
+
+build: ; CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/crust ./cmd/crust
+dev: build ; bin/crust node --dev $(DEV_FLAGS)
+
+# What a change must pass: at most 20 minutes on two cores.
+test: lint units race fuzz $(if $(wildcard cmd/crust),interop)
+# While working: pure Go, no peers, no processes; less than 3 minutes.
+test-short: ; timeout 3m go test -short -timeout 150s ./...
+# The long runs: at most 45 minutes.
+test-full: long fuzz-long
+
+lint: gofmt tidy vet staticcheck
+gofmt: testsum
+	$(STEP) -timeout 1m gofmt -- sh -c 'test -z "$$(git ls-files -co --exclude-standard "*.go" | xargs -r gofmt -l | tee /dev/stderr)"'
+tidy: testsum ; $(STEP) -timeout 1m mod-tidy -- go mod tidy -diff
+vet: testsum ; $(STEP) -timeout 4m vet -- go vet ./...
+staticcheck: testsum ; $(STEP) -timeout 6m staticcheck -- go tool -modfile=internal/tools/go.mod staticcheck ./...
+units: testsum ; $(STEP) -kind go -timeout 6m units -- go test -json -timeout 5m ./...
+race: testsum ; $(STEP) -kind go -timeout 7m race -- go test -json -race -short -timeout 6m ./...
+fuzz: testsum ; $(STEP) -timeout 4m fuzz -- go run ./internal/cmd/fuzz -budget 3m
+long: testsum ; $(STEP) -kind go -timeout 28m long -- env CRUST_LONG=1 SEED=$(SEED) go test -json -timeout 27m ./...
+fuzz-long: testsum ; $(STEP) -timeout 14m fuzz-long -- go run ./internal/cmd/fuzz -budget 12m
+
+# The real binary, judged by independent clients.
+interop: interop-js gsrpc
+interop-js: build testsum test/interop/node_modules
+	$(STEP) -kind node -timeout 7m -dir test/interop interop-js -- node --test --test-concurrency=1 --test-reporter=tap
+gsrpc: build testsum ; $(STEP) -kind go -timeout 4m -dir test/interop/gsrpc gsrpc -- go test -json -timeout 3m ./...
+test/interop/node_modules: test/interop/package-lock.json
+	npm ci --prefix test/interop --ignore-scripts && touch $@
+
+# Benchmarks print for benchstat: "make bench COUNT=10 >new.txt" before and after a change.
+bench: ; go test -run '^$$' -bench . -benchmem -count=$(COUNT) -timeout 60m ./bench/...
+weights: ; go generate -run weights ./...
+generate: ; go generate ./...
+testsum: ; @go build -o bin/testsum ./internal/cmd/testsum
+clean: ; rm -rf bin out
