@@ -1,12 +1,13 @@
 package sr25519
 
 import (
-	"encoding/binary"
 	"hash"
+	"slices"
 
 	"github.com/oasisprotocol/curve25519-voi/curve"
 	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
-	"golang.org/x/crypto/blake2b"
+
+	"github.com/crustgo/crust/substrate/crypto/internal/batch"
 )
 
 // Batch checks many signatures with one equation,
@@ -100,7 +101,7 @@ func (b *Batch) Reset() {
 // Add adds a signature of msg by pub. msg is not kept.
 func (b *Batch) Add(pub [32]byte, msg []byte, sig [64]byte) {
 	if b.digest == nil {
-		b.digest = newDigest()
+		b.digest = batch.NewDigest("sr25519 batch")
 	}
 	b.failed = false
 	b.entries = append(b.entries, entry{})
@@ -168,67 +169,41 @@ func (b *Batch) Verify() bool {
 	return !b.failed
 }
 
-// VerifyEach reports of every signature whether it is valid. It finds a few
-// invalid ones by halving the batch, and gives up halving for single checks when
-// they turn out to be many.
+// VerifyEach reports of every signature whether it is valid. A few invalid ones
+// cost little more than another equation.
 func (b *Batch) VerifyEach() []bool {
-	valid := make([]bool, len(b.entries))
 	if len(b.entries) == 0 {
-		return valid
+		return nil
 	}
 	b.drawCoefficients()
-	budget := 3 * len(b.entries) // signatures to spend on equations
-	b.search(valid, 0, len(b.entries), b.failed, &budget)
-	return valid
+	return batch.Search{
+		Holds:   b.holds,
+		Valid:   b.valid,
+		Covered: func(i int) bool { return b.entries[i].key >= 0 },
+	}.Each(len(b.entries), b.failed)
 }
 
-// search marks the valid signatures of [lo, hi). knownBad says that the range's
-// equation is known to fail.
-func (b *Batch) search(valid []bool, lo, hi int, knownBad bool, budget *int) (allValid bool) {
-	const single = 4 // below this, an equation costs as much as its signatures
-	if hi-lo <= single || *budget < hi-lo {
-		allValid = true
-		for i := lo; i < hi; i++ {
-			e := &b.entries[i]
-			var diff curve.RistrettoPoint
-			valid[i] = e.key >= 0 && isSignature(&diff, &e.k, &b.keys[e.key].point, &e.s, &e.r)
-			allValid = allValid && valid[i]
-		}
-		return allValid
+// FirstInvalid returns the index of the first invalid signature, or -1.
+func (b *Batch) FirstInvalid() int {
+	if b.Verify() {
+		return -1
 	}
-	if !knownBad {
-		*budget -= hi - lo
-		if b.holds(lo, hi) {
-			for i := lo; i < hi; i++ {
-				valid[i] = b.entries[i].key >= 0
-				knownBad = knownBad || !valid[i]
-			}
-			return !knownBad
-		}
-	}
-	mid := lo + (hi-lo)/2
-	left := b.search(valid, lo, mid, false, budget)
-	right := b.search(valid, mid, hi, left, budget) // if not left, then right
-	return left && right
+	return slices.Index(b.VerifyEach(), false)
+}
+
+// valid checks one signature.
+func (b *Batch) valid(i int) bool {
+	e := &b.entries[i]
+	return e.key >= 0 && isSignature(&e.k, &b.keys[e.key].point, &e.s, &e.r)
 }
 
 // drawCoefficients sets the coefficient of every entry.
 func (b *Batch) drawCoefficients() {
-	var block [72]byte // digest of the batch, counter
-	b.digest.Sum(block[:0])
-	const perBlock = 4
-	var out [64]byte
-	for i := range b.entries {
-		if i%perBlock == 0 {
-			binary.LittleEndian.PutUint64(block[64:], uint64(i/perBlock))
-			out = blake2b.Sum512(block[:])
-		}
-		var z [32]byte
-		copy(z[:16], out[16*(i%perBlock):])
+	batch.Coefficients(b.digest, len(b.entries), func(i int, z *[32]byte) {
 		if _, err := b.entries[i].z.SetBits(z[:]); err != nil {
 			panic("sr25519: " + err.Error()) // only for a wrong length
 		}
-	}
+	})
 }
 
 // holds checks the equation over the entries [lo, hi), without those that
@@ -277,12 +252,4 @@ func (b *Batch) reserve(n int) {
 		b.pointP = make([]*curve.RistrettoPoint, n)
 	}
 	b.scalars, b.scalarP, b.pointP = b.scalars[:n], b.scalarP[:n], b.pointP[:n]
-}
-
-func newDigest() hash.Hash {
-	d, err := blake2b.New512([]byte("sr25519 batch"))
-	if err != nil {
-		panic("sr25519: " + err.Error()) // only for a key above 64 bytes
-	}
-	return d
 }

@@ -180,14 +180,6 @@ func TestVerifyAllInPieces(t *testing.T) {
 	}
 }
 
-func TestPieces(t *testing.T) {
-	for _, c := range []struct{ n, want int }{{0, 0}, {1, 1}, {1023, 1}, {1024, 2}, {2048, 2}, {2560, 3}, {10_240, 10}} {
-		if got := pieces(c.n); got != c.want {
-			t.Errorf("%d signatures: %d pieces, want %d", c.n, got, c.want)
-		}
-	}
-}
-
 var benchSizes = []int{8, 64, 256, 512, 1024, 2048}
 
 func perSignature(b *testing.B, n int) {

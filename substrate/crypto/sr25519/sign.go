@@ -31,18 +31,18 @@ func (p *KeyPair) Sign(msg []byte, rand *[32]byte) [64]byte {
 // Verify reports whether sig is a signature of msg by pub in the context
 // "substrate". Keys and signatures that do not decode are invalid, not errors.
 func Verify(pub [32]byte, msg []byte, sig [64]byte) bool {
-	var a, r, diff curve.RistrettoPoint
+	var a, r curve.RistrettoPoint
 	var s, k scalar.Scalar
 	if !parseSignature(&sig, &s, &r) || !decompress(&a, pub) {
 		return false
 	}
 	signatureChallenge(&k, pub[:], msg, sig[:32])
-	return isSignature(&diff, &k, &a, &s, &r)
+	return isSignature(&k, &a, &s, &r)
 }
 
-// isSignature checks s·B = R + k·A for one signature; diff is scratch space.
-func isSignature(diff *curve.RistrettoPoint, k *scalar.Scalar, a *curve.RistrettoPoint, s *scalar.Scalar, r *curve.RistrettoPoint) bool {
-	var negA curve.RistrettoPoint
+// isSignature checks s·B = R + k·A for one signature.
+func isSignature(k *scalar.Scalar, a *curve.RistrettoPoint, s *scalar.Scalar, r *curve.RistrettoPoint) bool {
+	var negA, diff curve.RistrettoPoint
 	negA.Neg(a)
 	return diff.TripleScalarMulBasepointVartime(k, &negA, s, r).IsIdentity()
 }
