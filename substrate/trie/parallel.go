@@ -1,0 +1,126 @@
+package trie
+
+// parallelMin is the number of changes from which splitting an update pays.
+const parallelMin = 64
+
+// part is a branch whose children are updated by separate tasks.
+type part struct {
+	w    work
+	old  *branch
+	s    slot // what it was
+	kids []partKid
+}
+
+type partKid struct {
+	nib  int
+	was  slot
+	task int   // index of the task that updates it, if sub is nil
+	sub  *part // the child is itself split
+}
+
+// task is a subtree that one goroutine updates.
+type task struct {
+	s     slot
+	ch    []Change
+	depth int
+	out   slot
+	err   error
+	u     *updater
+}
+
+// parallel is update at the root, with the large branches at the top split into
+// tasks for par.
+func (u *updater) parallel(root slot, ch []Change, par Par) (slot, error) {
+	var tasks []*task
+	top, err := u.split(root, ch, 0, max(len(ch)/16, 16), &tasks)
+	if err != nil {
+		return root, err
+	}
+	if top == nil {
+		return u.update(root, ch, 0)
+	}
+	par(len(tasks), func(i int) {
+		t := tasks[i]
+		t.u = newUpdater(u.ld, u.version, u.tick)
+		t.out, t.err = t.u.update(t.s, t.ch, t.depth)
+	})
+	for _, t := range tasks {
+		if t.err != nil {
+			return root, t.err
+		}
+		u.removed = append(u.removed, t.u.removed...)
+		u.added += t.u.added
+	}
+	return u.join(top, tasks)
+}
+
+// split plans the update of s. It returns nil if s is no branch, or if a change
+// falls on the branch itself: then one task does it all.
+func (u *updater) split(s slot, ch []Change, depth, large int, tasks *[]*task) (*part, error) {
+	if s.size < sizeBig {
+		return nil, nil
+	}
+	br, err := load(u.ld, u.version, &s, Path{ch[0].Key, depth}, u.tick)
+	if err != nil {
+		return nil, err
+	}
+	end := depth + int(br.nibbles)
+	if sharedBy(br, ch, depth) < int(br.nibbles) || 2*len(ch[0].Key) == end {
+		return nil, nil
+	}
+	p := &part{w: work{path: Path{ch[0].Key, end}, depth: depth}, old: br, s: s}
+	if br.value != valueNone {
+		p.w.value, p.w.packed, p.w.val = br.value, true, br.rec[br.valOff:br.refsOff]
+	}
+	for len(ch) > 0 {
+		k := partKid{nib: int(nibble(ch[0].Key, end))}
+		n := groupLen(len(ch), func(i int) byte { return nibble(ch[i].Key, end) })
+		k.was = br.child(k.nib)
+		if n > large {
+			if k.sub, err = u.split(k.was, ch[:n], end+1, large, tasks); err != nil {
+				return nil, err
+			}
+			if k.sub != nil && k.was.br == nil {
+				br.kid(k.nib).Store(k.sub.old)
+			}
+		}
+		if k.sub == nil {
+			k.task = len(*tasks)
+			*tasks = append(*tasks, &task{s: k.was, ch: ch[:n], depth: end + 1})
+		}
+		p.kids = append(p.kids, k)
+		ch = ch[n:]
+	}
+	return p, nil
+}
+
+// join makes the branch of p from what the tasks made of its children.
+func (u *updater) join(p *part, tasks []*task) (slot, error) {
+	changed := false
+	for i := range p.kids {
+		k := &p.kids[i]
+		var out slot
+		if k.sub != nil {
+			var err error
+			if out, err = u.join(k.sub, tasks); err != nil {
+				return out, err
+			}
+		} else {
+			out = tasks[k.task].out
+		}
+		if out.ref != k.was.ref || out.size != k.was.size {
+			p.w.set(k.nib, out)
+			changed = true
+		} else if k.was.br == nil && out.br != nil {
+			p.old.kid(k.nib).Store(out.br)
+		}
+	}
+	if !changed {
+		return p.s, nil
+	}
+	out, err := u.finish(&p.w, p.old)
+	if err == nil && p.s.size == sizeBig && out.size != sizeBig {
+		u.remove(Path{p.w.path.Key, p.w.depth})
+	}
+	return out, err
+}
