@@ -1,5 +1,11 @@
 package state
 
+import (
+	"errors"
+
+	"github.com/crustgo/crust/substrate/trie"
+)
+
 // View is the state at one block, read only. It is safe for concurrent use.
 type View interface {
 	// Get returns the value of key, which must not be modified, and whether there is one.
@@ -19,9 +25,13 @@ type Iterator interface {
 }
 
 // Change is one key that a block writes. Changes travel sorted by key, each key once.
-type Change struct {
-	Key     []byte
-	Value   []byte // nil when Deleted
-	Deleted bool
-	HadOld  bool // the key had a value before the block
-}
+// HadOld says that execution read the key in the parent's state and found a
+// value; if it did not look, it leaves HadOld false.
+type Change = trie.Change
+
+// ErrPruned says that the state of a block is not kept any more, or not at all:
+// the block lost to a finalised one, or is older than the history that is kept.
+var ErrPruned = errors.New("state is pruned")
+
+// ErrUnknownBlock says that there is no such block.
+var ErrUnknownBlock = errors.New("unknown block")

@@ -1,0 +1,64 @@
+package state
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/crustgo/crust/substrate/scale"
+)
+
+// Flags of a change in the journal.
+const (
+	flagDeleted = 1 << 0
+	flagHadOld  = 1 << 1
+)
+
+// AppendChanges appends the journal form of changes: their number, then for each
+// flags u8, the key and, unless it is deleted, the value, with compact lengths.
+func AppendChanges(dst []byte, changes []Change) []byte {
+	dst = scale.AppendCompact(dst, uint64(len(changes)))
+	for i := range changes {
+		c := &changes[i]
+		flags := byte(0)
+		if c.Deleted {
+			flags |= flagDeleted
+		}
+		if c.HadOld {
+			flags |= flagHadOld
+		}
+		dst = scale.AppendBytes(append(dst, flags), c.Key)
+		if !c.Deleted {
+			dst = scale.AppendBytes(dst, c.Value)
+		}
+	}
+	return dst
+}
+
+// DecodeChanges reads what AppendChanges wrote. The changes alias b.
+func DecodeChanges(b []byte) ([]Change, error) {
+	c := scale.NewCursor(b)
+	n := c.Len(2)
+	if c.Err() != nil {
+		return nil, c.Err()
+	}
+	out := make([]Change, 0, n)
+	for range n {
+		flags := c.U8()
+		ch := Change{Deleted: flags&flagDeleted != 0, HadOld: flags&flagHadOld != 0}
+		ch.Key = c.BytesRef(c.Remaining())
+		if !ch.Deleted {
+			ch.Value = c.BytesRef(c.Remaining())
+		}
+		if c.Err() != nil {
+			return nil, c.Err()
+		}
+		if flags&^(flagDeleted|flagHadOld) != 0 {
+			return nil, fmt.Errorf("change of %x has unknown flags %#x", ch.Key, flags)
+		}
+		if k := len(out); k > 0 && bytes.Compare(out[k-1].Key, ch.Key) >= 0 {
+			return nil, fmt.Errorf("change %d (%x) is not in key order", k, ch.Key)
+		}
+		out = append(out, ch)
+	}
+	return out, c.Finish()
+}

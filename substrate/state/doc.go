@@ -1,0 +1,20 @@
+// Package state is a chain's state as execution sees it: a read-only [View] of
+// keys and values at one block, and the sorted [Change] list that a block writes.
+//
+// A block is executed on the view of its parent and yields changes; a [Layer]
+// holds them, immutable and indexed, for as long as the block is not part of the
+// stored base. The state at a block is the base seen through the layers of the
+// blocks above it, newest first:
+//
+//	l, err := state.NewLayer(changes)
+//	v, known, deleted := l.Get(key)             // one layer
+//	it := state.Overlay(layers, base, pfx, from) // all of them, in key order
+//
+// [Merge] folds consecutive layers into one, which keeps reads fast when many
+// blocks wait for finality. [AppendChanges] and [DecodeChanges] are the journal
+// form of a block's changes. [Mem] is a View over a plain list, for genesis and
+// for tests.
+//
+// The package is pure: which layers belong to which block, disks and locks are
+// the business of package store.
+package state
