@@ -116,6 +116,28 @@ func Elements(dst [][]byte, b []byte, limit int) ([][]byte, error) {
 	}
 }
 
+// Split stores the first elements of a scanned JSON array, which alias it, in
+// dst and returns how many there were, at most len(dst). Unlike Elements it
+// trusts the text: array must be part of a text that has been scanned.
+func Split(dst [][]byte, array []byte) int {
+	s := scanner{b: array}
+	i := s.space(1)
+	for n := range dst {
+		if i < 0 || i >= len(array) || array[i] == ']' {
+			return n
+		}
+		end := s.value(i, 1)
+		if end < 0 {
+			return n
+		}
+		dst[n] = array[i:end]
+		if i = s.space(end); i < len(array) && array[i] == ',' {
+			i = s.space(i + 1)
+		}
+	}
+	return len(dst)
+}
+
 // FirstByte returns the first byte of b that is not white space, or 0.
 func FirstByte(b []byte) byte {
 	s := scanner{b: b}

@@ -113,8 +113,12 @@ func checkElements(t *testing.T, b []byte) {
 	if len(got) != len(want) {
 		t.Fatalf("%q: %d elements, want %d", b, len(got), len(want))
 	}
+	var first [3][]byte
+	if n := Split(first[:], bytes.TrimSpace(b)); n != min(3, len(want)) {
+		t.Fatalf("%q: Split found %d elements of %d", b, n, len(want))
+	}
 	for i := range got {
-		if !bytes.Equal(got[i], want[i]) {
+		if !bytes.Equal(got[i], want[i]) || i < 3 && !bytes.Equal(first[i], want[i]) {
 			t.Fatalf("%q: element %d = %q, want %q", b, i, got[i], want[i])
 		}
 	}

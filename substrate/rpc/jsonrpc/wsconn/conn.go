@@ -222,7 +222,8 @@ func (c *Conn) Send(ctx context.Context, buf *wire.Buffer) error {
 	return c.queue.put(ctx, c.life.Done(), buf, nil, true)
 }
 
-// TrySend is Send that returns ErrFull instead of waiting.
+// TrySend is Send that returns ErrFull instead of waiting; buf then still
+// belongs to the caller.
 func (c *Conn) TrySend(buf *wire.Buffer) error {
 	return c.queue.put(context.Background(), c.life.Done(), buf, nil, false)
 }

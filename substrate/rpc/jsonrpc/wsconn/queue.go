@@ -45,7 +45,8 @@ func newQueue(maxBytes, maxCount int) *queue {
 	return &queue{maxBytes: maxBytes, maxCount: maxCount, wake: make(chan struct{}, 1)}
 }
 
-// put takes ownership of buf. If wait is false a full queue is ErrFull.
+// put takes ownership of buf, except that without wait a full queue is ErrFull
+// and buf stays with the caller.
 func (q *queue) put(ctx context.Context, done <-chan struct{}, buf *wire.Buffer, slot *Slot, wait bool) error {
 	q.mu.Lock()
 	for {
@@ -67,7 +68,6 @@ func (q *queue) put(ctx context.Context, done <-chan struct{}, buf *wire.Buffer,
 		}
 		if !wait {
 			q.mu.Unlock()
-			buf.Free()
 			return ErrFull
 		}
 		if q.space == nil {
