@@ -37,6 +37,20 @@ func (c AnyCodec) Append(dst []byte, ptr any) []byte {
 	return c.p.enc(dst, reflect.ValueOf(ptr).UnsafePointer())
 }
 
+// AppendValue appends the encoding of v, a value of the codec's type or a pointer to one.
+func (c AnyCodec) AppendValue(dst []byte, v any) []byte {
+	rv := reflect.ValueOf(v)
+	if rv.Kind() != reflect.Pointer {
+		p := reflect.New(c.t)
+		p.Elem().Set(rv)
+		rv = p
+	}
+	return c.p.enc(dst, rv.UnsafePointer())
+}
+
+// Type is the codec's type.
+func (c AnyCodec) Type() reflect.Type { return c.t }
+
 // Decode reads a value and returns a pointer to it.
 func (c AnyCodec) Decode(cur *Cursor) any {
 	v := reflect.New(c.t)
@@ -70,6 +84,9 @@ func compile(t reflect.Type, memo planMemo) *plan {
 
 func build(t reflect.Type, memo planMemo) *plan {
 	if t.Implements(marshalerType) || reflect.PointerTo(t).Implements(unmarshalType) {
+		if isU128(t) && TypeDefOf(t).Primitive == "u128" {
+			return u128Plan
+		}
 		return customPlan(t)
 	}
 	switch t.Kind() {
@@ -131,6 +148,24 @@ func u8Plan(t reflect.Type) *plan {
 		*(*uint8)(p) = v
 	}}
 }
+
+// isU128 reports whether t has the memory of a 128-bit integer: two uint64, low half first.
+func isU128(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && t.Size() == 16 && t.NumField() == 2 &&
+		t.Field(0).Type.Kind() == reflect.Uint64 && t.Field(1).Type.Kind() == reflect.Uint64
+}
+
+// u128Plan saves the detour over the type's own methods for balances, the most
+// frequent custom type.
+var u128Plan = &plan{min: 16,
+	enc: func(dst []byte, p unsafe.Pointer) []byte {
+		h := (*[2]uint64)(p)
+		return AppendU64(AppendU64(dst, h[0]), h[1])
+	},
+	dec: func(c *Cursor, p unsafe.Pointer) {
+		h := (*[2]uint64)(p)
+		h[0], h[1] = c.U64(), c.U64()
+	}}
 
 // customPlan calls the type's own methods. A pointer in an interface needs no allocation.
 func customPlan(t reflect.Type) *plan {
@@ -289,7 +324,7 @@ func compactPlan(t reflect.Type) *plan {
 			enc: func(dst []byte, p unsafe.Pointer) []byte { return AppendCompact(dst, *(*uint64)(p)) },
 			dec: func(c *Cursor, p unsafe.Pointer) { *(*uint64)(p) = c.Compact() }}
 	case reflect.Struct:
-		if t.Size() == 16 && t.NumField() == 2 && t.Field(0).Type.Kind() == reflect.Uint64 && t.Field(1).Type.Kind() == reflect.Uint64 {
+		if isU128(t) {
 			return &plan{min: 1,
 				enc: func(dst []byte, p unsafe.Pointer) []byte {
 					h := (*[2]uint64)(p)

@@ -39,13 +39,16 @@ type TypeDef struct {
 type TypeParam struct {
 	Name string
 	Type reflect.Type
+	Def  *TypeDef // instead of Type, as in Field
 }
 
 // Field is a member of a struct or variant.
 type Field struct {
 	Name    string // snake_case; empty in tuples
 	Type    reflect.Type
+	Def     *TypeDef // instead of Type, for types that exist only in metadata; known by its address
 	Compact bool
+	Docs    []string // metadata only
 
 	index int // of the Go struct field
 }
@@ -55,6 +58,7 @@ type Variant struct {
 	Name   string
 	Index  uint8
 	Fields []Field
+	Docs   []string // metadata only
 
 	field int          // of the Go struct field that holds the payload
 	ptr   reflect.Type // its type
@@ -182,7 +186,7 @@ func namedVariants(t reflect.Type) TypeDef {
 func optionDef(t reflect.Type) TypeDef {
 	elem := t.Field(1).Type
 	return TypeDef{
-		Path: "Option", Params: []TypeParam{{"T", elem}}, Kind: KindVariant,
+		Path: "Option", Params: []TypeParam{{Name: "T", Type: elem}}, Kind: KindVariant,
 		Variants: []Variant{{Name: "None"}, {Name: "Some", Index: 1, Fields: []Field{{Type: elem}}}},
 	}
 }

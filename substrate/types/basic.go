@@ -3,6 +3,7 @@ package types
 import (
 	"encoding/hex"
 	"fmt"
+	"reflect"
 
 	"github.com/crustgo/crust/substrate/scale"
 )
@@ -141,8 +142,13 @@ type RuntimeVersion struct {
 	StateVersion       uint8 // 1: values over 32 bytes are hashed in the state trie, extrinsics root as version 0
 }
 
-// SCALEPath names the type for clients.
-func (RuntimeVersion) SCALEPath() string { return "sp_version::RuntimeVersion" }
+// SCALEType describes the version to metadata, field by field.
+func (RuntimeVersion) SCALEType() scale.TypeDef {
+	type plain RuntimeVersion // without methods, so that its shape is described
+	d := scale.TypeDefOf(reflect.TypeFor[plain]())
+	d.Path = "sp_version::RuntimeVersion"
+	return d
+}
 
 // AppendSCALE appends the layout that Core_version returns.
 func (v RuntimeVersion) AppendSCALE(dst []byte) []byte {

@@ -1,0 +1,136 @@
+package metadata
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/crustgo/crust/substrate/scale"
+)
+
+// Encode writes the model as metadata of version 14 or 15, magic number and
+// version byte included. It panics on other versions.
+func Encode(m *Model, version uint8) []byte {
+	if version != 14 && version != 15 {
+		panic(fmt.Sprintf("metadata: version %d", version))
+	}
+	e := encoder{registry{overrides: m.Overrides, ids: map[key]uint32{}}, version}
+	var rest []byte
+	rest = scale.AppendCompact(rest, uint64(len(m.Pallets)))
+	for i := range m.Pallets {
+		rest = e.appendPallet(rest, &m.Pallets[i])
+	}
+	rest = e.appendExtrinsic(rest, m)
+	rest = e.appendRef(rest, OfDef(runtimeDef)) // the runtime itself
+	if version >= 15 {
+		rest = e.appendAPIs(rest, m.APIs)
+		rest = e.appendRef(e.appendRef(e.appendRef(rest, m.Call), m.Event), m.Error)
+		rest = append(rest, 0) // no custom values
+	}
+	out := append([]byte("meta"), version)
+	out = scale.AppendCompact(out, uint64(len(e.types)))
+	for id, t := range e.types {
+		out = append(scale.AppendCompact(out, uint64(id)), t.body...)
+	}
+	return append(out, rest...)
+}
+
+var typeBytes = reflect.TypeFor[[]byte]()
+
+// runtimeDef stands for the runtime type, which clients only mention.
+var runtimeDef = &scale.TypeDef{Path: "crust_runtime::Runtime", Kind: scale.KindComposite}
+
+type encoder struct {
+	registry
+	version uint8
+}
+
+func (e *encoder) appendRef(dst []byte, r Ref) []byte {
+	return scale.AppendCompact(dst, uint64(e.ref(r)))
+}
+
+func (e *encoder) appendOption(dst []byte, r Ref) []byte {
+	if r.Zero() {
+		return append(dst, 0)
+	}
+	return e.appendRef(append(dst, 1), r)
+}
+
+func (e *encoder) appendPallet(dst []byte, p *Pallet) []byte {
+	dst = scale.AppendString(dst, p.Name)
+	if len(p.Storage) == 0 {
+		dst = append(dst, 0)
+	} else {
+		dst = scale.AppendString(append(dst, 1), p.Prefix)
+		dst = scale.AppendCompact(dst, uint64(len(p.Storage)))
+		for i := range p.Storage {
+			dst = e.appendStorage(dst, &p.Storage[i])
+		}
+	}
+	dst = e.appendOption(e.appendOption(dst, p.Calls), p.Events)
+	dst = scale.AppendCompact(dst, uint64(len(p.Constants)))
+	for _, c := range p.Constants {
+		dst = e.appendRef(scale.AppendString(dst, c.Name), c.Type)
+		dst = appendStrings(scale.AppendBytes(dst, c.Value), c.Docs)
+	}
+	dst = append(e.appendOption(dst, p.Errors), p.Index)
+	if e.version >= 15 {
+		dst = appendStrings(dst, p.Docs)
+	}
+	return dst
+}
+
+func (e *encoder) appendStorage(dst []byte, s *Storage) []byte {
+	dst = scale.AppendString(dst, s.Name)
+	dst = scale.AppendBool(dst, !s.Optional)
+	if len(s.Hashers) == 0 {
+		dst = e.appendRef(append(dst, 0), s.Value)
+	} else {
+		dst = scale.AppendCompact(append(dst, 1), uint64(len(s.Hashers)))
+		for _, h := range s.Hashers {
+			dst = append(dst, byte(h))
+		}
+		dst = e.appendRef(e.appendRef(dst, s.Key), s.Value)
+	}
+	return appendStrings(scale.AppendBytes(dst, s.Default), s.Docs)
+}
+
+func (e *encoder) appendExtrinsic(dst []byte, m *Model) []byte {
+	x := &m.Extrinsic
+	if e.version >= 15 {
+		dst = append(dst, x.Version)
+		for _, r := range []Ref{x.Address, m.Call, x.Signature, x.Extra} {
+			dst = e.appendRef(dst, r)
+		}
+	} else {
+		param := func(name string, r Ref) scale.TypeParam { return scale.TypeParam{Name: name, Type: r.Type, Def: r.Def} }
+		dst = e.appendRef(dst, OfDef(&scale.TypeDef{
+			Path: "sp_runtime::generic::unchecked_extrinsic::UncheckedExtrinsic", Kind: scale.KindComposite,
+			Params: []scale.TypeParam{param("Address", x.Address), param("Call", m.Call), param("Signature", x.Signature), param("Extra", x.Extra)},
+			Fields: []scale.Field{{Type: typeBytes}},
+		}))
+		dst = append(dst, x.Version)
+	}
+	dst = scale.AppendCompact(dst, uint64(len(x.Extensions)))
+	for _, s := range x.Extensions {
+		dst = e.appendRef(e.appendRef(scale.AppendString(dst, s.Identifier), s.Extra), s.Additional)
+	}
+	return dst
+}
+
+func (e *encoder) appendAPIs(dst []byte, apis []API) []byte {
+	dst = scale.AppendCompact(dst, uint64(len(apis)))
+	for _, a := range apis {
+		dst = scale.AppendString(dst, a.Name)
+		dst = scale.AppendCompact(dst, uint64(len(a.Methods)))
+		for _, m := range a.Methods {
+			dst = scale.AppendString(dst, m.Name)
+			dst = scale.AppendCompact(dst, uint64(len(m.Inputs)))
+			for _, in := range m.Inputs {
+				dst = e.appendRef(scale.AppendString(dst, in.Name), in.Type)
+			}
+			dst = appendStrings(e.appendRef(dst, m.Output), m.Docs)
+		}
+		dst = appendStrings(dst, a.Docs)
+	}
+	return dst
+}
