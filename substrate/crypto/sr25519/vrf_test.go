@@ -1,6 +1,9 @@
 package sr25519
 
 import (
+	"encoding/hex"
+	"encoding/json"
+	"os"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -33,6 +36,38 @@ func TestRustVRFVector(t *testing.T) {
 	}
 	if _, ok := VRFVerify(v.pub, rustTranscript("woof"), PreOutput(v.output), proof); ok {
 		t.Error("the vector verifies on another message")
+	}
+}
+
+// Claims of Alice made with go-schnorrkel 1.1.0, whose blocks smoldot accepts.
+func TestBABEVectors(t *testing.T) {
+	raw, err := os.ReadFile("testdata/babe_vrf.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Public, Randomness, Output, Proof, Lottery, Deposit string
+
+		Slot, Epoch uint64
+	}
+	if err := json.Unmarshal(raw, &cases); err != nil {
+		t.Fatal(err)
+	}
+	alice := FromSeed([32]byte(unhex(t, "e5be9a5092b81bca64be81d212e7f2f9eba183bb7a90954f7b76361f6edb5c0a")))
+	for _, c := range cases {
+		tr := BABETranscript([32]byte(unhex(t, c.Randomness)), c.Slot, c.Epoch)
+		pre := PreOutput(unhex(t, c.Output))
+		out, ok := VRFVerify([32]byte(unhex(t, c.Public)), tr, pre, Proof(unhex(t, c.Proof)))
+		if !ok || out.Pre != pre || out != alice.VRFEvaluate(tr) {
+			t.Errorf("slot %d: %v, %x", c.Slot, ok, out)
+		}
+		lottery, deposit := out.Lottery(), out.Randomness()
+		if hex.EncodeToString(lottery[:]) != c.Lottery || hex.EncodeToString(deposit[:]) != c.Deposit {
+			t.Errorf("slot %d: lottery %x, randomness %x", c.Slot, lottery, deposit)
+		}
+	}
+	if len(cases) != 3 {
+		t.Errorf("%d cases", len(cases))
 	}
 }
 
