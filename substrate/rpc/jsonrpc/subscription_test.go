@@ -306,7 +306,7 @@ func TestInFlightLimitHoldsTheClientBack(t *testing.T) {
 }
 
 func TestConcurrencyLimitOfAMethod(t *testing.T) {
-	r := start(t, Config{})
+	r := start(t, Config{DrainTimeout: time.Millisecond})
 	ws := r.dial(t)
 	for i := range 3 {
 		ws.send(req(fmt.Sprint(i), "test_block", "[]"))
