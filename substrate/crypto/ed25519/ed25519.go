@@ -62,8 +62,8 @@ func isSignature(k *scalar.Scalar, a *curve.EdwardsPoint, s *scalar.Scalar, r *c
 	return diff.TripleScalarMulBasepointVartime(k, &negA, s, r).IsSmallOrder()
 }
 
-// PreparedKey is a public key expanded for many checks, about a fifth faster
-// each than [Verify]. It takes 1.5 KiB; a GRANDPA authority set is worth it. It
+// PreparedKey is a public key expanded for many checks, about an eighth faster
+// each than [Verify] and a quarter in batches. It takes 1.5 KiB; a GRANDPA authority set is worth it. It
 // is immutable.
 type PreparedKey struct {
 	pub   [32]byte

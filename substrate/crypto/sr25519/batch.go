@@ -63,7 +63,7 @@ type Point struct {
 }
 
 // PointCache remembers decompressed public keys from one batch to the next,
-// which saves a sixth of the work for accounts that sign often. Batches of one
+// which saves a fifth of the work for accounts that sign often. Batches of one
 // [VerifyAll] use it concurrently, so an implementation must lock, and bound
 // its size: anyone can sign with new keys.
 type PointCache interface {

@@ -13,7 +13,7 @@
 //	ok := sr25519.Verify(pair.Public(), msg, sig)
 //
 // A block has thousands of signatures. [Batch] checks them with one equation
-// for a third less than one by one, and [VerifyAll] splits any number of them
+// for less than half the cost of one by one, and [VerifyAll] splits any number of them
 // into batches of the best size and runs those wherever its caller says.
 //
 // Nothing here reads randomness. Signing nonces are hashed from the secret key,
