@@ -30,12 +30,26 @@ func (c *checker) purity(p *pkg) {
 				}
 			case *ast.RangeStmt:
 				c.mapRange(p, n, stack)
+			case *ast.SelectorExpr:
+				c.reflection(p, n)
 			}
 			if expr, ok := n.(ast.Expr); ok && !floats {
 				c.float(p, expr)
 			}
 			return true
 		})
+	}
+}
+
+// reflection reports any use of reflect but naming a type, outside the packages
+// that bind types.
+func (c *checker) reflection(p *pkg, sel *ast.SelectorExpr) {
+	obj := p.info.Uses[sel.Sel]
+	if obj == nil || obj.Pkg() == nil || obj.Pkg().Path() != "reflect" || obj.Parent() != obj.Pkg().Scope() || underAny(p.path, mayReflect) {
+		return
+	}
+	if name := obj.Name(); name != "Type" && name != "TypeFor" {
+		c.add(sel.Pos(), "purity", "a pure package only names types to reflect, it does not use %s", name)
 	}
 }
 

@@ -44,8 +44,8 @@ var rules = []rule{
 		thirds: []string{"github.com/oasisprotocol/curve25519-voi", "github.com/decred/dcrd/dcrec/secp256k1/v4", "golang.org/x/crypto"}},
 	{prefix: "substrate/types", ours: []string{"substrate/scale", "substrate/hash", "substrate/fixed", "substrate/ss58", "substrate/crypto"}},
 	{prefix: "substrate/trie", ours: []string{"substrate/scale", "substrate/hash", "substrate/types"}},
-	{prefix: "substrate/frame", ours: base},
-	{prefix: "substrate/frame/frametest", ours: join(base, []string{"substrate/frame", "substrate/state"}), thirds: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
+	{prefix: "substrate/frame", ours: join(base, []string{"substrate/state"})},
+	{prefix: "substrate/frame/frametest", kind: tool, ours: []string{"substrate"}, thirds: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
 	{prefix: "substrate/pallets", siblings: true, ours: join(base, engines, []string{"substrate/frame"})},
 	{prefix: "substrate/blocktree", ours: base},
 	{prefix: "substrate/babe", ours: base},
@@ -71,7 +71,7 @@ var rules = []rule{
 	{prefix: "gpos", siblings: true, ours: []string{"substrate"}},
 	{prefix: "dsm", siblings: true, ours: []string{"substrate"}},
 	{prefix: "runtime", ours: join(base, engines, []string{"substrate/frame", "substrate/pallets", "tee/dcap", "mpow", "gpos", "dsm"})},
-	{prefix: "client", kind: shell, ours: join(base, engines, []string{"substrate/frame/metadata", "substrate/lifecycle"}), thirds: join(observability, []string{"github.com/coder/websocket"})},
+	{prefix: "client", kind: shell, ours: join(base, engines, []string{"substrate/frame/metadata", "substrate/lifecycle", "substrate/rpc/jsonrpc/wire", "substrate/rpc/jsonrpc/wsconn"}), thirds: join(observability, []string{"github.com/coder/websocket"})},
 	{prefix: "node", kind: shell, ours: []string{"substrate", "runtime", "client", "tee", "mpow", "gpos", "dsm", "console"},
 		thirds: join(observability, []string{"github.com/pelletier/go-toml/v2", "github.com/lmittmann/tint"})},
 	{prefix: "cmd", kind: shell, ours: []string{"node", "substrate", "runtime", "client", "tee", "mpow", "gpos", "dsm", "internal"},
@@ -82,14 +82,19 @@ var rules = []rule{
 }
 
 // testThirds is what test files may import beside what their package may.
-var testThirds = []string{"pgregory.net/rapid", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "github.com/tetratelabs/wazero"}
+var testThirds = []string{"pgregory.net/rapid", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "github.com/tetratelabs/wazero", "golang.org/x/crypto"}
 
 // mayReflect lists the pure packages that describe or bind Go types once, at start.
-var mayReflect = []string{"substrate/scale", "substrate/fixed", "substrate/types", "substrate/frame"}
+// Others only name types to them, with reflect.TypeFor.
+var mayReflect = []string{"substrate/scale", "substrate/fixed", "substrate/frame"}
+
+// mayAtomic lists the pure packages whose immutable values are shared by threads
+// and keep what they loaded or computed: a cache that no result depends on.
+var mayAtomic = []string{"substrate/trie"}
 
 // mayFloat lists the files of pure code that compute in float64: the threshold
 // below which a slot claim wins is defined so.
-var mayFloat = []string{"substrate/babe/threshold.go"}
+var mayFloat = []string{"substrate/babe/threshold.go", "substrate/babe/pow.go"}
 
 // mayGo lists the packages that own goroutines: everybody else asks them.
 var mayGo = []string{"substrate/lifecycle"}

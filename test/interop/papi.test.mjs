@@ -64,11 +64,12 @@ for (const mode of ['chainHead', 'legacy']) {
 
   judge(`${mode}: follows blocks in order and to finality`, async (ctx) => {
     const { client } = pick(ctx);
-    const seen = [];
+    const seen = [], releases = [];
     await within(40_000, 'five finalised blocks', new Promise((resolve, reject) => {
       const subscription = client.finalizedBlock$.subscribe({
         next: (block) => {
           seen.push(block);
+          releases.push(client.hodlBlock(block.hash));
           if (seen.length === 5) setTimeout(() => { subscription.unsubscribe(); resolve(); });
         },
         error: reject,
@@ -85,6 +86,7 @@ for (const mode of ['chainHead', 'legacy']) {
     assert.ok(body.length >= 1);
     const header = await client.getBlockHeader(seen[1].hash);
     assert.equal(header.parentHash, seen[0].hash);
+    for (const release of releases) release();
     const data = await client.getChainSpecData();
     assert.equal(data.genesisHash, await ctx.node.call('chain_getBlockHash', 0));
     assert.equal(data.properties.ss58Format, 66);

@@ -138,7 +138,6 @@ judge('queries storage: single, multi, entries, pages, sizes, at a block', async
   const pagedEntries = await at.query.system.account.entriesPaged({ args: [], pageSize: 100 });
   assert.equal(pagedEntries.length, Math.min(100, entries.length));
   assert.ok((await at.query.system.account.size(alice.address)).toNumber() === 80);
-  assert.ok((await at.query.system.account.sizePrefix?.()) ?? true);
   const key = system.account.key(alice.address);
   const head = (await api.rpc.chain.getFinalizedHead()).toHex();
   const raw = await node.call('state_getStorage', key, head);
@@ -176,7 +175,7 @@ judge('decodes every value in the state, and encodes it back to the same bytes',
       const decoded = api.registry.createTypeUnsafe(type, [hexToU8a(value)]);
       assert.equal(u8aToHex(decoded.toU8a()), value, `${entry.creator.section}.${entry.creator.method}`);
       if (entry.creator.meta.type.isMap) {
-        const storageKey = api.registry.createTypeUnsafe('StorageKey', [hexToU8a(key)]);
+        const storageKey = api.registry.createTypeUnsafe('StorageKey', [key]);
         storageKey.setMeta(entry.creator.meta, entry.creator.section, entry.creator.method);
         const args = storageKey.args;
         if (args.length === entry.creator.meta.type.asMap.hashers.length) assert.equal(entry.key(...args), key);
