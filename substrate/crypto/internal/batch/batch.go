@@ -1,6 +1,3 @@
-// Package batch is what the batch verifiers of sr25519 and ed25519 have in
-// common: how to split work, how to draw coefficients, and how to find the
-// invalid signatures of a batch that failed. It knows nothing of curves.
 package batch
 
 import (
