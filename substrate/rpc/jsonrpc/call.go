@@ -59,7 +59,7 @@ func (s *Server) batch(ctx context.Context, conn *Conn, msg []byte, out *wire.Bu
 	}
 	out.B = append(out.B, '[')
 	for _, elem := range elems {
-		if ctx.Err() != nil {
+		if conn != nil && ctx.Err() != nil {
 			break // nobody is left to read the answers
 		}
 		var env wire.Envelope

@@ -56,6 +56,7 @@ func testTable(t testing.TB, w *world) *Table {
 			return "", ctx.Err()
 		}, MaxConcurrent(3)),
 		Fn0("test_slow", func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }, Timeout(time.Millisecond)),
+		Fn0("test_slower", func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }, Timeout(150*time.Millisecond)),
 		Raw("test_raw", func(_ context.Context, p json.RawMessage) (any, error) { return string(p), nil }),
 		Sub0("test_subscribe", "test_unsubscribe", "test_event", func(ctx context.Context, s *Subscription) (err error) {
 			defer func() { w.ended <- fmt.Sprint(err) }()
@@ -426,6 +427,37 @@ func TestHTTPBodyThatStops(t *testing.T) {
 	b, _ := io.ReadAll(c) // ends because the server gives up
 	if len(b) > 0 && !bytes.HasPrefix(b, []byte("HTTP/1.1 400")) {
 		t.Errorf("%s", b)
+	}
+}
+
+// A client may close its sending side after the request, as nc -N does; Go's
+// HTTP server then ends the request's context, but the answer is still due.
+func TestHalfClosedHTTPConnection(t *testing.T) {
+	r := start(t, Config{})
+	body := `[` + req("1", "test_hello", "[]") + `,` + req("2", "test_slow", "[]") + `,` + req("3", "test_hello", "[]") + `]`
+	c, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(c)
+	if err != nil || !bytes.HasPrefix(b, []byte("HTTP/1.1 200")) || !bytes.Contains(b, []byte(ok("1", `"hello"`))) || !bytes.Contains(b, []byte(ok("3", `"hello"`))) {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
+func TestReadTimeoutDoesNotEndALongCall(t *testing.T) {
+	r := start(t, Config{ReadTimeout: 30 * time.Millisecond})
+	want := bad("1", -32603, "Internal error", `"context deadline exceeded"`) // its own deadline
+	if got := r.post(t, req("1", "test_slower", "[]")); got != want {
+		t.Errorf("HTTP: %s", got)
+	}
+	if got := r.dial(t).ask(req("1", "test_slower", "[]")); got != want {
+		t.Errorf("WebSocket: %s", got)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/crustgo/crust/substrate/rpc/jsonrpc/wire"
 	"github.com/crustgo/crust/substrate/rpc/jsonrpc/wsconn"
@@ -33,7 +34,8 @@ type Subscription struct {
 	slot     wsconn.Slot
 	accepted bool
 	closed   bool // no more notifications
-	attached any
+
+	attached atomic.Pointer[any] // not under mu, which a sender may hold for long
 }
 
 // ID returns the subscription's id, which the client learns from Accept.
@@ -42,9 +44,7 @@ func (s *Subscription) ID() string { return s.id }
 // Attach keeps a value with the subscription, for Attached. Attach before
 // Accept, so that the client cannot ask for it earlier.
 func (s *Subscription) Attach(value any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.attached = value
+	s.attached.Store(&value)
 }
 
 // Attached returns the value of type T attached to the subscription with the
@@ -60,9 +60,11 @@ func Attached[T any](ctx context.Context, id string) (value T, ok bool) {
 	if s == nil {
 		return value, false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	value, ok = s.attached.(T)
+	held := s.attached.Load()
+	if held == nil {
+		return value, false
+	}
+	value, ok = (*held).(T)
 	return value, ok
 }
 

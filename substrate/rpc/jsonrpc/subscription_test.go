@@ -163,7 +163,7 @@ func TestSubscriptionLimit(t *testing.T) {
 	}
 }
 
-func TestHalfClosedConnectionEndsItsCalls(t *testing.T) {
+func TestLostConnectionEndsItsCalls(t *testing.T) {
 	r := start(t, Config{})
 	ws := r.dial(t)
 	ws.subscribe("test_subscribe", "[]")
