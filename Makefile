@@ -34,7 +34,7 @@ fuzz-long: testsum ; $(STEP) -timeout 14m fuzz-long -- go run ./internal/cmd/fuz
 # The real binary, judged by independent clients.
 interop: interop-js gsrpc
 interop-js: build testsum test/interop/node_modules
-	$(STEP) -kind node -timeout 7m -dir test/interop interop-js -- node --test --test-concurrency=1 --test-reporter=tap
+	$(STEP) -kind node -timeout 9m -dir test/interop interop-js -- node --test --test-concurrency=1 --test-reporter=tap
 gsrpc: build testsum ; $(STEP) -kind go -timeout 4m -dir test/interop/gsrpc gsrpc -- go test -json -timeout 3m ./...
 test/interop/node_modules: test/interop/package-lock.json
 	npm ci --prefix test/interop --ignore-scripts && touch $@
