@@ -42,6 +42,12 @@ func (l *Layer) Get(key []byte) (value []byte, known, deleted bool) {
 	return c.Value, true, c.Deleted
 }
 
+// Index is the position of key in Changes.
+func (l *Layer) Index(key []byte) (int, bool) {
+	i, ok := l.index[string(key)]
+	return int(i), ok
+}
+
 // Changes returns the layer's changes, which must not be modified.
 func (l *Layer) Changes() []Change { return l.changes }
 

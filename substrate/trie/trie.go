@@ -80,6 +80,11 @@ func Open(ld Loader, v Version, a Anchor) (*Trie, error) {
 	return t, nil
 }
 
+// Unloaded is a flushed trie of which nothing is loaded: good for its Anchor.
+func Unloaded(v Version, a Anchor) *Trie {
+	return &Trie{v, slot{size: a.Size, ref: ref{32, a.Hash}}}
+}
+
 // Hash is the root.
 func (t *Trie) Hash() [32]byte {
 	if t.root.size == sizeNone {

@@ -1,0 +1,369 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sort"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/crustgo/crust/substrate/state"
+	"github.com/crustgo/crust/substrate/trie"
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// Checkpoint moves the base up to the last finalised block. Finalise does it when
+// it is due; calling it at a quiet moment avoids the pause later.
+func (db *DB) Checkpoint() error {
+	db.write.Lock()
+	defer db.write.Unlock()
+	if db.closed {
+		return ErrClosed
+	}
+	if db.base == nil {
+		return nil
+	}
+	return db.checkpoint()
+}
+
+// plan is what a checkpoint writes.
+type plan struct {
+	target  *node
+	path    []*node // the blocks that become part of the base, lowest first
+	merged  *state.Layer
+	existed []bool   // of each key of merged: whether the base has it
+	undos   [][]byte // of each block of path
+	archive []record // in key order
+	tries   []record // in key order; a nil value deletes
+}
+
+type record struct{ key, value []byte }
+
+// checkpoint moves the base. The caller holds db.write.
+func (db *DB) checkpoint() error {
+	if db.base == db.finalised {
+		return nil
+	}
+	p, err := db.planCheckpoint()
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	files, err := db.writeTables(p)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	// What the new base builds on must be durable before the base is.
+	if err := db.pdb.LogData(nil, pebble.Sync); err != nil {
+		return writeError(err)
+	}
+	if err := db.swapBase(p, files); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return db.tidy(p)
+}
+
+// planCheckpoint works out the records, reading the base's old values in order.
+func (db *DB) planCheckpoint() (*plan, error) {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	p := &plan{target: db.finalised}
+	var layers []*state.Layer
+	for n := db.finalised; n != db.base; n = n.up {
+		layers = append(layers, n.layer)
+		p.path = append(p.path, n)
+	}
+	for i, j := 0, len(p.path)-1; i < j; i, j = i+1, j-1 {
+		p.path[i], p.path[j] = p.path[j], p.path[i]
+	}
+	p.merged = state.Merge(layers)
+	olds, err := db.oldValues(p.merged.Changes())
+	if err != nil {
+		return nil, err
+	}
+	p.existed = make([]bool, len(olds))
+	for i := range olds {
+		p.existed[i] = !olds[i].Deleted
+	}
+	if err := db.planUndo(p, olds); err != nil {
+		return nil, err
+	}
+	return p, db.planTrie(p)
+}
+
+// oldValues reads what the base has at the keys of changes, as changes.
+func (db *DB) oldValues(changes []state.Change) ([]state.Change, error) {
+	it, err := db.iterate([]byte{kindState}, []byte{kindState + 1})
+	if err != nil {
+		return nil, err
+	}
+	olds := make([]state.Change, len(changes))
+	key := []byte{kindState}
+	for i := range changes {
+		key = append(key[:1], changes[i].Key...)
+		olds[i] = state.Change{Key: changes[i].Key, Deleted: true}
+		if it.seek(key) && bytes.Equal(it.Key(), changes[i].Key) {
+			olds[i].Value, olds[i].Deleted = bytes.Clone(it.Value()), false
+		}
+		if changes[i].HadOld && olds[i].Deleted {
+			err = errors.Join(err, fmt.Errorf("%w: key %x was said to exist in the state of block %d and does not", ErrCorrupt, changes[i].Key, db.base.number))
+			break
+		}
+	}
+	return olds, errors.Join(err, it.Err(), it.Close())
+}
+
+// planUndo goes through the blocks with the values as they were before each.
+// It consumes olds.
+func (db *DB) planUndo(p *plan, olds []state.Change) error {
+	form := byte(undoValues)
+	if db.opt.Archive {
+		form = undoKeys
+	}
+	for _, n := range p.path {
+		ch := n.layer.Changes()
+		undo := make([]state.Change, len(ch))
+		for i := range ch {
+			at, ok := p.merged.Index(ch[i].Key)
+			if !ok {
+				return fmt.Errorf("key %x is missing in the merged layer", ch[i].Key)
+			}
+			old := &olds[at]
+			undo[i] = state.Change{Key: ch[i].Key, Value: old.Value, Deleted: old.Deleted}
+			if db.opt.Archive {
+				p.archive = append(p.archive, record{archiveKey(ch[i].Key, n.number), encodeArchived(old)})
+				undo[i].Value, undo[i].Deleted = nil, true
+			}
+			old.Value, old.Deleted = ch[i].Value, ch[i].Deleted
+		}
+		p.undos = append(p.undos, encodeUndo(n.root, form, undo))
+	}
+	sortRecords(p.archive)
+	return nil
+}
+
+func sortRecords(rs []record) {
+	sort.Slice(rs, func(i, j int) bool { return bytes.Compare(rs[i].key, rs[j].key) < 0 })
+}
+
+// planTrie collects the trie's new records and the deletions of old ones.
+func (db *DB) planTrie(p *plan) error {
+	db.trieMu.Lock()
+	defer db.trieMu.Unlock()
+	t, err := db.trieOf(p.target)
+	if err != nil {
+		return err
+	}
+	var gone [][]byte
+	for n := p.target; n != db.base; n = n.from {
+		gone = append(gone, n.removed...)
+	}
+	p.tries, err = trieRecords(t, gone)
+	return err
+}
+
+// trieRecords merges a flush with the removed paths; a path that is in both stays.
+func trieRecords(t *trie.Trie, gone [][]byte) ([]record, error) {
+	sort.Slice(gone, func(i, j int) bool { return bytes.Compare(gone[i], gone[j]) < 0 })
+	var out []record
+	del := func(below []byte, all bool) {
+		for len(gone) > 0 && (all || bytes.Compare(gone[0], below) <= 0) {
+			if key := kindKey(kindTrie, gone[0]); len(out) == 0 || !bytes.Equal(out[len(out)-1].key, key) {
+				out = append(out, record{key: key})
+			}
+			gone = gone[1:]
+		}
+	}
+	err := t.Flush(func(path, rec []byte) error {
+		del(path, false)
+		key := kindKey(kindTrie, path)
+		if n := len(out); n > 0 && bytes.Equal(out[n-1].key, key) {
+			out = out[:n-1]
+		}
+		out = append(out, record{key, rec})
+		return nil
+	})
+	del(nil, true)
+	return out, err
+}
+
+// table writes one sorted table that is to be ingested.
+type table struct {
+	w    *sstable.Writer
+	path string
+}
+
+// ingestDir is where tables are written; they are linked from there.
+const ingestDir = "ingest"
+
+func (db *DB) newTable(name string) (*table, error) {
+	dir := db.opt.fs.PathJoin(db.dir, ingestDir)
+	if err := db.opt.fs.MkdirAll(dir, 0o755); err != nil {
+		return nil, writeError(err)
+	}
+	path := db.opt.fs.PathJoin(dir, name)
+	f, err := db.opt.fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return nil, writeError(err)
+	}
+	o := db.opt.pebbleOptions(nil)
+	o.EnsureDefaults()
+	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), o.MakeWriterOptions(0, db.pdb.TableFormat()))
+	return &table{w, path}, nil
+}
+
+func (t *table) set(key, value []byte) error { return t.w.Set(key, value) }
+func (t *table) del(key []byte) error        { return t.w.Delete(key) }
+
+// records writes rs, which are sorted; those without a value are deletions.
+func (t *table) records(rs []record) error {
+	for _, r := range rs {
+		var err error
+		if r.value == nil {
+			err = t.del(r.key)
+		} else {
+			err = t.set(r.key, r.value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeTables writes a plan as tables and returns their paths: one of everything
+// that overlaps what is there, one of the undo records, which come after all
+// others and are never rewritten.
+func (db *DB) writeTables(p *plan) (files []string, err error) {
+	t, err := db.newTable("state.sst")
+	if err != nil {
+		return nil, err
+	}
+	err = p.writeState(t)
+	if err = errors.Join(err, t.w.Close()); err != nil {
+		return nil, writeError(err)
+	}
+	u, err := db.newTable("undo.sst")
+	if err != nil {
+		return nil, err
+	}
+	for i, n := range p.path {
+		if err == nil {
+			err = u.set(byNumber(kindUndo, n.number), p.undos[i])
+		}
+	}
+	if err = errors.Join(err, u.w.Close()); err != nil {
+		return nil, writeError(err)
+	}
+	return []string{t.path, u.path}, nil
+}
+
+func (p *plan) writeState(t *table) error {
+	if err := t.records(p.archive); err != nil {
+		return err
+	}
+	base := baseRecord{p.target.ref, p.target.trie.Anchor()}
+	if err := t.set([]byte{kindBase}, base.encode()); err != nil {
+		return err
+	}
+	ch := p.merged.Changes()
+	key := []byte{kindState}
+	for i := range ch {
+		key = append(key[:1], ch[i].Key...)
+		var err error
+		if !ch[i].Deleted {
+			err = t.set(key, ch[i].Value)
+		} else if p.existed[i] {
+			err = t.del(key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return t.records(p.tries)
+}
+
+func (db *DB) ingest(files []string) error {
+	return writeError(db.pdb.Ingest(context.Background(), files))
+}
+
+// swapBase makes the tables part of the database and the target the base, as one
+// step for readers.
+func (db *DB) swapBase(p *plan, files []string) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if err := db.ingest(files); err != nil {
+		return err
+	}
+	db.trieMu.Lock()
+	defer db.trieMu.Unlock()
+	t := p.target.trie
+	t.MarkFlushed()
+	for _, c := range p.merged.Changes() {
+		db.values.put(c.Key, c.Value, !c.Deleted)
+	}
+	var stale []*node
+	for _, n := range db.nodes {
+		if n.number > p.target.number && !n.madeFrom(p.target) {
+			stale = append(stale, n)
+		}
+	}
+	for _, n := range stale {
+		n.trie, n.from, n.removed = nil, nil, nil
+	}
+	old := db.base
+	db.base = p.target
+	for _, n := range append([]*node{old}, p.path...) {
+		if n != p.target {
+			delete(db.nodes, n.hash)
+		}
+		n.layer, n.up, n.fold, n.below = nil, nil, nil, nil
+		n.trie, n.from, n.removed = nil, nil, nil
+	}
+	p.target.trie = t
+	db.oldTries, db.candidates = nil, nil
+	if db.trieBytes > db.opt.TrieCacheBytes {
+		db.trieBytes = t.Evict(db.opt.TrieCacheBytes*3/4, db.tick)
+	}
+	db.pendingBytes = 0
+	db.checkpoints++
+	return nil
+}
+
+// madeFrom reports whether n's trie was computed by way of base's. If it was not
+// (it was made from an older base in one go), the nodes that it shares with that
+// base need not be what is stored now.
+func (n *node) madeFrom(base *node) bool {
+	for n != nil && n.number > base.number {
+		n = n.from
+	}
+	return n == base
+}
+
+// tidy deletes what a checkpoint made superfluous. A crash before it is done
+// only leaves that for the next Open.
+func (db *DB) tidy(p *plan) error {
+	batch := db.pdb.NewBatch()
+	defer func() { _ = batch.Close() }()
+	set := setter{batch: batch}
+	for _, n := range p.path {
+		set.del(byBlock(kindJournal, n.number, n.hash))
+	}
+	floor := db.floor
+	if keep := types.BlockNumber(db.opt.KeepBlocks); !db.opt.Archive && p.target.number > keep && p.target.number-keep > floor {
+		floor = p.target.number - keep
+		set.set(metaKey(metaFloor), binary.BigEndian.AppendUint32(nil, uint32(floor)))
+		if set.err == nil {
+			set.err = batch.DeleteRange(byNumber(kindUndo, 0), byNumber(kindUndo, floor), nil)
+		}
+	}
+	db.mu.Lock()
+	db.floor = floor // first: nobody may look for a record that is being deleted
+	db.mu.Unlock()
+	return set.apply(false)
+}

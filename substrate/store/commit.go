@@ -1,0 +1,371 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sort"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/crustgo/crust/substrate/scale"
+	"github.com/crustgo/crust/substrate/state"
+	"github.com/crustgo/crust/substrate/trie"
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// Block is a block as the store keeps it; Header and Body are opaque.
+type Block struct {
+	BlockInfo
+	Header []byte
+	Body   []byte
+}
+
+// AuxWrite sets, or deletes if Value is nil, a value of another part of the node.
+type AuxWrite struct {
+	Name  string
+	Value []byte
+}
+
+// CommitOptions go with Commit.
+type CommitOptions struct {
+	Sync bool // survive a crash from here on; for blocks this node authored
+	Best bool // the block is the new best one
+	Aux  []AuxWrite
+}
+
+// FinaliseOptions go with Finalise.
+type FinaliseOptions struct {
+	NoSync bool // a crash may forget the finalisation; for catching up
+	Aux    []AuxWrite
+}
+
+// candidate is a trie that Root computed, for Commit.
+type candidate struct {
+	parent, root types.Hash
+	changes      []state.Change
+	up           trie.Updated
+}
+
+// maxCandidates is how many results of Root are remembered.
+const maxCandidates = 4
+
+// Root returns the state root of a block with that parent and those changes. The
+// work is remembered: a Commit of the same changes does not repeat it.
+func (db *DB) Root(parent types.Hash, changes []state.Change) (types.Hash, error) {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	up, err := db.update(parent, changes)
+	if err != nil {
+		return types.Hash{}, err
+	}
+	return up.Trie.Hash(), nil
+}
+
+// update computes a candidate, or finds it. The caller holds db.mu.
+func (db *DB) update(parent types.Hash, changes []state.Change) (trie.Updated, error) {
+	var none trie.Updated
+	if db.closed {
+		return none, ErrClosed
+	}
+	n, err := db.nodeAt(parent)
+	if err != nil {
+		return none, err
+	}
+	db.trieMu.Lock()
+	defer db.trieMu.Unlock()
+	for _, c := range db.candidates {
+		if c.parent == parent && sameSlice(c.changes, changes) {
+			return c.up, nil
+		}
+	}
+	t, err := db.trieOf(n)
+	if err != nil {
+		return none, err
+	}
+	l := db.loaderAt(n)
+	up, err := t.Update(l, changes, db.opt.Par, db.nextTick())
+	if err = errors.Join(err, l.close()); err != nil {
+		return none, fmt.Errorf("state root on block %d: %w", n.number, err)
+	}
+	db.trieBytes += up.Added
+	if len(db.candidates) == maxCandidates {
+		db.candidates = append(db.candidates[:0], db.candidates[1:]...)
+	}
+	db.candidates = append(db.candidates, candidate{parent, up.Trie.Hash(), changes, up})
+	return up, nil
+}
+
+func sameSlice(a, b []state.Change) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// Commit stores a block and the changes it makes to its parent's state, all or
+// nothing. The store keeps changes and everything they point to, which must not
+// be modified. A state root that does not follow from the changes is
+// ErrStateRoot.
+func (db *DB) Commit(b Block, changes []state.Change, o CommitOptions) error {
+	db.write.Lock()
+	defer db.write.Unlock()
+	n, err := db.prepare(&b, changes)
+	if err != nil {
+		return err
+	}
+	batch := db.pdb.NewBatch()
+	defer func() { _ = batch.Close() }()
+	set := setter{batch: batch}
+	set.set(byBlock(kindBlock, b.Number, b.Hash), encodeBlock(&b))
+	set.set(numberKey(b.Hash), byNumber(0, b.Number)[1:])
+	set.set(byBlock(kindJournal, b.Number, b.Hash), state.AppendChanges(make([]byte, 0, n.layer.Size()), changes))
+	if o.Best {
+		set.set(metaKey(metaBest), n.ref.encode())
+	}
+	set.aux(o.Aux)
+	if err := set.apply(o.Sync); err != nil {
+		return err
+	}
+	n.makeFold(db.base) // only a writer changes what it reads
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.nodes[n.hash] = n
+	if o.Best {
+		db.best = n
+	}
+	return nil
+}
+
+// prepare checks a block and makes its node.
+func (db *DB) prepare(b *Block, changes []state.Change) (*node, error) {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	if db.base == nil {
+		return nil, ErrNoGenesis
+	}
+	parent, err := db.nodeAt(b.Parent)
+	if err != nil {
+		return nil, fmt.Errorf("parent of block %d: %w", b.Number, err)
+	}
+	if db.nodes[b.Hash] != nil {
+		return nil, fmt.Errorf("block %d (%s): %w", b.Number, b.Hash, ErrExists)
+	}
+	if b.Number != parent.number+1 {
+		return nil, fmt.Errorf("block %d has a parent with number %d", b.Number, parent.number)
+	}
+	if parent.number < db.finalised.number {
+		return nil, fmt.Errorf("block %d is on a fork below the finalised block %d: %w", b.Number, db.finalised.number, state.ErrPruned)
+	}
+	up, err := db.update(b.Parent, changes)
+	if err != nil {
+		return nil, err
+	}
+	if got := types.Hash(up.Trie.Hash()); got != b.StateRoot {
+		return nil, fmt.Errorf("block %d: %w: the header says %s, the changes give %s", b.Number, ErrStateRoot, b.StateRoot, got)
+	}
+	layer, err := state.NewLayer(changes)
+	if err != nil {
+		return nil, fmt.Errorf("block %d: %w", b.Number, err)
+	}
+	return &node{
+		ref: ref{b.Number, b.Hash}, parent: b.Parent, root: b.StateRoot, layer: layer, up: parent,
+		trie: up.Trie, from: parent, removed: up.Removed,
+	}, nil
+}
+
+// SetBest notes the head of the best chain, a block above the finalised one or
+// that one itself.
+func (db *DB) SetBest(h types.Hash) error {
+	db.write.Lock()
+	defer db.write.Unlock()
+	db.mu.RLock()
+	n, err := db.nodeAt(h)
+	db.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	if err := db.pdb.Set(metaKey(metaBest), n.ref.encode(), pebble.NoSync); err != nil {
+		return writeError(err)
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.best = n
+	return nil
+}
+
+// Finalise makes a block and its ancestors final, with the block's justification
+// if there is one, and drops the forks that lose, whose blocks it returns,
+// parents first. If the best block loses, the finalised one becomes the best.
+func (db *DB) Finalise(h types.Hash, justification []byte, o FinaliseOptions) (pruned []BlockInfo, err error) {
+	db.write.Lock()
+	defer db.write.Unlock()
+	target, path, lost, err := db.planFinalise(h)
+	if err != nil {
+		return nil, err
+	}
+	batch := db.pdb.NewBatch()
+	defer func() { _ = batch.Close() }()
+	set := setter{batch: batch}
+	for _, n := range path {
+		set.set(byNumber(kindCanonical, n.number), n.hash[:])
+	}
+	if justification != nil {
+		set.set(byBlock(kindJustification, target.number, h), justification)
+	}
+	best := db.best
+	for _, n := range lost {
+		set.forget(n.ref)
+		pruned = append(pruned, n.info())
+		if n == db.best {
+			best = target
+		}
+	}
+	if best.number < target.number {
+		best = target
+	}
+	set.set(metaKey(metaFinalised), target.ref.encode())
+	set.set(metaKey(metaBest), best.ref.encode())
+	set.aux(o.Aux)
+	if err := set.apply(!o.NoSync); err != nil {
+		return nil, err
+	}
+	db.mu.Lock()
+	db.finalised, db.best = target, best
+	for _, n := range lost {
+		n.pruned = true
+		delete(db.nodes, n.hash)
+	}
+	db.mu.Unlock()
+	for _, n := range path {
+		db.pendingBytes += n.layer.Size()
+	}
+	if db.pendingBytes >= db.opt.CheckpointBytes || int(target.number-db.base.number) >= db.opt.CheckpointBlocks {
+		return pruned, db.checkpoint()
+	}
+	return pruned, nil
+}
+
+// planFinalise returns the blocks that become final and those that lose.
+func (db *DB) planFinalise(h types.Hash) (target *node, path, lost []*node, err error) {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	if db.closed {
+		return nil, nil, nil, ErrClosed
+	}
+	if db.base == nil {
+		return nil, nil, nil, ErrNoGenesis
+	}
+	if target, err = db.nodeAt(h); err != nil {
+		return nil, nil, nil, err
+	}
+	stays := map[types.Hash]bool{}
+	for n := target; ; n = n.up {
+		stays[n.hash] = true
+		if n == db.finalised {
+			break
+		}
+		if n.number <= db.finalised.number {
+			return nil, nil, nil, fmt.Errorf("block %d (%s) is not a descendant of the finalised block %d", target.number, h, db.finalised.number)
+		}
+		path = append(path, n)
+	}
+	for n := db.finalised; n != nil; n = n.up {
+		stays[n.hash] = true
+	}
+	for _, n := range db.sortedNodes() { // parents come first
+		if n.number > target.number && stays[n.parent] {
+			stays[n.hash] = true
+		}
+		if !stays[n.hash] {
+			lost = append(lost, n)
+		}
+	}
+	return target, path, lost, nil
+}
+
+// sortedNodes are all nodes by number, then hash.
+func (db *DB) sortedNodes() []*node {
+	out := make([]*node, 0, len(db.nodes))
+	for _, n := range db.nodes {
+		out = append(out, n)
+	}
+	sort.Slice(out, func(i, j int) bool {
+		if out[i].number != out[j].number {
+			return out[i].number < out[j].number
+		}
+		return bytes.Compare(out[i].hash[:], out[j].hash[:]) < 0
+	})
+	return out
+}
+
+// setter collects writes of one batch; its first error stays.
+type setter struct {
+	batch *pebble.Batch
+	err   error
+}
+
+func (s *setter) set(key, value []byte) {
+	if s.err == nil {
+		s.err = s.batch.Set(key, value, nil)
+	}
+}
+
+func (s *setter) del(key []byte) {
+	if s.err == nil {
+		s.err = s.batch.Delete(key, nil)
+	}
+}
+
+// forget deletes a block.
+func (s *setter) forget(r ref) {
+	s.del(byBlock(kindBlock, r.number, r.hash))
+	s.del(byBlock(kindJournal, r.number, r.hash))
+	s.del(byBlock(kindJustification, r.number, r.hash))
+	s.del(numberKey(r.hash))
+}
+
+func (s *setter) aux(ws []AuxWrite) {
+	for _, w := range ws {
+		if w.Value == nil {
+			s.del(auxKey(w.Name))
+		} else {
+			s.set(auxKey(w.Name), w.Value)
+		}
+	}
+}
+
+func (s *setter) apply(sync bool) error {
+	if s.err == nil {
+		how := pebble.NoSync
+		if sync {
+			how = pebble.Sync
+		}
+		s.err = s.batch.Commit(how)
+	}
+	return writeError(s.err)
+}
+
+func writeError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("write the database: %w", err)
+}
+
+func encodeBlock(b *Block) []byte {
+	out := make([]byte, 0, 72+len(b.Header)+len(b.Body))
+	out = append(append(out, b.Parent[:]...), b.StateRoot[:]...)
+	return append(scale.AppendBytes(out, b.Header), b.Body...)
+}
+
+// decodeBlock reads a block record; the block aliases it.
+func decodeBlock(r ref, rec []byte) (*Block, error) {
+	c := scale.NewCursor(rec)
+	b := &Block{BlockInfo: BlockInfo{Hash: r.hash, Number: r.number}}
+	c.Fixed(b.Parent[:])
+	c.Fixed(b.StateRoot[:])
+	b.Header = c.BytesRef(len(rec))
+	b.Body = c.Ref(c.Remaining())
+	if c.Err() != nil {
+		return nil, fmt.Errorf("%w: record of block %d: %w", ErrCorrupt, r.number, c.Err())
+	}
+	return b, nil
+}

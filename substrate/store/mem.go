@@ -1,0 +1,60 @@
+package store
+
+import (
+	"math/rand/v2"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+// Mem is a disk in memory, for tests: it can crash, which loses what was not
+// synced, and the tests of a kill at every write are written with it.
+type Mem struct {
+	fs *vfs.MemFS
+
+	mu      sync.Mutex
+	writes  int
+	onWrite func(n int)
+}
+
+// NewMem returns an empty disk.
+func NewMem() *Mem { return &Mem{fs: vfs.NewCrashableMem()} }
+
+// OpenMem opens the database on a disk in memory, or creates one.
+func OpenMem(m *Mem, o Options) (*DB, error) {
+	o.fs = errorfs.Wrap(m.fs, m)
+	return Open("chain", o)
+}
+
+// Crash returns the disk as a power failure at this moment would leave it:
+// everything synced, and of the rest each piece with a chance of keepPercent,
+// drawn from seed. The receiver lives on.
+func (m *Mem) Crash(keepPercent int, seed uint64) *Mem {
+	return &Mem{fs: m.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: keepPercent, RNG: rand.New(rand.NewPCG(seed, 0))})}
+}
+
+// OnWrite has f called before each write to the disk with the number of writes
+// so far. f may call Crash, and must not touch the database.
+func (m *Mem) OnWrite(f func(n int)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.onWrite = f
+}
+
+// String and MaybeError implement errorfs.Injector; no error is injected.
+func (m *Mem) String() string { return "crashable" }
+
+// MaybeError implements errorfs.Injector.
+func (m *Mem) MaybeError(op errorfs.Op) error {
+	if op.Kind.ReadOrWrite() != errorfs.OpIsWrite {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.onWrite != nil {
+		m.onWrite(m.writes)
+	}
+	m.writes++
+	return nil
+}
