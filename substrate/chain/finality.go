@@ -1,0 +1,175 @@
+package chain
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/crustgo/crust/substrate/babe"
+	"github.com/crustgo/crust/substrate/grandpa"
+	"github.com/crustgo/crust/substrate/scale"
+	"github.com/crustgo/crust/substrate/store"
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// JustificationPeriod is how often a justification is kept beside those that
+// prove a change of authorities, and the latest.
+const JustificationPeriod = 512
+
+// Finalise makes a block and its ancestors final if the justification proves
+// it: SCALE of a GRANDPA justification by the set that Voters returns. It
+// survives a crash once this returns.
+//
+// The block must not lie beyond an unfinalised change of authorities: that
+// block comes first, by the old set.
+func (m *Manager) Finalise(justification []byte) (Ref, error) {
+	m.write.Lock()
+	defer m.write.Unlock()
+	var j grandpa.Justification
+	if err := scale.Decode(justification, &j); err != nil {
+		return Ref{}, fmt.Errorf("justification: %w", err)
+	}
+	ref := Ref{Hash: j.Target.Hash, Number: j.Target.Number}
+	m.mu.RLock()
+	block, known := m.tree.Get(j.Target.Hash)
+	voters, fin := m.voters, m.tree.Root()
+	m.mu.RUnlock()
+	if !known || block.Hash == fin.Hash {
+		return ref, fmt.Errorf("justification for block %d (%v): %w", ref.Number, ref.Hash, ErrNotDescendant)
+	}
+	if ref.Parent = block.Parent; block.Number != ref.Number {
+		return ref, fmt.Errorf("justification: block %v has the number %d, not %d", ref.Hash, block.Number, ref.Number)
+	}
+	if err := voters.Verify(&j, m.cfg.Par); err != nil {
+		return ref, fmt.Errorf("justification for block %d: %w", ref.Number, err)
+	}
+	changes, err := m.changeBefore(block.Hash, fin.Hash)
+	if err != nil {
+		return ref, err
+	}
+	return ref, m.finalise(ref, justification, changes)
+}
+
+// changeBefore reports whether h itself changes the authorities, and fails if a
+// block between the finalised one and h does.
+func (m *Manager) changeBefore(h, finalised types.Hash) (self bool, err error) {
+	for at := h; at != finalised; {
+		header, err := m.Header(at)
+		if err != nil {
+			return false, err
+		}
+		change, err := grandpa.ReadLogs(header.Digest)
+		if err != nil {
+			return false, err
+		}
+		if change != nil {
+			if at != h {
+				return false, fmt.Errorf("block %d changes the authorities and has to be finalised first", header.Number)
+			}
+			self = true
+		}
+		at = header.ParentHash
+	}
+	return self, nil
+}
+
+// finalise applies proven finality. The caller holds write.
+func (m *Manager) finalise(ref Ref, justification []byte, changesSet bool) error {
+	old := m.Heads().Finalised
+	if _, err := m.db.Finalise(ref.Hash, justification, store.FinaliseOptions{}); err != nil {
+		return err
+	}
+	if err := m.dropJustification(old); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := m.tree.Best()
+	done, err := m.tree.Finalise(ref.Hash)
+	if err != nil {
+		return err
+	}
+	for _, b := range done.Pruned {
+		delete(m.babeAt, b.Hash)
+	}
+	for _, b := range done.Finalised[:len(done.Finalised)-1] {
+		delete(m.babeAt, b.Hash)
+	}
+	if old.Hash != ref.Hash {
+		delete(m.babeAt, old.Hash)
+	}
+	if changesSet {
+		if m.voters, err = m.votersAt(ref.Hash); err != nil {
+			return err
+		}
+	}
+	u := Update{Finalised: refsOf(done.Finalised), Pruned: refsOf(done.Pruned)}
+	if done.BestMoved {
+		best := m.tree.Best()
+		u.Best = &BestChange{Ref: refOf(best), Retracted: []Ref{refOf(before)}}
+		if err := m.db.SetBest(best.Hash); err != nil {
+			return err
+		}
+	}
+	m.setHeads()
+	m.updates.add(u)
+	return nil
+}
+
+// dropJustification forgets the justification of what was the latest finalised
+// block, unless it is one that is kept: it proves a change, or its turn is up.
+func (m *Manager) dropJustification(old Ref) error {
+	if old.Number%JustificationPeriod == 0 {
+		return nil
+	}
+	header, err := m.Header(old.Hash)
+	if err != nil {
+		return err
+	}
+	if change, err := grandpa.ReadLogs(header.Digest); err != nil || change != nil {
+		return err
+	}
+	return m.db.DeleteJustification(old.Hash)
+}
+
+// NextToFinalise is the block that a lone authority can finalise now: the best
+// block, or the first on the way to it that changes the authorities. ok is
+// false if there is none.
+func (m *Manager) NextToFinalise() (ref Ref, ok bool, err error) {
+	m.mu.RLock()
+	best, root := m.tree.Best(), m.tree.Root()
+	route, err := m.tree.Route(root.Hash, best.Hash)
+	m.mu.RUnlock()
+	if err != nil || len(route.Enacted) == 0 {
+		return Ref{}, false, err
+	}
+	for _, b := range route.Enacted {
+		header, err := m.Header(b.Hash)
+		if err != nil {
+			return Ref{}, false, err
+		}
+		if change, err := grandpa.ReadLogs(header.Digest); err != nil {
+			return Ref{}, false, err
+		} else if change != nil {
+			return refOf(b), true, nil
+		}
+	}
+	return refOf(best), true, nil
+}
+
+// Revert makes the last n finalised blocks, and all above them, unhappen.
+func (m *Manager) Revert(n uint32) (Ref, error) {
+	m.write.Lock()
+	defer m.write.Unlock()
+	info, err := m.db.Revert(n)
+	if err != nil {
+		return Ref{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.babeAt = map[types.Hash]babe.Head{}
+	m.updates.reset()
+	if err := m.recover(); err != nil {
+		return Ref{}, errors.Join(errors.New("after the revert"), err)
+	}
+	return Ref{info.Hash, info.Parent, info.Number}, nil
+}

@@ -1,0 +1,142 @@
+package chain
+
+import (
+	"sync"
+
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// maxUpdates is how many updates a follower may be behind.
+const maxUpdates = 4096
+
+// Update is one thing that happened to the chain. At most one of Imported and
+// Finalised is set; Best goes with either.
+type Update struct {
+	Imported  *Ref
+	Best      *BestChange
+	Finalised []Ref // ascending
+	Pruned    []Ref // forks that finality discarded, parents first
+}
+
+// BestChange is a move of the best block.
+type BestChange struct {
+	Ref
+	Retracted []Ref // no longer on the best chain, from the old best block down
+	Enacted   []Ref // now on it, ascending
+}
+
+// updates is a ring of the latest updates, and those who want to be woken.
+type updates struct {
+	mu    sync.Mutex
+	ring  []Update // the update with sequence number s is at s % maxUpdates
+	next  uint64   // sequence number of the next update
+	first uint64   // of the oldest one that is kept
+	wake  map[chan struct{}]struct{}
+}
+
+func (u *updates) init() {
+	u.ring = make([]Update, 0, 64)
+	u.wake = map[chan struct{}]struct{}{}
+}
+
+func (u *updates) add(up Update) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.ring) < maxUpdates {
+		u.ring = append(u.ring, up)
+	} else {
+		u.ring[u.next%maxUpdates] = up
+		u.first = u.next + 1 - maxUpdates
+	}
+	u.next++
+	u.wakeAll()
+}
+
+// reset forgets all updates: whoever follows has to start again.
+func (u *updates) reset() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.first = u.next + 1
+	u.next = u.first
+	u.ring = u.ring[:0]
+	for uint64(len(u.ring)) < u.first%maxUpdates { // keep positions aligned with sequence numbers
+		u.ring = append(u.ring, Update{})
+	}
+	u.wakeAll()
+}
+
+func (u *updates) wakeAll() {
+	for ch := range u.wake {
+		select {
+		case ch <- struct{}{}:
+		default: // a wake-up is pending already
+		}
+	}
+}
+
+// Cursor is a follower's place among the updates.
+type Cursor uint64
+
+// UpdatesSince returns at most limit updates from cursor on and the cursor
+// after them. ok is false if the follower is too far behind and has to start
+// again from Snapshot.
+func (m *Manager) UpdatesSince(cursor Cursor, limit int) (ups []Update, next Cursor, ok bool) {
+	u := &m.updates
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if uint64(cursor) < u.first || uint64(cursor) > u.next {
+		return nil, 0, false
+	}
+	for s := uint64(cursor); s < u.next && len(ups) < limit; s++ {
+		ups = append(ups, u.ring[s%maxUpdates])
+	}
+	return ups, cursor + Cursor(len(ups)), true
+}
+
+// Wake registers a follower: the channel receives an empty value after every
+// update, with at most one pending. cancel ends it.
+func (m *Manager) Wake() (wake <-chan struct{}, cancel func()) {
+	u := &m.updates
+	ch := make(chan struct{}, 1)
+	u.mu.Lock()
+	u.wake[ch] = struct{}{}
+	u.mu.Unlock()
+	return ch, func() {
+		u.mu.Lock()
+		delete(u.wake, ch)
+		u.mu.Unlock()
+	}
+}
+
+// Snapshot is the chain at one moment, for followers that begin.
+type Snapshot struct {
+	Heads
+	Unfinalised []Ref // parents before children
+	Cursor      Cursor
+}
+
+// Snapshot returns the chain as it is, and the cursor from which updates follow.
+func (m *Manager) Snapshot() Snapshot {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	s := Snapshot{Heads: m.Heads()}
+	queue := []types.Hash{m.tree.Root().Hash}
+	for len(queue) > 0 {
+		for _, b := range m.tree.Children(queue[0]) {
+			s.Unfinalised = append(s.Unfinalised, refOf(b))
+			queue = append(queue, b.Hash)
+		}
+		queue = queue[1:]
+	}
+	m.updates.mu.Lock()
+	s.Cursor = Cursor(m.updates.next)
+	m.updates.mu.Unlock()
+	return s
+}
+
+// OnBestChain reports whether an unfinalised or finalised block is an ancestor
+// of the best block, or that block itself.
+func (m *Manager) OnBestChain(r Ref) bool {
+	h, ok, err := m.db.HashAt(r.Number)
+	return err == nil && ok && h == r.Hash
+}
