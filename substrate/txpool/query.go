@@ -1,0 +1,155 @@
+package txpool
+
+import (
+	"container/heap"
+	"iter"
+
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// Status is how full the pool is.
+type Status struct {
+	Ready  Limit
+	Future Limit
+	Banned int
+}
+
+// Status reports how full the pool is.
+func (p *Pool) Status() Status { return Status{p.ready, p.future, len(p.bans.until)} }
+
+// Get returns a transaction of the pool, which must not be changed, and where it is.
+func (p *Pool) Get(h types.Hash) (*Tx, Place) {
+	if e := p.byHash[h]; e != nil {
+		return &e.tx, e.place
+	}
+	return nil, Nowhere
+}
+
+// Banned reports whether a transaction is refused unseen.
+func (p *Pool) Banned(h types.Hash) bool { return p.bans.has(h, p.best) }
+
+// NextNonce is the first nonce from chain, the account's nonce on the chain, for
+// which no transaction is ready.
+func (p *Pool) NextNonce(a types.AccountID, chain types.Nonce) types.Nonce {
+	for _, e := range p.senderEntries(a) {
+		if e.place == InReady && e.tx.Nonce == chain {
+			chain++
+		}
+	}
+	return chain
+}
+
+// Events returns what happened since the last call, in order.
+func (p *Pool) Events() []Event {
+	ev := p.events
+	p.events = nil
+	return ev
+}
+
+// Watch asks for the events with blocks of a transaction that is in the pool,
+// and reports whether it is.
+func (p *Pool) Watch(h types.Hash) bool {
+	if p.byHash[h] == nil {
+		return false
+	}
+	p.watched[h] = true
+	return true
+}
+
+// Unwatch ends the wish for events with blocks.
+func (p *Pool) Unwatch(h types.Hash) { delete(p.watched, h) }
+
+// Iter offers ready transactions in the order of the pool. It is good until the
+// pool changes.
+type Iter struct {
+	root    *entry
+	opened  open           // not offered yet, but all they depend on was
+	waiting map[*entry]int // entries that depend on several, and on how many not offered yet
+	last    *entry
+}
+
+// Iterate starts an iteration. It costs nothing until it is used.
+func (p *Pool) Iterate() *Iter { return &Iter{root: p.roots.first()} }
+
+// Next returns the next transaction, which must not be changed, or nil.
+func (it *Iter) Next() *Tx {
+	if it.last != nil {
+		it.unlock(it.last)
+	}
+	switch {
+	case len(it.opened) == 0 && it.root == nil:
+		it.last = nil
+		return nil
+	case len(it.opened) == 0 || it.root != nil && before(it.root, it.opened[0]):
+		it.last = it.root
+		it.root = it.root.links[0].next
+	default:
+		it.last = heap.Pop(&it.opened).(*entry)
+	}
+	return &it.last.tx
+}
+
+// Skip leaves out what depends on the transaction that Next returned last: it did
+// not go into the block.
+func (it *Iter) Skip() { it.last = nil }
+
+// unlock opens what depends on e and on nothing else that was not offered.
+func (it *Iter) unlock(e *entry) {
+	for _, t := range e.provides {
+		for _, n := range t.needers {
+			if n.place != InReady {
+				continue
+			}
+			if n.inPool > 1 {
+				if it.waiting == nil {
+					it.waiting = map[*entry]int{}
+				}
+				if it.waiting[n]++; it.waiting[n] < n.inPool {
+					continue
+				}
+			}
+			heap.Push(&it.opened, n)
+		}
+	}
+}
+
+// open is a heap of entries, the first in order on top.
+type open []*entry
+
+func (o open) Len() int           { return len(o) }
+func (o open) Less(i, j int) bool { return before(o[i], o[j]) }
+func (o open) Swap(i, j int)      { o[i], o[j] = o[j], o[i] }
+func (o *open) Push(x any)        { *o = append(*o, x.(*entry)) }
+func (o *open) Pop() any {
+	last := len(*o) - 1
+	x := (*o)[last]
+	(*o)[last] = nil
+	*o = (*o)[:last]
+	return x
+}
+
+// Ready ranges over the ready transactions in the order of the pool.
+func (p *Pool) Ready() iter.Seq[*Tx] {
+	return func(yield func(*Tx) bool) {
+		it := p.Iterate()
+		for tx := it.Next(); tx != nil && yield(tx); tx = it.Next() {
+		}
+	}
+}
+
+// Pending ranges over the ready transactions like Ready, then over the future
+// ones from the oldest validation to the latest.
+func (p *Pool) Pending() iter.Seq[*Tx] {
+	return func(yield func(*Tx) bool) {
+		for tx := range p.Ready() {
+			if !yield(tx) {
+				return
+			}
+		}
+		for e := range p.all(InFuture) {
+			if !yield(&e.tx) {
+				return
+			}
+		}
+	}
+}
