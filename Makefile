@@ -16,7 +16,7 @@ dev: build ; bin/crust node --dev $(DEV_FLAGS)
 test: lint units race fuzz $(if $(wildcard cmd/crust),interop)
 # While working: pure Go, no peers, no processes; less than 3 minutes.
 test-short: ; timeout 3m go test -short -timeout 150s ./...
-# The long runs: at most 45 minutes.
+# The long runs, tests named TestLong…: at most 45 minutes.
 test-full: long fuzz-long
 
 lint: gofmt tidy vet staticcheck
@@ -28,7 +28,7 @@ staticcheck: testsum ; $(STEP) -timeout 6m staticcheck -- go tool -modfile=inter
 units: testsum ; $(STEP) -kind go -timeout 6m units -- go test -json -timeout 5m ./...
 race: testsum ; $(STEP) -kind go -timeout 7m race -- go test -json -race -short -timeout 6m ./...
 fuzz: testsum ; $(STEP) -timeout 4m fuzz -- go run ./internal/cmd/fuzz -budget 3m
-long: testsum ; $(STEP) -kind go -timeout 28m long -- env CRUST_LONG=1 SEED=$(SEED) go test -json -timeout 27m ./...
+long: testsum ; $(STEP) -kind go -timeout 28m long -- env CRUST_LONG=1 SEED=$(SEED) go test -json -run '^TestLong' -timeout 27m ./...
 fuzz-long: testsum ; $(STEP) -timeout 14m fuzz-long -- go run ./internal/cmd/fuzz -budget 12m
 
 # The real binary, judged by independent clients.

@@ -27,7 +27,7 @@ func TestTree(t *testing.T) {
 		byRule[v.Rule] = append(byRule[v.Rule], v.String())
 	}
 	known := []string{"table", "arrow", "third-party", "purity", "maprange", "float", "var", "pallet",
-		"goroutine", "doc", "later", "longfile", "longfunc", "longpackage", "allow"}
+		"goroutine", "doc", "later", "longfile", "longfunc", "longpackage", "dead", "allow"}
 	for _, name := range known {
 		t.Run(name, func(t *testing.T) {
 			for _, text := range byRule[name] {

@@ -38,6 +38,7 @@ func Check(t *Tree) []Violation {
 			c.pallets(p)
 		}
 	}
+	c.dead()
 	c.unusedAllowances()
 	slices.SortFunc(c.found, func(a, b Violation) int {
 		return cmp.Or(strings.Compare(a.Pos, b.Pos), strings.Compare(a.Rule, b.Rule), strings.Compare(a.Text, b.Text))

@@ -10,6 +10,7 @@
 //   - import arrows: which packages of ours, and which third-party modules, each
 //     package may import; a pallet never names another package's Pallet;
 //   - goroutines in shells: started only in lifecycle packages;
+//   - use: once there is a command, every package is imported by another;
 //   - size: files of at most 800 lines, functions of at most 70, packages of at
 //     most 5,000;
 //   - form: every package has a doc.go with a package comment, and no comment

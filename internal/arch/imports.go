@@ -84,3 +84,29 @@ func (c *checker) pallets(p *pkg) {
 		})
 	}
 }
+
+// dead reports packages that nothing but tests imports. It begins to matter when
+// there is a command that everything ends up in.
+func (c *checker) dead() {
+	used := map[string]bool{}
+	commands := 0
+	for _, p := range c.tree.pkgs {
+		if under(p.path, "cmd") {
+			commands++
+		}
+		for f := range p.source {
+			for _, spec := range f.ast.Imports {
+				if path, err := strconv.Unquote(spec.Path.Value); err == nil {
+					used[strings.TrimPrefix(path, c.tree.module+"/")] = true
+				}
+			}
+		}
+	}
+	for _, p := range c.tree.pkgs {
+		r, _ := find(c.table, p.path)
+		main := p.types != nil && p.types.Name() == "main"
+		if commands > 0 && r.kind != tool && !main && !used[p.path] && !underAny(p.path, mayRest) {
+			c.add(p.files[0].ast.Package, "dead", "nothing but tests imports %s", p.path)
+		}
+	}
+}

@@ -70,6 +70,20 @@ judge('decodes metadata V14 and V15', async ({ api, node }) => {
   assert.equal(api.extrinsicVersion, 4);
 });
 
+judge('the client tells the types apart and finds calls and events', async ({ api }) => {
+  const { lookup } = api.registry;
+  const { callType, eventType } = api.runtimeMetadata.asV15.outerEnums;
+  assert.equal(lookup.getTypeDef(callType).type, 'Call');
+  assert.equal(lookup.getTypeDef(eventType).type, 'Event');
+  const byPath = new Map(); // types of one path differ by their parameters, or clients take them for one
+  for (const { id, type } of lookup.types) {
+    const path = type.path.map(String).join('::');
+    if (path && path !== 'Option' && path !== 'Result') byPath.set(path, [...byPath.get(path) ?? [], { id, params: type.params.toHex() }]);
+  }
+  const alike = [...byPath].filter(([, list]) => new Set(list.map((t) => t.params)).size < list.length).map(([path]) => path);
+  assert.deepEqual(alike, []);
+});
+
 judge('explains everything: every item of the metadata has documentation', async ({ api }) => {
   const bare = [];
   for (const pallet of api.runtimeMetadata.asLatest.pallets) {

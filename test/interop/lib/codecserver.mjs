@@ -1,6 +1,6 @@
 // Talks to our codec: test/interop/codecserver reads lines "typeId hex" and
 // answers each with the hex of the value decoded and encoded again, or with
-// "error: reason". Type ids are those of the metadata's registry.
+// "error: reason". Type ids are those of the registry of metadata V15.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { root } from './node.mjs';
