@@ -232,8 +232,34 @@ func (RuntimeCall) SCALEType() scale.TypeDef {
 	return scale.TypeDef{Path: "crust_runtime::RuntimeCall", Kind: scale.KindVariant}
 }
 
-// Dispatch runs the call in a transaction of its own: an error leaves nothing behind.
+// Dispatch runs the call in a transaction of its own: an error leaves nothing
+// behind. What a call within a call says of its cost does not change what the
+// outer one says.
 func (c RuntimeCall) Dispatch(e *Env, o Origin) error {
+	outer := e.post
+	err := c.dispatch(e, o)
+	if e.callDepth > 0 {
+		e.post = outer
+	}
+	return err
+}
+
+// DispatchMetered is Dispatch for calls that dispatch others: it also returns
+// the weight that was really used, which is at most what was declared.
+func (c RuntimeCall) DispatchMetered(e *Env, o Origin) (used types.Weight, err error) {
+	used = c.Info().Weight
+	outer := e.post
+	err = c.dispatch(e, o)
+	if w, ok := e.post.weight.Get(); ok {
+		used = w.Min(used)
+	}
+	e.post = outer
+	return used, err
+}
+
+// dispatch leaves in e.post what the call says of its cost.
+func (c RuntimeCall) dispatch(e *Env, o Origin) error {
+	e.post = postInfo{}
 	if e.callDepth >= maxCallDepth {
 		return ErrExhausted
 	}

@@ -39,6 +39,7 @@ type Env struct {
 	weight     BlockWeight
 	length     uint32 // bytes of all extrinsics so far
 	post       postInfo
+	held       Balance
 	callDepth  int
 }
 
@@ -75,6 +76,13 @@ func (e *Env) ExtrinsicIndex() uint32 { return e.index }
 
 // Runtime is the runtime that executes.
 func (e *Env) Runtime() *Runtime { return e.rt }
+
+// Hold notes what the extrinsic being applied has paid in advance, so that it can
+// be settled when the call is done.
+func (e *Env) Hold(paid Balance) { e.held = paid }
+
+// Held is what the latest Hold noted.
+func (e *Env) Held() Balance { return e.held }
 
 // Transactional runs f so that an error from it leaves no write, event or
 // digest item behind. Transactions nest.

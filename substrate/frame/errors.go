@@ -3,6 +3,7 @@ package frame
 import (
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/crustgo/crust/substrate/scale"
 )
@@ -160,6 +161,41 @@ func (DispatchError) SCALEType() scale.TypeDef {
 		}
 	}
 	return d
+}
+
+// DispatchResult is the outcome of a call in events: Result<(), DispatchError>.
+type DispatchResult struct{ Err *DispatchError } // nil if the call succeeded
+
+// ResultOf puts the outcome of a call into wire form.
+func ResultOf(err error) DispatchResult {
+	if err == nil {
+		return DispatchResult{}
+	}
+	return DispatchResult{DispatchErrorOf(err)}
+}
+
+// AppendSCALE appends Ok(()) or Err(error).
+func (r DispatchResult) AppendSCALE(dst []byte) []byte {
+	if r.Err == nil {
+		return append(dst, 0)
+	}
+	return r.Err.AppendSCALE(append(dst, 1))
+}
+
+// DecodeSCALE reads Ok(()) or Err(error).
+func (r *DispatchResult) DecodeSCALE(c *scale.Cursor) {
+	*r = DispatchResult{}
+	if c.Tag(2) == 1 {
+		r.Err = new(DispatchError)
+		r.Err.DecodeSCALE(c)
+	}
+}
+
+// SCALEType describes the outcome to metadata.
+func (DispatchResult) SCALEType() scale.TypeDef {
+	ok, fail := reflect.TypeFor[scale.Unit](), reflect.TypeFor[DispatchError]()
+	return scale.TypeDef{Path: "Result", Kind: scale.KindVariant, Params: []scale.TypeParam{{Name: "T", Type: ok}, {Name: "E", Type: fail}},
+		Variants: []scale.Variant{{Name: "Ok", Fields: []scale.Field{{Type: ok}}}, {Name: "Err", Index: 1, Fields: []scale.Field{{Type: fail}}}}}
 }
 
 // Validity says why a transaction is refused before it is dispatched:

@@ -362,74 +362,15 @@ func (b *BlockBuilder) Finish() (body []types.Extrinsic, root types.Hash, out Ou
 	return b.body, trie.OrderedRoot(trie.V0, rawBodies(b.body)), out, nil
 }
 
-// ValidateTransaction judges an extrinsic for the pool, on the state of the
-// best block: decoding, signature, extensions. Errors are *Validity, or tell
-// that the bytes are no extrinsic.
-func (rt *Runtime) ValidateTransaction(view state.View, best types.Hash, source Source, raw types.Extrinsic) (v ValidTransaction, t *Tx, err error) {
-	defer catch(&err)
-	if t, err = rt.DecodeTx(raw); err != nil {
-		return v, nil, err
-	}
-	e := rt.poolEnv(view, best)
-	if t.Signed {
-		p, err := rt.Payload(e, t)
-		if err != nil {
-			return v, t, err
-		}
-		if !t.Signature.Verify(p, t.Signer) {
-			return v, t, ErrBadProof
-		}
-	}
-	v, err = rt.validate(e, source, t)
-	return v, t, err
-}
-
-// Revalidate judges an extrinsic again whose signature has been checked before.
-func (rt *Runtime) Revalidate(view state.View, best types.Hash, source Source, t *Tx) (v ValidTransaction, err error) {
-	defer catch(&err)
-	return rt.validate(rt.poolEnv(view, best), source, t)
-}
-
-// poolEnv is the block after best, of which nothing is known but its parent.
-func (rt *Runtime) poolEnv(view state.View, best types.Hash) *Env {
-	e := rt.NewEnv(view)
-	e.number++
-	e.parentHash = best
-	return e
-}
-
-func (rt *Runtime) validate(e *Env, source Source, t *Tx) (ValidTransaction, error) {
-	if t.Info.Class == Mandatory {
-		return ValidTransaction{}, ErrMandatoryValidation
-	}
-	v := newValid()
-	if !t.Signed {
-		for _, x := range rt.extensions {
-			if b, ok := x.(BareExtension); ok {
-				if err := b.ValidateBare(e, t); err != nil {
-					return v, err
-				}
-			}
-		}
-		return rt.validateUnsigned(e, source, t)
-	}
-	for _, x := range rt.extensions {
-		if err := x.Validate(e, t, &v); err != nil {
-			return v, err
-		}
-	}
-	return v, nil
-}
-
 // DryRun applies one extrinsic on a state and returns the call's outcome: the
 // outer error if it cannot be in a block, the inner if its call fails.
 func (rt *Runtime) DryRun(view state.View, best types.Hash, raw types.Extrinsic) (inner *DispatchError, err error) {
 	defer catch(&err)
-	_, t, err := rt.ValidateTransaction(view, best, SourceExternal, raw)
-	if err != nil {
-		return nil, err
+	v := rt.NewValidator(view, best).Check([]types.Extrinsic{raw}, SourceExternal, Checking{Par: Serial})[0]
+	if v.Err != nil {
+		return nil, v.Err
 	}
-	e := rt.poolEnv(view, best)
+	e, t := rt.poolEnv(view, best), v.Tx
 	if err := rt.prepare(e, t); err != nil {
 		return nil, err
 	}

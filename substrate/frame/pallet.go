@@ -163,7 +163,7 @@ func (rt *Runtime) bindFields(mod *module, v reflect.Value) {
 		ptr := v.Field(i).Addr().Interface()
 		if c, ok := ptr.(constItem); ok {
 			typ, value := c.describeConst()
-			mod.consts = append(mod.consts, metadata.Constant{Name: f.Name, Type: metadata.Of(typ), Value: value, Docs: mod.docs.lines(f.Name)})
+			mod.consts = append(mod.consts, metadata.Constant{Name: constName(f), Type: metadata.Of(typ), Value: value, Docs: mod.docs.lines(f.Name)})
 			continue
 		}
 		s, ok := ptr.(storageItem)
@@ -183,6 +183,20 @@ func (rt *Runtime) bindFields(mod *module, v reflect.Value) {
 		rt.storage = append(rt.storage, s)
 		mod.items = append(mod.items, s)
 	}
+}
+
+// constName is the name of a constant: the field's, unless the tag `frame:"name=…"`
+// gives the one that clients look for.
+func constName(f reflect.StructField) string {
+	tag := f.Tag.Get("frame")
+	if tag == "" {
+		return f.Name
+	}
+	name, ok := strings.CutPrefix(tag, "name=")
+	if !ok || name == "" {
+		panic(fmt.Sprintf("frame: constant %s has the unknown tag %q", f.Name, tag))
+	}
+	return name
 }
 
 var hasherTags = map[string]metadata.Hasher{"blake2_128": metadata.Blake2_128, "blake2_256": metadata.Blake2_256,

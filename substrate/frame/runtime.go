@@ -32,6 +32,8 @@ type System interface {
 	NoteApplied(e *Env, info DispatchInfo, err error)
 	// Finalize ends a block: events and the like become state.
 	Finalize(e *Env)
+	// NextNonce is the nonce that an account signs next.
+	NextNonce(e *Env, who types.AccountID) types.Nonce
 	// Height is the number of the block whose state the view holds.
 	Height(e *Env) types.BlockNumber
 }

@@ -8,6 +8,11 @@ import (
 // Get returns an account; accounts that do not exist read as zero.
 func (p *Pallet) Get(e *frame.Env, who types.AccountID) AccountInfo { return p.Account.Get(e, who) }
 
+// NextNonce is the nonce of the account's next extrinsic.
+func (p *Pallet) NextNonce(e *frame.Env, who types.AccountID) types.Nonce {
+	return p.Account.Get(e, who).Nonce
+}
+
 // BumpNonce counts a signed extrinsic.
 func (p *Pallet) BumpNonce(e *frame.Env, who types.AccountID) {
 	a := p.Account.Get(e, who)
@@ -22,17 +27,27 @@ func (p *Pallet) BumpNonce(e *frame.Env, who types.AccountID) {
 // created and killed report what became of the account.
 func (p *Pallet) MutateData(e *frame.Env, who types.AccountID, f func(*AccountData) (exists bool, err error)) (created, killed bool, err error) {
 	a := p.Account.Get(e, who)
-	had := a.Data != (AccountData{})
-	exists, err := f(&a.Data)
+	d := a.Data
+	exists, err := f(&d)
 	if err != nil {
 		return false, false, err
+	}
+	return p.SetData(e, who, a, d, exists)
+}
+
+// SetData is MutateData in two halves: a is the account as Get returned it, d its
+// new balance. Nothing may touch the account in between.
+func (p *Pallet) SetData(e *frame.Env, who types.AccountID, a AccountInfo, d AccountData, exists bool) (created, killed bool, err error) {
+	had := a.Data != (AccountData{})
+	a.Data = d
+	if !exists {
+		a.Data = AccountData{}
 	}
 	switch {
 	case exists && !had:
 		created = !a.Live()
 		a.Providers++
 	case !exists && had:
-		a.Data = AccountData{}
 		if a.Providers > 0 {
 			a.Providers--
 		}
@@ -42,20 +57,17 @@ func (p *Pallet) MutateData(e *frame.Env, who types.AccountID, f func(*AccountDa
 			}
 			killed = true
 		}
-	case !exists:
-		a.Data = AccountData{}
 	}
-	switch {
-	case killed:
+	if killed {
 		p.Account.Kill(e, who)
 		p.Emit(e, KilledAccount{who})
-	default:
-		p.Account.Put(e, who, a)
+		return false, true, nil
 	}
+	p.Account.Put(e, who, a)
 	if created {
 		p.Emit(e, NewAccount{who})
 	}
-	return created, killed, nil
+	return created, false, nil
 }
 
 // IncConsumers records that something depends on the account; it fails with

@@ -1,0 +1,213 @@
+package mempool
+
+import (
+	"slices"
+
+	"github.com/crustgo/crust/substrate/chain"
+	"github.com/crustgo/crust/substrate/frame"
+	"github.com/crustgo/crust/substrate/txpool"
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// restart begins to follow the chain where it is now.
+func (p *Pool) restart() {
+	s := p.chain.Snapshot()
+	p.cursor = s.Cursor
+	p.moveTo(s.Best)
+}
+
+// moveTo judges by another block from now on.
+func (p *Pool) moveTo(best chain.Ref) {
+	view, err := p.chain.ViewAt(best.Hash)
+	if err != nil {
+		p.cfg.Log.Error("the pool cannot read the best block's state and keeps judging by an older one", "block", best.Number, "err", err)
+		return
+	}
+	p.best = best
+	p.validator = p.chain.Runtime().NewValidator(view, best.Hash)
+}
+
+// follow takes over what happened to the chain.
+func (p *Pool) follow() {
+	const step = 64
+	for {
+		ups, next, ok := p.chain.UpdatesSince(p.cursor, step)
+		if !ok {
+			p.restart()
+			p.revalidate(p.hashes())
+			return
+		}
+		for i := range ups {
+			p.update(&ups[i])
+		}
+		p.cursor = next
+		if len(ups) < step {
+			return
+		}
+	}
+}
+
+func (p *Pool) hashes() []types.Hash {
+	var out []types.Hash
+	for tx := range p.pool.Pending() {
+		out = append(out, tx.Hash)
+	}
+	return out
+}
+
+func (p *Pool) update(u *chain.Update) {
+	if u.Best != nil {
+		p.newBest(u.Best)
+	}
+	if len(u.Finalised) > 0 {
+		final := make([]types.Hash, len(u.Finalised))
+		for i, r := range u.Finalised {
+			final[i] = r.Hash
+		}
+		p.pool.Finalised(final)
+	}
+}
+
+// newBest tells the machine which blocks came and went, and does the work that
+// it asks for.
+func (p *Pool) newBest(c *chain.BestChange) {
+	var ch txpool.Change
+	lost := map[types.Hash]types.Extrinsic{}
+	for _, r := range c.Retracted {
+		ch.Retracted = append(ch.Retracted, txpool.Block{Hash: r.Hash, Number: r.Number})
+		p.bodyOf(r, func(_ int, x types.Extrinsic) { lost[x.Hash()] = x })
+	}
+	for _, r := range c.Enacted {
+		ch.Enacted = append(ch.Enacted, p.poolBlock(r))
+	}
+	p.moveTo(c.Ref)
+	work := p.pool.OnBlock(ch)
+	for _, b := range ch.Enacted {
+		for _, tx := range b.Txs {
+			delete(p.txs, tx.Hash)
+		}
+	}
+	p.revalidate(work.Revalidate)
+	p.resubmit(work.Resubmit, lost)
+	for b := range p.broadcasts {
+		p.rebroadcast(b)
+	}
+}
+
+// bodyOf visits the extrinsics of a block.
+func (p *Pool) bodyOf(r chain.Ref, f func(i int, x types.Extrinsic)) {
+	b, _, err := p.chain.Block(r.Hash)
+	if err != nil {
+		p.cfg.Log.Error("the pool cannot read a block", "block", r.Number, "err", err)
+		return
+	}
+	for i, x := range b.Body {
+		f(i, x)
+	}
+}
+
+// poolBlock is a block as the machine sees it. Transactions that did not come
+// through this pool are judged on the parent's state for their tags.
+func (p *Pool) poolBlock(r chain.Ref) txpool.Block {
+	out := txpool.Block{Hash: r.Hash, Number: r.Number}
+	var judge *frame.Validator
+	p.bodyOf(r, func(i int, x types.Extrinsic) {
+		inc := txpool.Included{Hash: x.Hash()}
+		if p.txs[inc.Hash] == nil {
+			t, err := p.chain.Runtime().DecodeTx(x)
+			if err != nil || !t.Signed {
+				if len(out.Txs) == 0 {
+					out.First = uint32(i) + 1 // inherents come first
+				}
+				return
+			}
+			if judge == nil {
+				view, err := p.chain.ViewAt(r.Parent)
+				if err != nil {
+					return
+				}
+				judge = p.chain.Runtime().NewValidator(view, r.Parent)
+			}
+			if v, err := judge.Judge(t, frame.SourceInBlock); err == nil {
+				inc.Provides = v.Provides
+			}
+		}
+		out.Txs = append(out.Txs, inc)
+	})
+	return out
+}
+
+// revalidate judges transactions of the pool again by the new best block.
+func (p *Pool) revalidate(hashes []types.Hash) {
+	for _, h := range hashes {
+		old, _ := p.pool.Get(h)
+		t := p.txs[h]
+		if old == nil || t == nil {
+			continue
+		}
+		v, err := p.validator.Judge(t, frame.SourceExternal)
+		if err != nil {
+			p.pool.Reject(h)
+			continue
+		}
+		tx := poolTx(h, t, &v)
+		tx.Watched = old.Watched
+		p.pool.Revalidated(tx, p.best.Number)
+	}
+}
+
+// resubmit brings transactions of retracted blocks back. What the new chain
+// excludes is left out.
+func (p *Pool) resubmit(hashes []types.Hash, lost map[types.Hash]types.Extrinsic) {
+	for _, h := range hashes {
+		raw := lost[h]
+		if raw == nil || p.refuseUnseen(h) != nil {
+			continue
+		}
+		v := p.check([]types.Extrinsic{raw})[0]
+		if v.Err != nil {
+			continue
+		}
+		tx := poolTx(h, v.Tx, &v.Valid)
+		tx.Watched = len(p.watchers[h]) > 0
+		if _, err := p.pool.Submit(tx, p.best.Number); err == nil {
+			p.txs[h] = v.Tx
+		}
+	}
+}
+
+// deliver hands events to those who watch, and forgets what has left the pool.
+func (p *Pool) deliver() {
+	for _, ev := range p.pool.Events() {
+		last := ev.Kind >= txpool.FinalityTimeout
+		if ev.Kind >= txpool.Usurped {
+			delete(p.txs, ev.Tx)
+		}
+		for _, w := range p.watchers[ev.Tx] {
+			w.push(ev, last)
+		}
+		if last {
+			delete(p.watchers, ev.Tx)
+		}
+	}
+}
+
+// unwatch forgets a watcher.
+func (p *Pool) unwatch(w *Watch) {
+	ws := slices.DeleteFunc(p.watchers[w.hash], func(o *Watch) bool { return o == w })
+	if len(ws) == 0 {
+		delete(p.watchers, w.hash)
+		p.pool.Unwatch(w.hash)
+	} else {
+		p.watchers[w.hash] = ws
+	}
+}
+
+// closeWatches ends all watches when the pool stops.
+func (p *Pool) closeWatches() {
+	for _, ws := range p.watchers {
+		for _, w := range ws {
+			w.end()
+		}
+	}
+}

@@ -1,0 +1,313 @@
+package mempool
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/crustgo/crust/substrate/chain"
+	"github.com/crustgo/crust/substrate/crypto/sr25519"
+	"github.com/crustgo/crust/substrate/frame"
+	"github.com/crustgo/crust/substrate/txpool"
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// Limits of the pool's own queues; those of the pool are in txpool.Config.
+const (
+	maxBatch      = 512  // submissions judged together
+	maxWaiting    = 4096 // submissions that wait to be judged
+	maxBroadcasts = 1024 // transactions that are submitted again and again
+	maxEvents     = 64   // events that a watcher may leave unread
+)
+
+// Config is what a Pool is given. Zero Limits are txpool's defaults.
+type Config struct {
+	Limits txpool.Config
+	Par    frame.Par
+	// Points remembers public keys between batches; it may be nil.
+	Points sr25519.PointCache
+	Log    *slog.Logger
+}
+
+// Pool is the node's transaction pool. Its methods are safe for concurrent use
+// and need Run to be running.
+type Pool struct {
+	cfg     Config
+	chain   *chain.Manager
+	submits chan *submission
+	calls   chan func()
+	done    chan struct{} // closed when Run has returned
+
+	// The rest belongs to the goroutine in Run.
+	pool       *txpool.Pool
+	txs        map[types.Hash]*frame.Tx // decoded form of what is in the pool
+	watchers   map[types.Hash][]*Watch
+	broadcasts map[*broadcast]struct{}
+	validator  *frame.Validator
+	best       chain.Ref
+	cursor     chain.Cursor
+}
+
+type submission struct {
+	raw    types.Extrinsic
+	hash   types.Hash
+	watch  *Watch // nil if nobody watches
+	result chan error
+}
+
+type broadcast struct{ raw types.Extrinsic }
+
+// New makes a pool over a chain. It does nothing until Run.
+func New(m *chain.Manager, cfg Config) *Pool {
+	if cfg.Limits == (txpool.Config{}) {
+		cfg.Limits = txpool.DefaultConfig()
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Pool{
+		cfg: cfg, chain: m, submits: make(chan *submission, maxWaiting), calls: make(chan func()), done: make(chan struct{}),
+		pool: txpool.New(cfg.Limits), txs: map[types.Hash]*frame.Tx{}, watchers: map[types.Hash][]*Watch{}, broadcasts: map[*broadcast]struct{}{},
+	}
+}
+
+// ErrStopped says that the node is shutting down.
+var ErrStopped = errors.New("the transaction pool has stopped")
+
+// Run owns the pool until ctx ends.
+func (p *Pool) Run(ctx context.Context) error {
+	defer close(p.done)
+	wake, cancel := p.chain.Wake()
+	defer cancel()
+	p.restart()
+	for {
+		select {
+		case <-ctx.Done():
+			p.closeWatches()
+			return nil
+		case <-wake:
+			p.follow()
+		case f := <-p.calls:
+			f()
+		case s := <-p.submits:
+			p.take(p.gather(s))
+		}
+		p.deliver()
+	}
+}
+
+// gather collects the submissions that are waiting.
+func (p *Pool) gather(first *submission) []*submission {
+	batch := []*submission{first}
+	for len(batch) < maxBatch {
+		select {
+		case s := <-p.submits:
+			batch = append(batch, s)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// call runs f on the goroutine that owns the pool and waits for it.
+func (p *Pool) call(f func()) error {
+	finished := make(chan struct{})
+	select {
+	case p.calls <- func() { defer close(finished); f() }:
+		<-finished
+		return nil
+	case <-p.done:
+		return ErrStopped
+	}
+}
+
+// Submit judges a transaction and adds it to the pool. Errors are *txpool.Error
+// with Substrate's code.
+func (p *Pool) Submit(ctx context.Context, raw types.Extrinsic) (types.Hash, error) {
+	return p.submit(ctx, &submission{raw: raw, result: make(chan error, 1)})
+}
+
+// SubmitAndWatch is Submit; what becomes of the transaction can be read from the watch.
+func (p *Pool) SubmitAndWatch(ctx context.Context, raw types.Extrinsic) (*Watch, error) {
+	w := &Watch{pool: p, wake: make(chan struct{}, 1)}
+	if _, err := p.submit(ctx, &submission{raw: raw, watch: w, result: make(chan error, 1)}); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+func (p *Pool) submit(ctx context.Context, s *submission) (types.Hash, error) {
+	s.hash = s.raw.Hash()
+	select {
+	case p.submits <- s:
+	case <-ctx.Done():
+		return s.hash, ctx.Err()
+	case <-p.done:
+		return s.hash, ErrStopped
+	}
+	select {
+	case err := <-s.result:
+		return s.hash, err
+	case <-p.done:
+		return s.hash, ErrStopped
+	}
+}
+
+// take judges submissions together and answers each.
+func (p *Pool) take(batch []*submission) {
+	p.follow() // judge by the newest block
+	raws := make([]types.Extrinsic, 0, len(batch))
+	fresh := batch[:0]
+	for _, s := range batch {
+		if err := p.refuseUnseen(s.hash); err != nil {
+			s.result <- err
+			continue
+		}
+		raws, fresh = append(raws, s.raw), append(fresh, s)
+	}
+	for i, v := range p.check(raws) {
+		fresh[i].result <- p.admit(fresh[i], v)
+	}
+}
+
+func (p *Pool) check(raws []types.Extrinsic) []frame.Verdict {
+	return p.validator.Check(raws, frame.SourceExternal, frame.Checking{Par: p.cfg.Par, Points: p.cfg.Points})
+}
+
+// refuseUnseen refuses what need not be judged.
+func (p *Pool) refuseUnseen(h types.Hash) error {
+	if p.pool.Banned(h) {
+		return txpool.ErrBanned
+	}
+	if tx, _ := p.pool.Get(h); tx != nil {
+		return txpool.ErrImported
+	}
+	return nil
+}
+
+// admit adds a judged transaction to the pool.
+func (p *Pool) admit(s *submission, v frame.Verdict) error {
+	if v.Err != nil {
+		return refusal(v.Err)
+	}
+	tx := poolTx(s.hash, v.Tx, &v.Valid)
+	tx.Watched = s.watch != nil
+	known, _ := p.pool.Get(s.hash) // the same bytes may be twice in a batch
+	if _, err := p.pool.Submit(tx, p.best.Number); err != nil {
+		return err
+	}
+	if known == nil {
+		p.txs[s.hash] = v.Tx
+	}
+	if s.watch != nil {
+		s.watch.hash = s.hash
+		p.watchers[s.hash] = append(p.watchers[s.hash], s.watch)
+	}
+	return nil
+}
+
+func poolTx(h types.Hash, t *frame.Tx, v *frame.ValidTransaction) txpool.Tx {
+	return txpool.Tx{
+		Hash: h, Bytes: t.Raw, Signed: t.Signed, Sender: t.Signer, Nonce: t.Nonce, Requires: v.Requires, Provides: v.Provides,
+		Priority: v.Priority, Longevity: v.Longevity, Propagate: v.Propagate, Mandatory: t.Info.Class == frame.Mandatory,
+	}
+}
+
+// codeFormat is Substrate's code for bytes that are no extrinsic.
+const codeFormat = 1001
+
+// refusal puts a validation error into the form that clients are answered with.
+func refusal(err error) error {
+	var v *frame.Validity
+	switch {
+	case errors.As(err, &v) && v.Unknown:
+		return &txpool.Error{Code: txpool.ErrUnknown.Code, Message: txpool.ErrUnknown.Message, Data: v.Error()}
+	case errors.As(err, &v):
+		return &txpool.Error{Code: txpool.ErrInvalid.Code, Message: txpool.ErrInvalid.Message, Data: v.Error()}
+	case frame.IsUndecodable(err):
+		return &txpool.Error{Code: codeFormat, Message: "Extrinsic has invalid format: " + err.Error()}
+	}
+	return err
+}
+
+// Broadcast submits a transaction now and after every block until stop is
+// called, as long as it is neither in the pool nor in the chain. ok is false if
+// too many are broadcast already.
+func (p *Pool) Broadcast(raw types.Extrinsic) (stop func(), ok bool) {
+	b := &broadcast{raw}
+	err := p.call(func() {
+		if ok = len(p.broadcasts) < maxBroadcasts; ok {
+			p.broadcasts[b] = struct{}{}
+			p.rebroadcast(b)
+		}
+	})
+	return func() { _ = p.call(func() { delete(p.broadcasts, b) }) }, ok && err == nil
+}
+
+// rebroadcast submits a broadcast transaction once more; a refusal is not final.
+func (p *Pool) rebroadcast(b *broadcast) {
+	h := b.raw.Hash()
+	if p.refuseUnseen(h) != nil {
+		return
+	}
+	if err := p.admit(&submission{raw: b.raw, hash: h}, p.check([]types.Extrinsic{b.raw})[0]); err != nil {
+		p.cfg.Log.Debug("broadcast transaction is not accepted now", "hash", h, "err", err)
+	}
+}
+
+// Pending lists the transactions of the pool, the ready ones first.
+func (p *Pool) Pending() (out []types.Extrinsic) {
+	_ = p.call(func() { // a stopped pool is empty
+		for tx := range p.pool.Pending() {
+			out = append(out, tx.Bytes)
+		}
+	})
+	return out
+}
+
+// Ready lists at most limit transactions that could be in the next block, in
+// order, with their decoded form; their signatures are checked.
+func (p *Pool) Ready(limit int) (out []*frame.Tx) {
+	_ = p.call(func() { // a stopped pool is empty
+		for tx := range p.pool.Ready() {
+			if len(out) == limit {
+				return
+			}
+			out = append(out, p.txs[tx.Hash])
+		}
+	})
+	return out
+}
+
+// Remove drops transactions, by hash or by bytes, and refuses them for a while.
+func (p *Pool) Remove(hashes []types.Hash, raws []types.Extrinsic) (removed []types.Hash) {
+	for _, raw := range raws {
+		hashes = append(hashes, raw.Hash())
+	}
+	_ = p.call(func() { // a stopped pool is empty
+		for _, h := range hashes {
+			if tx, _ := p.pool.Get(h); tx != nil {
+				p.pool.Reject(h)
+				removed = append(removed, h)
+			}
+		}
+	})
+	return removed
+}
+
+// NextNonce is the nonce that an account's next transaction should have.
+func (p *Pool) NextNonce(who types.AccountID) (n types.Nonce, err error) {
+	stopped := p.call(func() {
+		if n, err = p.validator.Nonce(who); err == nil {
+			n = p.pool.NextNonce(who, n)
+		}
+	})
+	return n, errors.Join(stopped, err)
+}
+
+// Status is how full the pool is.
+func (p *Pool) Status() (s txpool.Status) {
+	_ = p.call(func() { s = p.pool.Status() }) // a stopped pool is empty
+	return s
+}
