@@ -1,11 +1,13 @@
 package types
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"reflect"
 
 	"github.com/crustgo/crust/substrate/scale"
+	"github.com/crustgo/crust/substrate/ss58"
 )
 
 // Hash is a 32-byte BLAKE2b-256 digest, or a root made of them.
@@ -36,8 +38,19 @@ func (a AccountID) String() string { return "0x" + hex.EncodeToString(a[:]) }
 // MarshalText renders the account as String does.
 func (a AccountID) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalText reads 0x and 64 hex digits.
-func (a *AccountID) UnmarshalText(b []byte) error { return unhex32(a[:], b, "account") }
+// UnmarshalText reads 0x and 64 hex digits, or an SS58 address of any network:
+// configuration files hold both.
+func (a *AccountID) UnmarshalText(b []byte) error {
+	if bytes.HasPrefix(b, []byte("0x")) {
+		return unhex32(a[:], b, "account")
+	}
+	id, _, err := ss58.Decode(string(b))
+	if err != nil {
+		return fmt.Errorf("account: %w", err)
+	}
+	*a = id
+	return nil
+}
 
 func unhex32(dst, text []byte, what string) error {
 	if len(text) != 66 || text[0] != '0' || text[1] != 'x' {

@@ -170,3 +170,17 @@ func BenchmarkHeaderDecode(b *testing.B) {
 		}
 	}
 }
+
+func TestAccountText(t *testing.T) {
+	alice := "0xd43593c715fdd31c61141abd04a99fd6822c8558854ccde39a5684e7a56da27d"
+	for text, ok := range map[string]bool{
+		alice: true, "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY": true,
+		"5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQZ": false, "": false, alice[2:]: false, alice[:64]: false, alice + "00": false,
+	} {
+		var a AccountID
+		err := a.UnmarshalText([]byte(text))
+		if (err == nil) != ok || ok && a.String() != alice {
+			t.Errorf("%q: %v, %v", text, a, err)
+		}
+	}
+}
