@@ -20,7 +20,7 @@ import (
 // shop is a pallet that uses every feature of the framework.
 type shop struct {
 	frame.Base
-	Limit  frame.Const[uint32]
+	Limit  frame.Const[uint32] `frame:"name=the_limit"`
 	Total  frame.Value[uint64]
 	Last   frame.Value[string]                     `frame:"optional"`
 	Stock  frame.Map[uint32, uint64]               `frame:"twox_64_concat"`
@@ -190,6 +190,59 @@ func TestNestedCallsAndWeight(t *testing.T) {
 	}
 	if _, err := c.Runtime.NewRuntimeCall("Shop", "sell", &bundleArgs{}); err == nil {
 		t.Error("foreign arguments accepted")
+	}
+}
+
+// The cost that an inner call reports is that call's alone.
+func TestInnerCostStaysInner(t *testing.T) {
+	p := newShop()
+	c := frametest.New(t, frametest.Module(4, "Shop", p)).Genesis(nil)
+	sell := func(fail bool) frame.RuntimeCall {
+		call, err := c.Runtime.NewRuntimeCall("Shop", "sell", &sellArgs{Item: 1, Count: 1, Fail: fail})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return call
+	}
+	bundle, err := c.Runtime.NewRuntimeCall("Shop", "bundle", &bundleArgs{Calls: []frame.RuntimeCall{sell(false), sell(false)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Block(func(e *frame.Env) {
+		for _, row := range []struct {
+			call frame.RuntimeCall
+			used uint64
+			ok   bool
+		}{{sell(false), 400, true}, {sell(true), 1000, false}, {bundle, 2010, true}} {
+			used, err := row.call.DispatchMetered(e, frame.Signed(alice))
+			if used.RefTime != row.used || (err == nil) != row.ok {
+				t.Errorf("%s used %d, want %d: %v", row.call.Name(), used.RefTime, row.used, err)
+			}
+		}
+	})
+}
+
+func TestDispatchResult(t *testing.T) {
+	for want, r := range map[string]frame.DispatchResult{
+		"\x00": frame.ResultOf(nil), "\x01\x02": frame.ResultOf(frame.ErrBadOrigin), "\x01\x08\x01": frame.ResultOf(fmt.Errorf("sum: %w", frame.ErrOverflow)),
+	} {
+		enc := scale.Encode(r)
+		var back frame.DispatchResult
+		if err := scale.Decode(enc, &back); err != nil || string(enc) != want || string(scale.Encode(back)) != want {
+			t.Errorf("%x, want %x: %v", enc, want, err)
+		}
+	}
+	if err := scale.Decode([]byte{2}, new(frame.DispatchResult)); err == nil {
+		t.Error("the third alternative of two was accepted")
+	}
+}
+
+func TestConstantName(t *testing.T) {
+	c := frametest.New(t, frametest.Module(4, "Shop", newShop()))
+	for _, p := range c.Runtime.Model().Pallets {
+		if p.Name == "Shop" && (len(p.Constants) != 1 || p.Constants[0].Name != "the_limit") {
+			t.Errorf("constants %v", p.Constants)
+		}
 	}
 }
 
@@ -399,10 +452,15 @@ func TestMistakesPanicAtStart(t *testing.T) {
 		shop
 		X frame.Map[uint32, uint8] `frame:"blake3"`
 	}
+	type badConst struct {
+		shop
+		Y frame.Const[uint32] `frame:"nom=x"`
+	}
 	for name, f := range map[string]func(){
-		"unknown hasher": func() { frametest.New(t, frametest.Module(1, "Bad", &badTag{})) },
-		"bound twice":    func() { p := newShop(); frametest.New(t, frametest.Module(1, "A", p), frametest.Module(2, "B", p)) },
-		"same prefix":    func() { frametest.New(t, frametest.Module(1, "A", newShop()), frametest.Module(2, "A", newShop())) },
+		"unknown constant tag": func() { frametest.New(t, frametest.Module(1, "Bad", &badConst{})) },
+		"unknown hasher":       func() { frametest.New(t, frametest.Module(1, "Bad", &badTag{})) },
+		"bound twice":          func() { p := newShop(); frametest.New(t, frametest.Module(1, "A", p), frametest.Module(2, "B", p)) },
+		"same prefix":          func() { frametest.New(t, frametest.Module(1, "A", newShop()), frametest.Module(2, "A", newShop())) },
 		"unlisted event": func() {
 			p := newShop()
 			frametest.New(t, frametest.Module(1, "A", p)).Block(func(e *frame.Env) { p.Emit(e, 5) })
