@@ -3,6 +3,7 @@ package txpool
 import (
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/crustgo/crust/substrate/hash"
@@ -98,6 +99,7 @@ func BenchmarkBlock(b *testing.B) {
 					break
 				}
 			}
+			runtime.GC() // of what filling the pool left behind
 			b.StartTimer()
 			p.OnBlock(Change{Enacted: []Block{block}})
 			if n := p.Status().Ready.Count; n != 12_000 {

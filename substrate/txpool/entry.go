@@ -46,6 +46,7 @@ func (t *tag) satisfied() bool { return t.provider != nil || t.chain > 0 }
 // account is the signed transactions of a sender, by nonce.
 type account struct {
 	entries []*entry
+	one     [1]*entry
 }
 
 // find is the index of the first entry with a nonce not below n.

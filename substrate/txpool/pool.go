@@ -56,8 +56,6 @@ func (p *Pool) Submit(tx Tx, now types.BlockNumber) (Place, error) {
 		return Nowhere, ErrNoTags
 	case tx.Mandatory:
 		return Nowhere, &Error{Code: ErrInvalid.Code, Message: ErrInvalid.Message, Data: "Inherents belong in a block, not in the pool"}
-	case tx.Signed && p.cfg.PerSender > 0 && len(p.senderEntries(tx.Sender)) >= p.cfg.PerSender:
-		return Nowhere, &Error{Code: ErrDropped.Code, Message: ErrDropped.Message, Data: "The account has as many transactions in the pool as it may have"}
 	}
 	if needsItself(&tx) {
 		return Nowhere, ErrCycle
@@ -74,11 +72,15 @@ func (p *Pool) Submit(tx Tx, now types.BlockNumber) (Place, error) {
 	from := len(p.events)
 	p.placed(e)
 	p.settle()
+	refusal := ErrDropped
+	if p.enforceSender(e); e.place == Nowhere {
+		refusal = errSender
+	}
 	if p.enforce(); e.place == Nowhere {
 		// It came and went: nobody needs to know more than the refusal.
 		rest := slices.DeleteFunc(p.events[from:], func(ev Event) bool { return ev.Tx == tx.Hash })
 		p.events = p.events[:from+len(rest)]
-		return Nowhere, ErrDropped
+		return Nowhere, refusal
 	}
 	if tx.Watched {
 		p.watched[tx.Hash] = true
@@ -152,6 +154,7 @@ func (p *Pool) register(e *entry) {
 		a := p.senders[e.tx.Sender]
 		if a == nil {
 			a = &account{}
+			a.entries = a.one[:0]
 			p.senders[e.tx.Sender] = a
 		}
 		a.entries = slices.Insert(a.entries, a.find(e.tx.Nonce+1), e)
@@ -537,6 +540,23 @@ func (p *Pool) lower(entries []*entry, from []Place) {
 		} else if e.place != from[i] {
 			p.placed(e)
 		}
+	}
+}
+
+var errSender = &Error{Code: ErrDropped.Code, Message: ErrDropped.Message, Data: "The account has as many transactions in the pool as it may have"}
+
+// enforceSender evicts the highest nonces of e's account beyond its limit. So a
+// full account can still replace, and can fill a gap.
+func (p *Pool) enforceSender(e *entry) {
+	if !e.tx.Signed || p.cfg.PerSender <= 0 {
+		return
+	}
+	for a := p.senders[e.tx.Sender]; len(a.entries) > p.cfg.PerSender; p.settle() {
+		last := a.entries[len(a.entries)-1]
+		if last.place == InReady {
+			last = lastDependent(last)
+		}
+		p.discard(last, Event{Kind: Dropped})
 	}
 }
 

@@ -1,7 +1,6 @@
 package txpool
 
 import (
-	"container/heap"
 	"iter"
 
 	"github.com/crustgo/crust/substrate/types"
@@ -80,11 +79,11 @@ func (it *Iter) Next() *Tx {
 	case len(it.opened) == 0 && it.root == nil:
 		it.last = nil
 		return nil
-	case len(it.opened) == 0 || it.root != nil && before(it.root, it.opened[0]):
+	case len(it.opened) == 0 || it.root != nil && before(it.root, it.opened[0].e):
 		it.last = it.root
 		it.root = it.root.links[0].next
 	default:
-		it.last = heap.Pop(&it.opened).(*entry)
+		it.last = it.opened.pop()
 	}
 	return &it.last.tx
 }
@@ -108,24 +107,68 @@ func (it *Iter) unlock(e *entry) {
 					continue
 				}
 			}
-			heap.Push(&it.opened, n)
+			it.opened.push(n)
 		}
 	}
 }
 
-// open is a heap of entries, the first in order on top.
-type open []*entry
+// open is a heap of entries, the first in order on top. What decides the order
+// is copied into it: an iteration follows chains of transactions that lie all
+// over memory, and would wait for them at every comparison.
+type open []openItem
 
-func (o open) Len() int           { return len(o) }
-func (o open) Less(i, j int) bool { return before(o[i], o[j]) }
-func (o open) Swap(i, j int)      { o[i], o[j] = o[j], o[i] }
-func (o *open) Push(x any)        { *o = append(*o, x.(*entry)) }
-func (o *open) Pop() any {
-	last := len(*o) - 1
-	x := (*o)[last]
-	(*o)[last] = nil
-	*o = (*o)[:last]
-	return x
+type openItem struct {
+	priority  uint64
+	validTill uint64
+	seq       uint64
+	e         *entry
+}
+
+func (a *openItem) before(b *openItem) bool {
+	if a.priority != b.priority {
+		return a.priority > b.priority
+	}
+	if a.validTill != b.validTill {
+		return a.validTill < b.validTill
+	}
+	return a.seq < b.seq
+}
+
+func (o *open) push(e *entry) {
+	h := append(*o, openItem{})
+	*o = h
+	item := openItem{e.tx.Priority, e.validTill, e.seq, e}
+	i := len(h) - 1
+	for i > 0 {
+		up := (i - 1) / 2
+		if !item.before(&h[up]) {
+			break
+		}
+		h[i] = h[up]
+		i = up
+	}
+	h[i] = item
+}
+
+func (o *open) pop() *entry {
+	h := *o
+	top, item := h[0].e, h[len(h)-1]
+	h[len(h)-1] = openItem{}
+	h = h[:len(h)-1]
+	*o = h
+	for i := 0; i < len(h); {
+		down := 2*i + 1
+		if down+1 < len(h) && h[down+1].before(&h[down]) {
+			down++
+		}
+		if down >= len(h) || !h[down].before(&item) {
+			h[i] = item
+			break
+		}
+		h[i] = h[down]
+		i = down
+	}
+	return top
 }
 
 // Ready ranges over the ready transactions in the order of the pool.
