@@ -96,9 +96,10 @@ func (m *Manager) latestSlot() types.Slot {
 // timestampInherent is the identifier of the clock among inherent data.
 var timestampInherent = [8]byte{'t', 'i', 'm', 's', 't', 'a', 'p', '0'}
 
-// Inherents is what this node knows that a block may be judged by: its clock.
-func (m *Manager) Inherents() frame.InherentData {
-	return frame.InherentData{timestampInherent: binary.LittleEndian.AppendUint64(nil, uint64(m.cfg.Now()))}
+// InherentsAt is what a node knows at a time that a block is made with, and
+// judged by: the time.
+func (m *Manager) InherentsAt(now types.Moment) frame.InherentData {
+	return frame.InherentData{timestampInherent: binary.LittleEndian.AppendUint64(nil, uint64(now))}
 }
 
 // execute runs a block on its parent's state. A panic is a mistake in the
@@ -113,7 +114,7 @@ func (m *Manager) execute(b *types.Block) (out frame.Outcome, err error) {
 	if err != nil {
 		return out, err
 	}
-	if err := m.rt.CheckInherents(view, b, m.Inherents()); err != nil {
+	if err := m.rt.CheckInherents(view, b, m.InherentsAt(m.cfg.Now())); err != nil {
 		return out, err
 	}
 	out, err = m.rt.ExecuteBlock(view, b, frame.Checking{Par: m.cfg.Par, Verified: m.cfg.Verified, Points: m.points})

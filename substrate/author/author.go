@@ -1,0 +1,181 @@
+package author
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/crustgo/crust/substrate/babe"
+	"github.com/crustgo/crust/substrate/chain"
+	"github.com/crustgo/crust/substrate/frame"
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// Limits of the making of one block.
+const (
+	maxOffered = 1 << 16 // transactions taken from the pool
+	maxSkipped = 16      // transactions that do not fit before the block counts as full
+)
+
+// Pool offers what could be in a block.
+type Pool interface {
+	// Ready lists at most limit transactions in order, their signatures checked.
+	Ready(limit int) []*frame.Tx
+	// Remove drops transactions that cannot be in any block.
+	Remove(hashes []types.Hash, raws []types.Extrinsic) []types.Hash
+}
+
+// Keys are the node's BABE keys; they may change at any time.
+type Keys interface {
+	BABE() []babe.Key
+}
+
+// Config is what an Author is given.
+type Config struct {
+	Now func() types.Moment // the node's clock
+	Log *slog.Logger
+	// Made is told of every block that was made; it may be nil.
+	Made func(Block)
+}
+
+// Block is a block that was made.
+type Block struct {
+	chain.Imported
+	Slot       types.Slot
+	Claim      babe.ClaimKind
+	Extrinsics int
+	Build      time.Duration // from the claim to the sealed block
+}
+
+// Author makes blocks.
+type Author struct {
+	chain *chain.Manager
+	pool  Pool
+	keys  Keys
+	cfg   Config
+	last  types.Slot // for which a block was attempted
+}
+
+// New makes an author. It does nothing until Run.
+func New(m *chain.Manager, pool Pool, keys Keys, cfg Config) *Author {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Author{chain: m, pool: pool, keys: keys, cfg: cfg}
+}
+
+// Run makes blocks until ctx ends, or until the import of blocks is halted.
+func (a *Author) Run(ctx context.Context) error {
+	duration := a.chain.BABE().SlotDuration
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		now := a.cfg.Now()
+		slot := babe.SlotAt(now, duration)
+		if slot > a.last {
+			a.last = slot
+			if err := a.attempt(slot, now); err != nil {
+				a.cfg.Log.Error("no block was made", "slot", uint64(slot), "err", err)
+			}
+			if a.chain.Halted() != nil {
+				<-ctx.Done() // reads go on; there is nothing more to make
+				return nil
+			}
+		}
+		timer.Reset(time.Duration(babe.UntilSlot(a.cfg.Now(), slot+1, duration)) * time.Millisecond)
+	}
+}
+
+// attempt makes the block of a slot if one of the keys may claim it.
+func (a *Author) attempt(slot types.Slot, now types.Moment) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("making a block panicked: %v\n%s", r, debug.Stack())
+		}
+	}()
+	parent := a.chain.Heads().Best
+	head, ok := a.chain.Head(parent.Hash)
+	if !ok || slot <= head.Slot {
+		return nil // finality moved meanwhile, or the slot has a block already
+	}
+	epoch, _ := head.Epochs.At(slot)
+	claim, key, ok := babe.Claim(slot, epoch, a.keys.BABE())
+	if !ok {
+		return nil
+	}
+	start := time.Now()
+	duration := time.Duration(a.chain.BABE().SlotDuration) * time.Millisecond
+	b, out, err := a.build(parent, claim, now, start.Add(duration*2/3))
+	if err != nil {
+		return err
+	}
+	if err := babe.Seal(&b.Header, key); err != nil {
+		return err
+	}
+	made := Block{Slot: slot, Claim: claim.Kind, Extrinsics: len(b.Body), Build: time.Since(start)}
+	if made.Imported, err = a.chain.ImportOwn(b, out); err != nil {
+		return err
+	}
+	if a.cfg.Made != nil {
+		a.cfg.Made(made)
+	}
+	return nil
+}
+
+// build makes the block, all but its seal.
+func (a *Author) build(parent chain.Ref, claim babe.PreDigest, now types.Moment, deadline time.Time) (*types.Block, frame.Outcome, error) {
+	var none frame.Outcome
+	view, err := a.chain.ViewAt(parent.Hash)
+	if err != nil {
+		return nil, none, err
+	}
+	b := &types.Block{Header: types.Header{ParentHash: parent.Hash, Number: parent.Number + 1, Digest: types.Digest{claim.Item()}}}
+	builder, err := a.chain.Runtime().NewBlock(view, &b.Header)
+	if err != nil {
+		return nil, none, err
+	}
+	if err := builder.Inherents(a.chain.InherentsAt(now)); err != nil {
+		return nil, none, err
+	}
+	a.fill(builder, deadline)
+	body, root, out, err := builder.Finish()
+	if err != nil {
+		return nil, none, err
+	}
+	b.Body, b.Header.ExtrinsicsRoot, b.Header.Digest = body, root, out.Digest
+	b.Header.StateRoot, err = a.chain.StateRoot(parent.Hash, out)
+	return b, out, err
+}
+
+// fill adds transactions until the block is full or the deadline has passed.
+func (a *Author) fill(b *frame.BlockBuilder, deadline time.Time) {
+	skipped := 0
+	var refused []types.Hash
+	for i, t := range a.pool.Ready(maxOffered) {
+		if i%64 == 0 && time.Now().After(deadline) {
+			break
+		}
+		err := b.Push(t)
+		switch {
+		case err == nil:
+		case errors.Is(err, frame.ErrExhaustsResources):
+			skipped++
+		case !errors.Is(err, frame.ErrFuture): // a predecessor may have been skipped
+			refused = append(refused, t.Hash())
+		}
+		if skipped == maxSkipped {
+			break
+		}
+	}
+	if len(refused) > 0 {
+		a.pool.Remove(refused, nil)
+	}
+}

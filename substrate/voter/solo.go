@@ -1,0 +1,78 @@
+package voter
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/crustgo/crust/substrate/chain"
+	"github.com/crustgo/crust/substrate/grandpa"
+	"github.com/crustgo/crust/substrate/scale"
+)
+
+// Keys are the node's GRANDPA keys; they may change at any time.
+type Keys interface {
+	GRANDPA() []grandpa.Key
+}
+
+// Solo finalises every best block as long as the authority set is one key that
+// this node has.
+type Solo struct {
+	chain *chain.Manager
+	keys  Keys
+	log   *slog.Logger
+}
+
+// NewSolo makes the voter. It does nothing until Run.
+func NewSolo(m *chain.Manager, keys Keys, log *slog.Logger) *Solo {
+	return &Solo{chain: m, keys: keys, log: log}
+}
+
+// Run finalises blocks until ctx ends.
+func (s *Solo) Run(ctx context.Context) error {
+	wake, cancel := s.chain.Wake()
+	defer cancel()
+	for {
+		for {
+			more, err := s.step()
+			if err != nil {
+				s.log.Error("no block was finalised", "err", err)
+			}
+			if !more || err != nil {
+				break
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-wake:
+		}
+	}
+}
+
+// step finalises one block if that is up to this node alone, and reports whether it did.
+func (s *Solo) step() (bool, error) {
+	voters := s.chain.Voters()
+	authorities := voters.Authorities()
+	if len(authorities) != 1 {
+		return false, nil
+	}
+	for _, key := range s.keys.GRANDPA() {
+		if key.Public() != authorities[0].Key {
+			continue
+		}
+		next, ok, err := s.chain.NextToFinalise()
+		if err != nil || !ok {
+			return false, err
+		}
+		// One target a round: the number of the block is the round's, so that no
+		// two votes of a round differ even across restarts.
+		j := grandpa.Solo(key, grandpa.Round{Set: voters.ID(), Number: uint64(next.Number)}, grandpa.Target{Hash: next.Hash, Number: next.Number})
+		_, err = s.chain.Finalise(scale.Encode(j))
+		if errors.Is(err, chain.ErrNotDescendant) {
+			return false, nil // somebody else's justification came first
+		}
+		return err == nil, err
+	}
+	return false, nil
+}
