@@ -182,7 +182,7 @@ func (e EpochConfig) Validate() error {
 	switch {
 	case e.C.Den == 0:
 		return errors.New("babe: the denominator of c is zero")
-	case ratio(e.C) >= 1:
+	case certain(e.C):
 		return fmt.Errorf("babe: c = %d/%d is not below 1", e.C.Num, e.C.Den)
 	case e.Allowed > PrimaryAndSecondaryVRF:
 		return fmt.Errorf("babe: unknown kind of allowed slots %d", e.Allowed)

@@ -95,3 +95,7 @@ func SecondaryAuthor(randomness [32]byte, slot types.Slot, n int) (author uint32
 	}
 	return uint32(rem), true
 }
+
+// certain reports whether the fraction is 1 or more, or so close below that
+// float64 cannot tell.
+func certain(c Ratio) bool { return ratio(c) >= 1 }

@@ -123,14 +123,15 @@ func (s *scenario) run(t *testing.T, args []string) string {
 	case "final":
 		s.p.Finalised([]types.Hash{s.hash(args[1])})
 	case "ready", "ready-skipping":
+		offered := []string{}
 		it := s.p.Iterate()
 		for tx := it.Next(); tx != nil; tx = it.Next() {
-			fmt.Fprint(&out, s.names[tx.Hash], " ")
+			offered = append(offered, s.names[tx.Hash])
 			if len(args) > 1 && s.names[tx.Hash] == args[1] {
 				it.Skip()
 			}
 		}
-		fmt.Fprintln(&out)
+		fmt.Fprintf(&out, "%d: %s\n", len(offered), strings.Join(offered, " "))
 	case "status":
 		st := s.p.Status()
 		fmt.Fprintf(&out, "%d ready, %d future, %d banned\n", st.Ready.Count, st.Future.Count, st.Banned)
