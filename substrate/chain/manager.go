@@ -313,6 +313,13 @@ func (m *Manager) Voters() *grandpa.VoterSet {
 	return m.voters
 }
 
+// Leaves is the number of heads of unfinalised forks.
+func (m *Manager) Leaves() int {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return len(m.tree.Leaves())
+}
+
 // Halted returns why import was halted, or nil.
 func (m *Manager) Halted() error {
 	m.mu.RLock()

@@ -48,6 +48,18 @@ func (p *KeyPair) VRFSign(t Transcript, rand *[32]byte) (Output, Proof) {
 	return out, proof
 }
 
+// VRFOutput returns the output that pub claims on t with pre, without a proof;
+// ok is false if pre is no point. Only for claims that have been verified, as a
+// block's has when its runtime executes: it saves most of the verification.
+func VRFOutput(pub [32]byte, t Transcript, pre PreOutput) (o Output, ok bool) {
+	var in, out curve.RistrettoPoint
+	if !decompress(&out, pre) || out.IsIdentity() {
+		return Output{}, false
+	}
+	vrfInput(&in, pub, t)
+	return Output{Input: compress(&in), Pre: pre}, true
+}
+
 // VRFVerify returns the output of pub on t, and whether proof shows that pre
 // belongs to them.
 func VRFVerify(pub [32]byte, t Transcript, pre PreOutput, proof Proof) (Output, bool) {

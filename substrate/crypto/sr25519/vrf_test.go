@@ -172,3 +172,24 @@ func BenchmarkVRF(b *testing.B) {
 		}
 	})
 }
+
+// VRFOutput has to agree with what verification returns, and to refuse what is no point.
+func TestVRFOutput(t *testing.T) {
+	key := FromSeed([32]byte{7})
+	tr := func() Transcript { return BABETranscript([32]byte{1}, 5, 6) }
+	out, proof := key.VRFSign(tr(), nil)
+	want, ok := VRFVerify(key.Public(), tr(), out.Pre, proof)
+	if got, ok2 := VRFOutput(key.Public(), tr(), out.Pre); !ok || !ok2 || got != want {
+		t.Errorf("%+v %v, want %+v %v", got, ok2, want, ok)
+	}
+	bad := out.Pre
+	for i := range bad {
+		bad[i] = 0xff
+	}
+	if _, ok := VRFOutput(key.Public(), tr(), bad); ok {
+		t.Error("ff…ff is accepted as a point")
+	}
+	if _, ok := VRFOutput(key.Public(), tr(), PreOutput{}); ok {
+		t.Error("the identity is accepted")
+	}
+}
