@@ -39,13 +39,46 @@ func (c AnyCodec) Append(dst []byte, ptr any) []byte {
 
 // AppendValue appends the encoding of v, a value of the codec's type or a pointer to one.
 func (c AnyCodec) AppendValue(dst []byte, v any) []byte {
-	rv := reflect.ValueOf(v)
-	if rv.Kind() != reflect.Pointer {
-		p := reflect.New(c.t)
-		p.Elem().Set(rv)
-		rv = p
+	if t := reflect.TypeOf(v); t != c.t || pointerShaped(t) {
+		rv := reflect.ValueOf(v)
+		if rv.Kind() != reflect.Pointer || rv.Type().Elem() != c.t {
+			p := reflect.New(c.t)
+			p.Elem().Set(rv)
+			rv = p
+		}
+		return c.p.enc(dst, rv.UnsafePointer())
 	}
-	return c.p.enc(dst, rv.UnsafePointer())
+	// An interface holds the address of a value that is not itself a pointer.
+	return c.p.enc(dst, (*[2]unsafe.Pointer)(unsafe.Pointer(&v))[1])
+}
+
+// pointerShaped reports whether an interface holds values of t in place of
+// their address, as it does with pointers and what consists of one alone.
+func pointerShaped(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Chan, reflect.Func, reflect.UnsafePointer:
+		return true
+	case reflect.Struct:
+		n := 0
+		for i := range t.NumField() {
+			if t.Field(i).Type.Size() > 0 {
+				n++
+			}
+		}
+		return n == 1 && t.Size() == unsafe.Sizeof(uintptr(0)) && hasPointerField(t)
+	case reflect.Array:
+		return t.Len() == 1 && pointerShaped(t.Elem())
+	}
+	return false
+}
+
+func hasPointerField(t reflect.Type) bool {
+	for i := range t.NumField() {
+		if pointerShaped(t.Field(i).Type) {
+			return true
+		}
+	}
+	return false
 }
 
 // Type is the codec's type.
