@@ -20,14 +20,14 @@ const groups = /^(chainHead|transaction|transactionWatch|chainSpec|archive)_/;
 /** descriptors runs PAPI's own generator against the node, without a package
  * manager, and imports what it wrote. */
 async function descriptors(node, dir) {
-  const papi = join(here, 'node_modules', 'polkadot-api', 'bin', 'cli.js');
+  const papi = ['--import', pathToFileURL(join(here, 'lib', 'websocket.mjs')).href, join(here, 'node_modules', 'polkadot-api', 'bin', 'cli.js')];
   const config = join(dir, 'papi.json');
   await writeFile(join(dir, 'package.json'), '{"name":"papi-descriptors","type":"module"}');
-  await run(process.execPath, [papi, 'add', 'crust', '-w', node.ws, '--skip-codegen', '--config', 'papi.json'], { cwd: dir, timeout: 120_000 });
+  await run(process.execPath, [...papi, 'add', 'crust', '-w', node.ws, '--skip-codegen', '--config', 'papi.json'], { cwd: dir, timeout: 120_000 });
   const settings = JSON.parse(await readFile(config));
   settings.options = { noDescriptorsPackage: true };
   await writeFile(config, JSON.stringify(settings));
-  await run(process.execPath, [papi, 'generate', '--config', 'papi.json'], { cwd: dir, timeout: 180_000 });
+  await run(process.execPath, [...papi, 'generate', '--config', 'papi.json'], { cwd: dir, timeout: 180_000 });
   return import(pathToFileURL(join(dir, settings.descriptorPath ?? '.papi/descriptors', 'dist', 'index.js')));
 }
 

@@ -272,11 +272,12 @@ judge('shows blocks: headers, digests, bodies, hashes', async ({ api, node }) =>
   assert.equal(await node.call('chain_getBlockHash', 4_000_000_000), null);
   const two = await node.call('chain_getBlockHash', [0, 1]);
   assert.equal(two.length, 2);
+  assert.equal(await node.call('chain_getBlockHash', '0x1'), two[1], 'PAPI asks in hexadecimal');
   assert.equal(await node.call('chain_getBlock', '0x' + '22'.repeat(32)), null);
   assert.equal(await node.call('chain_getHeader', '0x' + '22'.repeat(32)), null);
 });
 
-judge('answers runtime calls with types from the metadata', async ({ api, alice }) => {
+judge('answers runtime calls with types from the metadata', async ({ api, node, alice }) => {
   assert.equal((await api.call.core.version()).specName.toString(), 'crust');
   assert.ok((await api.call.accountNonceApi.accountNonce(alice.address)).toNumber() >= 0);
   const config = await api.call.babeApi.configuration();
@@ -297,6 +298,8 @@ judge('answers runtime calls with types from the metadata', async ({ api, alice 
   const valid = await api.call.taggedTransactionQueue.validateTransaction('External', tx.toHex(), await api.rpc.chain.getBlockHash());
   assert.ok(valid.isOk && valid.asOk.provides.length === 1);
   await assert.rejects(api.rpc.state.call('No_such_function', '0x'));
+  const bare = await Promise.all(['', '0x'].map((empty) => node.call('state_call', 'Metadata_metadata_versions', empty)));
+  assert.equal(bare[0], bare[1], 'PAPI writes no arguments as an empty string');
   const names = api.runtimeMetadata.asV15.apis.map((a) => a.name.toString());
   for (const name of ['Core', 'Metadata', 'AccountNonceApi', 'TaggedTransactionQueue', 'TransactionPaymentApi', 'BabeApi', 'GrandpaApi', 'SessionKeys']) {
     assert.ok(names.includes(name), name);
