@@ -25,7 +25,7 @@ type rule struct {
 var (
 	base    = []string{"substrate/scale", "substrate/hash", "substrate/fixed", "substrate/ss58", "substrate/crypto", "substrate/types", "substrate/trie"}
 	engines = []string{"substrate/blocktree", "substrate/babe", "substrate/grandpa", "substrate/light", "substrate/txpool", "substrate/sync", "substrate/state", "substrate/chainspec"}
-	shells  = []string{"substrate/chain", "substrate/store", "substrate/p2p", "substrate/author", "substrate/voter", "substrate/rpc", "substrate/keystore", "substrate/lifecycle"}
+	shells  = []string{"substrate/chain", "substrate/store", "substrate/mempool", "substrate/p2p", "substrate/author", "substrate/voter", "substrate/rpc", "substrate/keystore", "substrate/lifecycle"}
 
 	observability = []string{"github.com/prometheus/client_golang", "golang.org/x/sync"}
 )
@@ -60,6 +60,7 @@ var rules = []rule{
 	{prefix: "substrate/keystore", kind: shell, ours: join(base, []string{"substrate/lifecycle"}), thirds: []string{"golang.org/x/crypto"}},
 	{prefix: "substrate/store", kind: shell, ours: join(base, engines, []string{"substrate/lifecycle"}), thirds: join(observability, []string{"github.com/cockroachdb/pebble/v2"})},
 	{prefix: "substrate/chain", kind: shell, ours: forShell(), thirds: observability},
+	{prefix: "substrate/mempool", kind: shell, ours: forShell(), thirds: observability},
 	{prefix: "substrate/p2p", kind: shell, ours: forShell(), thirds: join(observability, []string{"github.com/libp2p", "github.com/multiformats"})},
 	{prefix: "substrate/author", kind: shell, ours: forShell(), thirds: observability},
 	{prefix: "substrate/voter", kind: shell, ours: forShell(), thirds: observability},
@@ -70,7 +71,8 @@ var rules = []rule{
 	{prefix: "mpow", siblings: true, ours: []string{"substrate", "tee"}},
 	{prefix: "gpos", siblings: true, ours: []string{"substrate"}},
 	{prefix: "dsm", siblings: true, ours: []string{"substrate"}},
-	{prefix: "runtime", ours: join(base, engines, []string{"substrate/frame", "substrate/pallets", "tee/dcap", "mpow", "gpos", "dsm"})},
+	{prefix: "substrate/queryview", ours: join(base, engines, []string{"substrate/frame"})},
+	{prefix: "runtime", ours: join(base, engines, []string{"substrate/frame", "substrate/pallets", "substrate/queryview", "tee/dcap", "mpow", "gpos", "dsm"})},
 	{prefix: "client", kind: shell, ours: join(base, engines, []string{"substrate/frame/metadata", "substrate/lifecycle", "substrate/rpc/jsonrpc/wire", "substrate/rpc/jsonrpc/wsconn"}), thirds: join(observability, []string{"github.com/coder/websocket"})},
 	{prefix: "node", kind: shell, ours: []string{"substrate", "runtime", "client", "tee", "mpow", "gpos", "dsm", "console"},
 		thirds: join(observability, []string{"github.com/pelletier/go-toml/v2", "github.com/lmittmann/tint"})},
