@@ -23,9 +23,9 @@ var (
 )
 
 // answer handles one message, single or batch, appends the reply to out and
-// returns the subscriptions that may send once the reply is queued. No reply
-// is appended for notifications. conn is nil for HTTP.
-func (s *Server) answer(ctx context.Context, conn *Conn, msg []byte, out *wire.Buffer) []*Subscription {
+// returns what waits for the reply to be queued. No reply is appended for
+// notifications. conn is nil for HTTP.
+func (s *Server) answer(ctx context.Context, conn *Conn, msg []byte, out *wire.Buffer) []waiter {
 	if wire.FirstByte(msg) == '[' {
 		return s.batch(ctx, conn, msg, out)
 	}
@@ -34,8 +34,8 @@ func (s *Server) answer(ctx context.Context, conn *Conn, msg []byte, out *wire.B
 		out.B = wire.AppendError(out.B, nil, parseError(err))
 		return nil
 	}
-	if sub := s.one(ctx, conn, &env, out); sub != nil {
-		return []*Subscription{sub}
+	if w := s.one(ctx, conn, &env, out); w != nil {
+		return []waiter{w}
 	}
 	return nil
 }
@@ -44,7 +44,7 @@ func parseError(err error) *Error {
 	return &Error{Code: wire.CodeParse, Message: "Parse error", Data: err.Error()}
 }
 
-func (s *Server) batch(ctx context.Context, conn *Conn, msg []byte, out *wire.Buffer) (subs []*Subscription) {
+func (s *Server) batch(ctx context.Context, conn *Conn, msg []byte, out *wire.Buffer) (waiters []waiter) {
 	elems, err := wire.Elements(nil, msg, s.cfg.MaxBatch)
 	switch {
 	case errors.Is(err, wire.ErrTooMany):
@@ -71,30 +71,30 @@ func (s *Server) batch(ctx context.Context, conn *Conn, msg []byte, out *wire.Bu
 			out.B = append(out.B, ',')
 		}
 		start := len(out.B)
-		if sub := s.one(ctx, conn, &env, out); sub != nil {
-			subs = append(subs, sub)
+		if w := s.one(ctx, conn, &env, out); w != nil {
+			waiters = append(waiters, w)
 		}
 		if len(out.B) == start {
 			out.B = out.B[:before]
 		}
 		if len(out.B) > s.cfg.MaxResponseBytes {
 			out.B = wire.AppendError(out.B[:0], nil, &Error{Code: wire.CodeBatchResponseTooBig, Message: "The batch response was too large", Data: "exceeded limit of " + itoa(s.cfg.MaxResponseBytes)})
-			for _, sub := range subs {
-				sub.conn.drop(sub) // their ids never reach the client
+			for _, w := range waiters {
+				w.answered(false)
 			}
 			return nil
 		}
 	}
 	if len(out.B) == 1 {
 		out.B = out.B[:0]
-		return subs
+		return waiters
 	}
 	out.B = append(out.B, ']')
-	return subs
+	return waiters
 }
 
 // one handles one request and appends the reply, if it wants one.
-func (s *Server) one(ctx context.Context, conn *Conn, env *wire.Envelope, out *wire.Buffer) *Subscription {
+func (s *Server) one(ctx context.Context, conn *Conn, env *wire.Envelope, out *wire.Buffer) waiter {
 	id, name, bad := checkRequest(env)
 	if bad != nil {
 		out.B = wire.AppendError(out.B, id, bad)
@@ -112,7 +112,7 @@ func (s *Server) one(ctx context.Context, conn *Conn, env *wire.Envelope, out *w
 	began := time.Now()
 	s.cfg.Observer.CallStarted(m.name)
 	mark := len(out.B)
-	sub, rpcErr := s.invoke(ctx, conn, r, env, id, out)
+	w, rpcErr := s.invoke(ctx, conn, r, env, id, out)
 	if rpcErr == nil && len(out.B)-mark > s.cfg.MaxResponseBytes {
 		rpcErr = &Error{Code: wire.CodeResponseTooBig, Message: "Response is too big", Data: "exceeded limit of " + itoa(s.cfg.MaxResponseBytes)}
 	}
@@ -124,8 +124,12 @@ func (s *Server) one(ctx context.Context, conn *Conn, env *wire.Envelope, out *w
 	if id == nil {
 		out.B = out.B[:mark]
 	}
+	if w != nil && (rpcErr != nil || id == nil) {
+		w.answered(false)
+		w = nil
+	}
 	s.cfg.Observer.CallDone(m.name, code, time.Since(began))
-	return sub
+	return w
 }
 
 // checkRequest tells a request from other JSON. The id is nil for a
@@ -148,7 +152,7 @@ func checkRequest(env *wire.Envelope) (id, name []byte, bad *Error) {
 }
 
 // invoke runs the method and appends the successful reply.
-func (s *Server) invoke(ctx context.Context, conn *Conn, r route, env *wire.Envelope, id []byte, out *wire.Buffer) (*Subscription, *Error) {
+func (s *Server) invoke(ctx context.Context, conn *Conn, r route, env *wire.Envelope, id []byte, out *wire.Buffer) (waiter, *Error) {
 	m := r.method
 	if m.unsafe && !s.cfg.AllowUnsafe {
 		return nil, errUnsafe
@@ -173,18 +177,29 @@ func (s *Server) invoke(ctx context.Context, conn *Conn, r route, env *wire.Enve
 		if r.unsubscribe {
 			return nil, conn.unsubscribe(m, env.Params, id, out)
 		}
-		return conn.subscribe(m, env.Params, id, out)
+		sub, rpcErr := conn.subscribe(m, env.Params, id, out)
+		if sub == nil { // a nil *Subscription is not a nil waiter
+			return nil, rpcErr
+		}
+		return sub, rpcErr
 	}
 	value, err := s.run(ctx, m, env.Params)
 	if err != nil {
 		return nil, s.asError(m, err)
 	}
+	var w waiter
+	if r, ok := value.(Reply); ok {
+		value = r.Value
+		if r.Answered != nil {
+			w = onAnswered(r.Answered)
+		}
+	}
 	out.B = append(wire.AppendResponseHead(out.B, id), `"result":`...)
 	if out.B, err = wire.AppendValue(out.B, value); err != nil {
-		return nil, s.asError(m, err)
+		return w, s.asError(m, err)
 	}
 	out.B = append(out.B, '}')
-	return nil, nil
+	return w, nil
 }
 
 // run decodes the parameters and calls the handler; a panic becomes an error.

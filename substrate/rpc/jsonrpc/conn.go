@@ -176,16 +176,14 @@ func (c *Conn) handle(msg *wire.Buffer) {
 		return
 	}
 	out := wire.GetBuffer()
-	subs := c.srv.answer(c.calls, c, msg.B, out)
+	waiters := c.srv.answer(c.calls, c, msg.B, out)
 	if len(out.B) == 0 {
 		out.Free()
 		return
 	}
-	if c.reply(out) != nil {
-		return // the connection has failed, which also ends subs
-	}
-	for _, s := range subs {
-		close(s.gate)
+	queued := c.reply(out) == nil
+	for _, w := range waiters {
+		w.answered(queued)
 	}
 }
 

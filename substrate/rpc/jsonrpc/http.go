@@ -129,7 +129,9 @@ func (f *front) post(w http.ResponseWriter, r *http.Request) {
 	err := readBody(in, http.MaxBytesReader(w, r.Body, int64(cfg.MaxRequestBytes)))
 	switch {
 	case err == nil:
-		f.srv.answer(r.Context(), nil, in.B, out)
+		for _, w := range f.srv.answer(r.Context(), nil, in.B, out) {
+			w.answered(true)
+		}
 	case isTooLarge(err):
 		status = http.StatusRequestEntityTooLarge
 		out.B = wire.AppendError(out.B, nil, &Error{Code: wire.CodeRequestTooBig, Message: "Request is too big", Data: "exceeded limit of " + itoa(cfg.MaxRequestBytes)})

@@ -36,6 +36,7 @@ type Method struct {
 
 	unsubscribe        string
 	unsubscribeAliases []string
+	unsubscribeNull    bool // answer null instead of whether there was a subscription
 	notification       string
 
 	unsafe        bool
@@ -61,6 +62,10 @@ func Alias(names ...string) Option {
 func UnsubAlias(names ...string) Option {
 	return func(m *Method) { m.unsubscribeAliases = append(m.unsubscribeAliases, names...) }
 }
+
+// UnsubNull makes the unsubscribe method answer null whatever it finds, as the
+// methods of the new JSON-RPC interface do.
+func UnsubNull() Option { return func(m *Method) { m.unsubscribeNull = true } }
 
 // Named lets the method also take its parameters as an object; names are those
 // of the positional parameters in order.

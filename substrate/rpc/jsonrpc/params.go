@@ -53,13 +53,18 @@ func (m *Method) split(params []byte, in *args) *Error {
 	return invalidParams("params must be an array or an object")
 }
 
-// param returns the decoder of parameter i. A pointer, an interface or raw
-// JSON may be missing or null, everything else may not.
+// Optional marks parameter types whose zero value stands for a parameter that
+// is missing or null. It saves what a pointer would cost to decode into.
+type Optional interface{ OptionalParam() }
+
+// param returns the decoder of parameter i. A pointer, an interface, raw
+// JSON or an Optional may be missing or null, everything else may not.
 func param[T any](i int) func(*args) T {
 	typ := reflect.TypeFor[T]()
 	kind := typ.Kind()
 	raw := typ == reflect.TypeFor[json.RawMessage]()
-	optional := kind == reflect.Pointer || kind == reflect.Interface || raw
+	_, marked := any(*new(T)).(Optional)
+	optional := kind == reflect.Pointer || kind == reflect.Interface || raw || marked
 	return func(in *args) T {
 		var v T
 		if in.err != nil {

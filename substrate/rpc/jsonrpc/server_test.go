@@ -524,3 +524,72 @@ func TestShutdownAnswersCallsInProgress(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+type maybe struct{ n uint32 }
+
+func (maybe) OptionalParam() {}
+
+func (m *maybe) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &m.n) }
+
+// TestReply checks that work begins after the answer, and is called off when
+// there is none.
+func TestReply(t *testing.T) {
+	told := make(chan bool, 10)
+	table, err := NewTable(
+		Fn1("test_start", func(_ context.Context, m maybe) (Reply, error) {
+			return Reply{Value: m.n, Answered: func(queued bool) { told <- queued }}, nil
+		}),
+		Fn0("test_huge", func(context.Context) (Reply, error) {
+			return Reply{Value: strings.Repeat("x", 2000), Answered: func(queued bool) { told <- queued }}, nil
+		}),
+		Sub0("test_sub", "test_unsub", "test_event", func(ctx context.Context, s *Subscription) error {
+			s.Accept()
+			<-ctx.Done()
+			return nil
+		}, UnsubNull()),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := NewServer(Config{MaxResponseBytes: 1000}, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ctx, ln) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	r := &running{addr: ln.Addr().String()}
+	check := func(got, want string, queued ...bool) {
+		t.Helper()
+		if got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		for _, q := range queued {
+			if got := <-told; got != q {
+				t.Errorf("told %v, want %v", got, q)
+			}
+		}
+	}
+	check(r.post(t, req("1", "test_start", "[5]")), ok("1", "5"), true)
+	check(r.post(t, req("1", "test_start", "[null]")), ok("1", "0"), true)
+	s := r.dial(t)
+	check(s.ask(req("1", "test_start", "[]")), ok("1", "0"), true)
+	check(s.ask("["+req("1", "test_start", "[1]")+","+req("2", "test_start", "[2]")+"]"), "["+ok("1", "1")+","+ok("2", "2")+"]", true, true)
+	check(s.ask(req("1", "test_huge", "[]")), bad("1", -32008, "Response is too big", `"exceeded limit of 1000"`), false)
+	s.send(`{"jsonrpc":"2.0","method":"test_start","params":[3]}`)
+	check("", "", false)
+	id := s.ask(req("1", "test_sub", "[]"))
+	id = id[strings.Index(id, `"result":`)+len(`"result":`) : len(id)-1]
+	check(s.ask(req("2", "test_unsub", "["+id+"]")), ok("2", "null"))
+	check(s.ask(req("3", "test_unsub", `["x"]`)), ok("3", "null"))
+}

@@ -238,7 +238,11 @@ func (c *Conn) unsubscribe(m *Method, params, id []byte, out *wire.Buffer) *Erro
 		}
 	}
 	out.B = append(wire.AppendResponseHead(out.B, id), `"result":`...)
-	out.B, _ = wire.AppendValue(out.B, found)
+	var answer any = found
+	if m.unsubscribeNull {
+		answer = nil
+	}
+	out.B, _ = wire.AppendValue(out.B, answer)
 	out.B = append(out.B, '}')
 	return nil
 }
