@@ -69,28 +69,51 @@ func (l *Layer) from(prefix, from []byte) []Change {
 // Merge folds layers of consecutive blocks, newest first, into one. HadOld of
 // a merged change speaks of the state below the oldest layer.
 func Merge(newestFirst []*Layer) *Layer {
-	n := 0
-	for _, l := range newestFirst {
-		n += len(l.changes)
+	lists := make([][]Change, len(newestFirst))
+	for i, l := range newestFirst {
+		lists[i] = l.changes
 	}
-	m := &Layer{index: make(map[string]int32, n)}
-	all := make([]Change, 0, n)
-	for _, l := range newestFirst {
-		for i := range l.changes {
-			c := l.changes[i]
-			if at, ok := m.index[string(c.Key)]; ok {
-				all[at].HadOld = c.HadOld // an older layer knows better
-				continue
+	for len(lists) > 1 { // neighbours, so that lists stay in order of age
+		half := lists[:0]
+		for i := 0; i < len(lists); i += 2 {
+			if i+1 == len(lists) {
+				half = append(half, lists[i])
+			} else {
+				half = append(half, mergeTwo(lists[i], lists[i+1]))
 			}
-			m.index[string(c.Key)] = int32(len(all))
-			all = append(all, c)
+		}
+		lists = half
+	}
+	m := &Layer{index: map[string]int32{}}
+	if len(lists) == 1 {
+		m.changes = lists[0]
+		m.index = make(map[string]int32, len(m.changes))
+	}
+	for i := range m.changes {
+		c := &m.changes[i]
+		m.index[string(c.Key)] = int32(i)
+		m.size += len(c.Key) + len(c.Value) + layerOverhead
+	}
+	return m
+}
+
+// mergeTwo merges sorted lists; of equal keys the newer one's value counts.
+func mergeTwo(newer, older []Change) []Change {
+	out := make([]Change, 0, len(newer)+len(older))
+	for len(newer) > 0 && len(older) > 0 {
+		switch cmp := bytes.Compare(newer[0].Key, older[0].Key); {
+		case cmp < 0:
+			out = append(out, newer[0])
+			newer = newer[1:]
+		case cmp > 0:
+			out = append(out, older[0])
+			older = older[1:]
+		default:
+			c := newer[0]
+			c.HadOld = older[0].HadOld // the older one knows the state below
+			out = append(out, c)
+			newer, older = newer[1:], older[1:]
 		}
 	}
-	sort.Slice(all, func(i, j int) bool { return bytes.Compare(all[i].Key, all[j].Key) < 0 })
-	for i := range all {
-		m.index[string(all[i].Key)] = int32(i)
-		m.size += len(all[i].Key) + len(all[i].Value) + layerOverhead
-	}
-	m.changes = all
-	return m
+	return append(append(out, newer...), older...)
 }

@@ -105,9 +105,10 @@ func (db *DB) oldValues(changes []state.Change) ([]state.Change, error) {
 	olds := make([]state.Change, len(changes))
 	key := []byte{kindState}
 	for i := range changes {
-		key = append(key[:1], changes[i].Key...)
 		olds[i] = state.Change{Key: changes[i].Key, Deleted: true}
-		if it.seek(key) && bytes.Equal(it.Key(), changes[i].Key) {
+		if v, ok, hit := db.values.get(changes[i].Key); hit {
+			olds[i].Value, olds[i].Deleted = v, !ok
+		} else if key = append(key[:1], changes[i].Key...); it.seek(key) && bytes.Equal(it.Key(), changes[i].Key) {
 			olds[i].Value, olds[i].Deleted = bytes.Clone(it.Value()), false
 		}
 		if changes[i].HadOld && olds[i].Deleted {

@@ -50,6 +50,9 @@ type candidate struct {
 // maxCandidates is how many results of Root are remembered.
 const maxCandidates = 4
 
+// maxJournalBuf bounds the buffer that is kept between commits.
+const maxJournalBuf = 1 << 20
+
 // Root returns the state root of a block with that parent and those changes. The
 // work is remembered: a Commit of the same changes does not repeat it.
 func (db *DB) Root(parent types.Hash, changes []state.Change) (types.Hash, error) {
@@ -116,7 +119,11 @@ func (db *DB) Commit(b Block, changes []state.Change, o CommitOptions) error {
 	set := setter{batch: batch}
 	set.set(byBlock(kindBlock, b.Number, b.Hash), encodeBlock(&b))
 	set.set(numberKey(b.Hash), byNumber(0, b.Number)[1:])
-	set.set(byBlock(kindJournal, b.Number, b.Hash), state.AppendChanges(make([]byte, 0, n.layer.Size()), changes))
+	db.journalBuf = state.AppendChanges(db.journalBuf[:0], changes)
+	set.set(byBlock(kindJournal, b.Number, b.Hash), db.journalBuf)
+	if cap(db.journalBuf) > maxJournalBuf {
+		db.journalBuf = nil
+	}
 	if o.Best {
 		set.set(metaKey(metaBest), n.ref.encode())
 	}

@@ -40,7 +40,8 @@ type DB struct {
 	undos    *undoCache
 	iters    sync.WaitGroup // open iterators
 
-	write sync.Mutex // held by whoever changes the chain
+	write      sync.Mutex // held by whoever changes the chain
+	journalBuf []byte     // guarded by write
 
 	// mu guards what readers see: the fields below, the marked fields of nodes,
 	// and that all of them agree with the tables of the base.

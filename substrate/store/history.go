@@ -28,7 +28,11 @@ type undoRecord struct {
 }
 
 func encodeUndo(root types.Hash, form byte, changes []state.Change) []byte {
-	out := make([]byte, 0, 64+96*len(changes))
+	size := 64
+	for i := range changes {
+		size += 16 + len(changes[i].Key) + len(changes[i].Value)
+	}
+	out := make([]byte, 0, size)
 	out = append(append(out, root[:]...), form)
 	return state.AppendChanges(out, changes)
 }

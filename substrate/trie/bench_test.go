@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sort"
 	"syscall"
@@ -95,9 +96,8 @@ func BenchmarkUpdate(b *testing.B) {
 			t = up.Trie
 			b.Logf("%d records, %d MB in memory", len(l.records), up.Added>>20)
 			r := rand.New(rand.NewPCG(2, 2))
-			defer cpuMetric(b)()
-			b.ReportAllocs()
-			for b.Loop() {
+			blocks := make([][]Change, 50)
+			for k := range blocks {
 				ch := make([]Change, 1000)
 				for i := range ch {
 					v := slices.Clone(l.entries[0].Value)
@@ -105,8 +105,13 @@ func BenchmarkUpdate(b *testing.B) {
 					ch[i] = Change{Key: l.entries[r.IntN(n)].Key, Value: v, HadOld: true}
 				}
 				slices.SortFunc(ch, func(a, b Change) int { return bytes.Compare(a.Key, b.Key) })
-				ch = slices.CompactFunc(ch, func(a, b Change) bool { return bytes.Equal(a.Key, b.Key) })
-				up, err := t.Update(l, ch, goPar, 2)
+				blocks[k] = slices.CompactFunc(ch, func(a, b Change) bool { return bytes.Equal(a.Key, b.Key) })
+			}
+			runtime.GC()
+			defer cpuMetric(b)()
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				up, err := t.Update(l, blocks[i%len(blocks)], Sequential, 2)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -25,7 +25,6 @@ type task struct {
 	depth int
 	out   slot
 	err   error
-	u     *updater
 }
 
 // parallel is update at the root, with the large branches at the top split into
@@ -39,19 +38,39 @@ func (u *updater) parallel(root slot, ch []Change, par Par) (slot, error) {
 	if top == nil {
 		return u.update(root, ch, 0)
 	}
-	par(len(tasks), func(i int) {
-		t := tasks[i]
-		t.u = newUpdater(u.ld, u.version, u.tick)
-		t.out, t.err = t.u.update(t.s, t.ch, t.depth)
+	lots := shareOut(tasks, len(ch))
+	workers := make([]*updater, len(lots))
+	par(len(lots), func(i int) {
+		w := newUpdater(u.ld, u.version, u.tick)
+		workers[i] = w
+		for _, t := range lots[i] {
+			t.out, t.err = w.update(t.s, t.ch, t.depth)
+		}
 	})
 	for _, t := range tasks {
 		if t.err != nil {
 			return root, t.err
 		}
-		u.removed = append(u.removed, t.u.removed...)
-		u.added += t.u.added
+	}
+	for _, w := range workers {
+		u.removed = append(u.removed, w.removed...)
+		u.added += w.added
 	}
 	return u.join(top, tasks)
+}
+
+// shareOut groups neighbouring tasks into about lotCount lots of like size.
+func shareOut(tasks []*task, changes int) (lots [][]*task) {
+	const lotCount = 12
+	size := 0
+	from := 0
+	for i, t := range tasks {
+		if size += len(t.ch); size >= changes/lotCount || i == len(tasks)-1 {
+			lots = append(lots, tasks[from:i+1])
+			from, size = i+1, 0
+		}
+	}
+	return lots
 }
 
 // split plans the update of s. It returns nil if s is no branch, or if a change

@@ -52,6 +52,19 @@ type updater struct {
 	ld      Loader
 	removed [][]byte
 	added   int
+	free    []*work // for reuse: a work is large
+}
+
+func (u *updater) newWork(path Path, depth int) *work {
+	var w *work
+	if n := len(u.free); n > 0 {
+		w = u.free[n-1]
+		u.free = u.free[:n-1]
+	} else {
+		w = new(work)
+	}
+	w.path, w.depth, w.value, w.packed, w.val, w.set16 = path, depth, valueNone, false, nil, 0
+	return w
 }
 
 func newUpdater(ld Loader, v Version, tick uint32) *updater {
@@ -180,23 +193,24 @@ func (u *updater) updateBranch(s slot, ch []Change, depth int) (slot, error) {
 		}
 		shared = sharedBy(br, ch, depth)
 	}
-	w := work{path: Path{ch[0].Key, depth + shared}, depth: depth}
+	w := u.newWork(Path{ch[0].Key, depth + shared}, depth)
+	defer func() { u.free = append(u.free, w) }()
 	if shared < part {
 		// A new key leaves the partial key: a new branch there takes br as a child.
 		w.set(int(br.partialNibble(shared)), u.shorten(br, s.size, shared+1, depth+shared+1))
-		if _, err := u.apply(&w, nil, ch); err != nil {
+		if _, err := u.apply(w, nil, ch); err != nil {
 			return s, err
 		}
-		return u.finish(&w, nil)
+		return u.finish(w, nil)
 	}
 	if br.value != valueNone {
 		w.value, w.packed, w.val = br.value, true, br.rec[br.valOff:br.refsOff]
 	}
-	changed, err := u.apply(&w, br, ch)
+	changed, err := u.apply(w, br, ch)
 	if err != nil || !changed {
 		return s, err
 	}
-	return u.finish(&w, br)
+	return u.finish(w, br)
 }
 
 // sharedBy is the length of br's partial key that all of ch share.
@@ -271,8 +285,10 @@ func (u *updater) apply(w *work, old *branch, ch []Change) (changed bool, err er
 	for len(ch) > 0 {
 		nib := int(nibble(ch[0].Key, end))
 		n := groupLen(len(ch), func(i int) byte { return nibble(ch[i].Key, end) })
-		s := w.kids[nib]
-		if w.set16>>nib&1 == 0 && old != nil {
+		var s slot
+		if w.set16>>nib&1 == 1 {
+			s = w.kids[nib]
+		} else if old != nil {
 			s = old.child(nib)
 		}
 		out, err := u.update(s, ch[:n], end+1)

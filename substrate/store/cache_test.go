@@ -1,0 +1,67 @@
+package store
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+func TestValueCache(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, limit := range []int{100, 5000, 300_000, 8 << 20} {
+		c := newValueCache(limit)
+		truth := map[string]string{} // absent keys have no entry
+		hits := 0
+		for range 50_000 {
+			k := fmt.Sprint("key ", r.IntN(5000))
+			if r.IntN(3) == 0 {
+				v := fmt.Sprint("value ", r.Uint64())
+				ok := r.IntN(4) > 0
+				delete(truth, k)
+				if ok {
+					truth[k] = v
+				} else {
+					v = ""
+				}
+				c.put([]byte(k), []byte(v), ok)
+				continue
+			}
+			v, ok, hit := c.get([]byte(k))
+			if !hit {
+				continue
+			}
+			hits++
+			if want, wantOK := truth[k]; ok != wantOK || string(v) != want {
+				t.Fatalf("limit %d: %q is %q, %v; want %q, %v", limit, k, v, ok, want, wantOK)
+			}
+		}
+		if size, _, _ := c.stats(); size > max(limit, 3*cacheChunkBytes) {
+			t.Errorf("limit %d: size %d", limit, size)
+		}
+		if limit == 8<<20 && hits < 23_000 {
+			t.Errorf("only %d hits in a cache that holds everything", hits)
+		}
+	}
+}
+
+func TestValueCacheKeepsWhatIsRead(t *testing.T) {
+	c := newValueCache(1 << 20)
+	hot := []byte("hot")
+	c.put(hot, hot, true)
+	for i := range 100_000 {
+		c.put(fmt.Append(nil, "cold ", i), make([]byte, 80), true)
+		if i%500 == 0 {
+			if _, _, hit := c.get(hot); !hit {
+				t.Fatalf("the hot key was dropped after %d others", i)
+			}
+		}
+	}
+	c.put(hot, nil, false)
+	if v, ok, hit := c.get(hot); !hit || ok || v != nil {
+		t.Errorf("an absent key is %q, %v, %v", v, ok, hit)
+	}
+	c.put(hot, make([]byte, cacheChunkBytes), true)
+	if _, _, hit := c.get(hot); hit {
+		t.Error("a value over the limit left the old one behind")
+	}
+}
