@@ -290,9 +290,10 @@ judge('answers runtime calls with types from the metadata', async ({ api, node, 
   assert.ok((await api.call.grandpaApi.currentSetId()).toNumber() >= 0);
   const tx = api.tx.system.remark('0x00');
   await tx.signAsync(alice);
-  const info = await api.call.transactionPaymentApi.queryInfo(tx.toHex(), tx.encodedLength);
+  const at = await api.at(await api.rpc.chain.getBlockHash());
+  const info = await at.call.transactionPaymentApi.queryInfo(tx.toHex(), tx.encodedLength);
   assert.ok(info.partialFee.toBigInt() > 0n);
-  const fee = await api.call.transactionPaymentApi.queryFeeDetails(tx.toHex(), tx.encodedLength);
+  const fee = await at.call.transactionPaymentApi.queryFeeDetails(tx.toHex(), tx.encodedLength);
   const { baseFee, lenFee, adjustedWeightFee } = fee.inclusionFee.unwrap();
   assert.equal(baseFee.toBigInt() + lenFee.toBigInt() + adjustedWeightFee.toBigInt(), info.partialFee.toBigInt());
   const valid = await api.call.taggedTransactionQueue.validateTransaction('External', tx.toHex(), await api.rpc.chain.getBlockHash());

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { ApiPromise, Keyring, WsProvider } from '@polkadot/api';
 import { hexToU8a, u8aToHex } from '@polkadot/util';
 import { suite, within } from './lib/judge.mjs';
-import { rpcHTTP, until } from './lib/node.mjs';
+import { until } from './lib/node.mjs';
 
 const unit = 1_000_000_000_000n;
 
@@ -40,6 +40,27 @@ async function signed(tx, signer, options = { nonce: -1 }) {
   return tx.toHex();
 }
 
+/** forge signs with options that the client's own submission would put right. */
+async function forge(api, tx, signer, wrong) {
+  const extrinsic = api.registry.createType('Extrinsic', { method: tx.method }, { version: 4 });
+  extrinsic.sign(signer, {
+    blockHash: api.genesisHash,
+    genesisHash: api.genesisHash,
+    nonce: await api.rpc.system.accountNextIndex(signer.address),
+    runtimeVersion: api.runtimeVersion,
+    signedExtensions: api.registry.signedExtensions,
+    tip: 0,
+    ...wrong,
+  });
+  return extrinsic.toHex();
+}
+
+/** near allows for the fee multiplier, which moves a little from block to block. */
+function near(actual, expected, what) {
+  const apart = actual > expected ? actual - expected : expected - actual;
+  assert.ok(apart * 1000n <= expected, `${what}: ${actual} is not near ${expected}`);
+}
+
 const submit = (node, bytes) => node.call('author_submitExtrinsic', bytes);
 
 judge('an sr25519 transfer: statuses, events, balances, fee', async ({ api, node, alice, keyring }) => {
@@ -58,7 +79,7 @@ judge('an sr25519 transfer: statuses, events, balances, fee', async ({ api, node
   const [paid] = find(result, 'transactionPayment', 'TransactionFeePaid');
   assert.equal(await free(api, to), unit);
   assert.equal(await free(api, alice), before - unit - paid.data[1].toBigInt());
-  assert.equal(paid.data[1].toBigInt(), partialFee.toBigInt(), 'the fee is what was foretold');
+  near(paid.data[1].toBigInt(), partialFee.toBigInt(), 'the fee is what was foretold');
   const { block } = await api.rpc.chain.getBlock(result.status.asFinalized);
   assert.equal(block.extrinsics[result.txIndex].hash.toHex(), result.txHash.toHex());
   assert.equal(await node.call('chain_getBlockHash', block.header.number.toNumber()), result.status.asFinalized.toHex());
@@ -179,13 +200,22 @@ judge('a bad signature is refused', async ({ api, node, alice }) => {
   await assert.rejects(submit(node, u8aToHex(other)), { code: 1010, data: /bad signature/i });
 });
 
-judge('a signature for another chain or era is refused', async ({ api, node, alice }) => {
-  const genesis = await signed(api.tx.system.remark('0x07'), alice, { nonce: -1, genesisHash: '0x' + '77'.repeat(32), era: 8, blockHash: api.genesisHash });
-  await assert.rejects(submit(node, genesis), { code: 1010 });
-  const version = await signed(api.tx.system.remark('0x07'), alice, { nonce: -1, runtimeVersion: { specVersion: 999_999, transactionVersion: 1 } });
-  await assert.rejects(submit(node, version), { code: 1010 });
-  const wrongBirth = await signed(api.tx.system.remark('0x07'), alice, { nonce: -1, era: 64, blockHash: '0x' + '88'.repeat(32) });
-  await assert.rejects(submit(node, wrongBirth), { code: 1010 });
+judge('a signature for another chain, version or birth block is refused', async ({ api, node, alice }) => {
+  const tx = api.tx.system.remark('0x07');
+  const head = await api.rpc.chain.getHeader();
+  const era = api.registry.createType('ExtrinsicEra', { current: head.number.toNumber(), period: 64 });
+  const { transactionVersion, specVersion } = api.runtimeVersion;
+  const wrongs = {
+    genesis: { genesisHash: '0x' + '77'.repeat(32) },
+    'spec version': { runtimeVersion: { specVersion: specVersion.addn(1), transactionVersion } },
+    'transaction version': { runtimeVersion: { specVersion, transactionVersion: transactionVersion.addn(1) } },
+    'birth block': { era, blockHash: '0x' + '88'.repeat(32) },
+    'immortal birth block': { blockHash: head.hash },
+  };
+  for (const [what, wrong] of Object.entries(wrongs)) {
+    await assert.rejects(submit(node, await forge(api, tx, alice, wrong)), { code: 1010, data: /bad signature/i }, what);
+  }
+  await submit(node, await forge(api, tx, alice, { era, blockHash: await api.rpc.chain.getBlockHash(era.asMortalEra.birth(head.number.toNumber())) }));
 });
 
 judge('an account without funds cannot pay', async ({ api, node, keyring }) => {
@@ -200,7 +230,8 @@ judge('what is no transaction is refused', async ({ api, node }) => {
   await assert.rejects(submit(node, 'remark'), { code: -32602 });
   const inherent = api.tx.timestamp.set(1).toHex();
   await assert.rejects(submit(node, inherent), { code: 1010 });
-  assert.ok(await node.height() > 0, 'and the node goes on');
+  const height = await node.height();
+  await until('the node to go on', 20_000, async () => await node.height() > height);
 });
 
 judge('the same transaction twice is known', async ({ api, node, bob }) => {
@@ -208,7 +239,6 @@ judge('the same transaction twice is known', async ({ api, node, bob }) => {
   const bytes = await signed(api.tx.system.remark('0x09'), bob, { nonce: nonce + 1 });
   await submit(node, bytes);
   await assert.rejects(submit(node, bytes), { code: 1013, message: /Already Imported/i });
-  assert.ok((await api.rpc.author.pendingExtrinsics()).length >= 0);
   await send(api.tx.system.remark('0x0a'), bob, { nonce });
 });
 
@@ -243,9 +273,10 @@ judge('fees grow with length, and queryFeeDetails adds up over HTTP', async ({ a
   assert.ok(long.partialFee.gt(short.partialFee));
   const tx = api.tx.system.remark('0x00');
   const bytes = await signed(tx, alice);
-  const { result: info } = await rpcHTTP(node.http, { jsonrpc: '2.0', id: 1, method: 'payment_queryInfo', params: [bytes] });
-  assert.equal(BigInt(info.partialFee), short.partialFee.toBigInt());
-  const { inclusionFee } = await node.call('payment_queryFeeDetails', bytes);
+  const head = await node.call('chain_getBlockHash');
+  const info = await node.call('payment_queryInfo', bytes, head);
+  near(BigInt(info.partialFee), short.partialFee.toBigInt(), 'both ways to ask');
+  const { inclusionFee } = await node.call('payment_queryFeeDetails', bytes, head);
   const sum = ['baseFee', 'lenFee', 'adjustedWeightFee'].reduce((total, part) => total + BigInt(inclusionFee[part]), 0n);
   assert.equal(sum, BigInt(info.partialFee));
 });
