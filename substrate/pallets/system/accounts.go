@@ -1,6 +1,8 @@
 package system
 
 import (
+	"iter"
+
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -11,6 +13,11 @@ func (p *Pallet) Get(e *frame.Env, who types.AccountID) AccountInfo { return p.A
 // NextNonce is the nonce of the account's next extrinsic.
 func (p *Pallet) NextNonce(e *frame.Env, who types.AccountID) types.Nonce {
 	return p.Account.Get(e, who).Nonce
+}
+
+// Accounts visits all accounts, in storage order.
+func (p *Pallet) Accounts(e *frame.Env) iter.Seq2[types.AccountID, AccountInfo] {
+	return p.Account.All(e)
 }
 
 // BumpNonce counts a signed extrinsic.
