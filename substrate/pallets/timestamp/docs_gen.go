@@ -7,11 +7,11 @@ import "github.com/crustgo/crust/substrate/frame"
 // Docs is the documentation that metadata shows.
 func (*Pallet) Docs() frame.Docs {
 	return frame.Docs{
-		"":              "Package timestamp gives the chain a clock: every block carries the time at which its author made it, as an inherent.",
-		"DidUpdate":     "Whether the current block has set its time",
+		"":              "Package timestamp puts the time into every block: its author's clock, which the other nodes check against their own.",
+		"DidUpdate":     "Whether the current block has its time yet",
+		"Hooks":         "Hooks are told the time of each block, in this order.",
 		"MinimumPeriod": "Least time between two blocks, in milliseconds",
-		"Now":           "Time of the current block, in milliseconds since the Unix epoch",
-		"OnSet":         "OnSet are told of each block's time; any of them may refuse it.",
-		"set":           "set sets the time of the block; only its author does, as an inherent.",
+		"Now":           "Time of the current block, in milliseconds since 1970",
+		"set":           "set sets the time of the block.",
 	}
 }

@@ -3,13 +3,20 @@ package timestamp
 //go:generate go run github.com/crustgo/crust/internal/cmd/docgen
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"github.com/crustgo/crust/substrate/frame"
+	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/types"
 )
+
+// Identifier is the key of the author's time in inherent data: a u64 of
+// milliseconds since the Unix epoch.
+var Identifier = [8]byte{'t', 'i', 'm', 's', 't', 'a', 'p', '0'}
+
+// MaxDriftMillis is how far a block's time may be ahead of a node's clock.
+const MaxDriftMillis = 30_000
 
 // Pallet is the timestamp pallet.
 type Pallet struct {
@@ -17,37 +24,23 @@ type Pallet struct {
 
 	MinimumPeriod frame.Const[types.Moment] // least time between two blocks, in milliseconds
 
-	Now       frame.Value[types.Moment] // time of the current block, in milliseconds since the Unix epoch
-	DidUpdate frame.Value[bool]         // whether the current block has set its time
+	Now       frame.Value[types.Moment] // time of the current block, in milliseconds since 1970
+	DidUpdate frame.Value[bool]         // whether the current block has its time yet
 
-	// OnSet are told of each block's time; any of them may refuse it.
-	OnSet []OnTimestampSet `frame:"-"`
+	// Hooks are told the time of each block, in this order.
+	Hooks []Hook `frame:"-"`
 }
 
-// OnTimestampSet is told of each block's time.
-type OnTimestampSet interface {
+// Hook is told the time of each block.
+type Hook interface {
+	// OnTimestampSet returns an error if the block cannot have this time; the
+	// block is invalid then.
 	OnTimestampSet(e *frame.Env, now types.Moment) error
 }
 
-// Inherent is the identifier of the time among inherent data: a u64 of milliseconds.
-var Inherent = [8]byte{'t', 'i', 'm', 's', 't', 'a', 'p', '0'}
-
-// MaxDrift is how far a block's time may be ahead of a node's clock, in milliseconds.
-const MaxDrift types.Moment = 30_000
-
-// Reasons to refuse a block's time.
-var (
-	// ErrTwice says that the block sets its time twice.
-	ErrTwice = errors.New("timestamp: the block sets its time twice")
-	// ErrTooEarly says that the time is not MinimumPeriod after the parent's.
-	ErrTooEarly = errors.New("timestamp: the time is too soon after the parent's")
-	// ErrTooFarAhead says that the time is more than MaxDrift ahead of the clock.
-	ErrTooFarAhead = errors.New("timestamp: the time is too far in the future")
-)
-
 // SetArgs are the arguments of set.
 type SetArgs struct {
-	Now types.Moment `scale:"compact"` // milliseconds since the Unix epoch
+	Now types.Moment `scale:"compact"`
 }
 
 // Spec lists the wire surface.
@@ -55,67 +48,105 @@ func (p *Pallet) Spec() frame.Spec {
 	return frame.Spec{Calls: []frame.Call{frame.NewCall("set", p.set, weights.set).Class(frame.Mandatory)}}
 }
 
-// set sets the time of the block; only its author does, as an inherent.
+// Reasons to refuse a block's time. They never reach clients: a block with such
+// a time is not a block.
+var (
+	errTwice    = errors.New("a block has one time")
+	errTooEarly = errors.New("the time is too close to that of the block before")
+)
+
+// set sets the time of the block.
 func (p *Pallet) set(e *frame.Env, o frame.Origin, a SetArgs) error {
 	if err := o.EnsureNone(); err != nil {
 		return err
 	}
 	if p.DidUpdate.Get(e) {
-		return ErrTwice
+		return errTwice
 	}
-	if prev := p.Now.Get(e); prev != 0 && a.Now < prev+p.MinimumPeriod.Get() {
-		return fmt.Errorf("%w: %d after %d", ErrTooEarly, a.Now, prev)
+	if a.Now < p.earliest(e) {
+		return errTooEarly
 	}
-	for _, h := range p.OnSet {
+	p.Now.Put(e, a.Now)
+	p.DidUpdate.Put(e, true)
+	for _, h := range p.Hooks {
 		if err := h.OnTimestampSet(e, a.Now); err != nil {
 			return err
 		}
 	}
-	p.Now.Put(e, a.Now)
-	p.DidUpdate.Put(e, true)
 	return nil
 }
 
-// OnFinalize demands that the block has set its time, which the executive has
-// made sure of, and forgets that it has.
-func (p *Pallet) OnFinalize(e *frame.Env) { p.DidUpdate.Kill(e) }
+// earliest is the least time that the block may have; the first may have any.
+func (p *Pallet) earliest(e *frame.Env) types.Moment {
+	now := p.Now.Get(e)
+	if now == 0 {
+		return 0
+	}
+	if next := now + p.MinimumPeriod.Get(); next >= now {
+		return next
+	}
+	return ^types.Moment(0)
+}
 
-// CreateInherent sets the author's time, or the earliest that is allowed.
-func (p *Pallet) CreateInherent(e *frame.Env, data frame.InherentData) (any, string, error) {
-	now, err := read(data)
+// Get is the time of the block: that of the parent until this block's is set.
+func (p *Pallet) Get(e *frame.Env) types.Moment { return p.Now.Get(e) }
+
+// OnFinalize demands that the block has a time. The executive has checked that
+// the inherent is there, so its absence is a mistake in the program.
+func (p *Pallet) OnFinalize(e *frame.Env) {
+	if !p.DidUpdate.Take(e) {
+		panic("timestamp: the block has no time")
+	}
+}
+
+// CreateInherent makes set from the author's clock, or the earliest time that is
+// allowed if the clock is behind.
+func (p *Pallet) CreateInherent(e *frame.Env, data frame.InherentData) (args any, call string, err error) {
+	now, err := clock(data)
 	if err != nil {
 		return nil, "", err
 	}
 	return &SetArgs{max(now, p.earliest(e))}, "set", nil
 }
 
-// earliest is the earliest time that the next block may have.
-func (p *Pallet) earliest(e *frame.Env) types.Moment {
-	if prev := p.Now.Get(e); prev != 0 {
-		return prev + p.MinimumPeriod.Get()
-	}
-	return 0
-}
-
-func read(data frame.InherentData) (types.Moment, error) {
-	b := data[Inherent]
-	if len(b) != 8 {
-		return 0, errors.New("timestamp: the inherent data have no time")
-	}
-	return types.Moment(binary.LittleEndian.Uint64(b)), nil
-}
-
-// IsInherent reports whether the call sets a block's time.
+// IsInherent reports whether the call is set.
 func (p *Pallet) IsInherent(call frame.RuntimeCall) bool { return call.Is(p.Index(), 0) }
 
-// CheckInherent judges a foreign block's time by this node's clock.
-func (p *Pallet) CheckInherent(_ *frame.Env, call frame.RuntimeCall, data frame.InherentData) error {
-	now, err := read(data)
+// CheckInherent refuses a time ahead of this node's clock, or too close to the
+// block before.
+func (p *Pallet) CheckInherent(e *frame.Env, call frame.RuntimeCall, data frame.InherentData) error {
+	local, err := clock(data)
 	if err != nil {
 		return err
 	}
-	if t := call.Args().(*SetArgs).Now; t > now+MaxDrift {
-		return fmt.Errorf("%w: %d ms", ErrTooFarAhead, t-now)
+	now := call.Args().(*SetArgs).Now
+	if now > local && now-local > MaxDriftMillis {
+		return fmt.Errorf("the block's time of %d ms is %d ms ahead of this node's clock", now, now-local)
+	}
+	if earliest := p.earliest(e); now < earliest {
+		return fmt.Errorf("the block's time of %d ms is before %d ms: %w", now, earliest, errTooEarly)
+	}
+	return nil
+}
+
+// clock reads the node's time.
+func clock(data frame.InherentData) (types.Moment, error) {
+	raw, ok := data[Identifier]
+	if !ok {
+		return 0, fmt.Errorf("the inherent data has no %q", Identifier)
+	}
+	c := scale.NewCursor(raw)
+	now := types.Moment(c.U64())
+	if err := c.Finish(); err != nil {
+		return 0, fmt.Errorf("inherent data %q: %w", Identifier, err)
+	}
+	return now, nil
+}
+
+// Check verifies that no block is half done.
+func (p *Pallet) Check(e *frame.Env) error {
+	if p.DidUpdate.Exists(e) {
+		return errors.New("the mark that the block has its time outlived the block")
 	}
 	return nil
 }

@@ -1,24 +1,69 @@
 package timestamp_test
 
 import (
-	"encoding/binary"
 	"errors"
+	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/frame/frametest"
 	"github.com/crustgo/crust/substrate/pallets/timestamp"
+	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/types"
 )
 
-type hook struct{ refuse error }
+var errSlot = errors.New("wrong slot")
 
-func (h *hook) OnTimestampSet(*frame.Env, types.Moment) error { return h.refuse }
+// evenOnly is a hook that refuses odd times.
+type evenOnly struct{ seen *[]types.Moment }
 
-func newChain(t *testing.T) (*frametest.Chain, *timestamp.Pallet, *hook) {
-	h := &hook{}
-	p := &timestamp.Pallet{MinimumPeriod: frame.ConstOf(types.Moment(500)), OnSet: []timestamp.OnTimestampSet{h}}
-	return frametest.New(t, frametest.Module(3, "Timestamp", p)).Genesis(nil), p, h
+func (h evenOnly) OnTimestampSet(_ *frame.Env, now types.Moment) error {
+	if now%2 == 1 {
+		return errSlot
+	}
+	*h.seen = append(*h.seen, now)
+	return nil
+}
+
+func newChain(t testing.TB) (*frametest.Chain, *timestamp.Pallet, *[]types.Moment) {
+	seen := new([]types.Moment)
+	p := &timestamp.Pallet{MinimumPeriod: frame.ConstOf(types.Moment(500)), Hooks: []timestamp.Hook{evenOnly{seen}}}
+	c := frametest.New(t, frametest.Module(3, "Timestamp", p), func(c *frame.Config) { c.Inherents = []string{"Timestamp"} })
+	return c.Genesis(nil), p, seen
+}
+
+func at(ms uint64) frame.InherentData {
+	return frame.InherentData{timestamp.Identifier: scale.AppendU64(nil, ms)}
+}
+
+// author makes the next block with the inherent of a clock and commits it.
+func author(t *testing.T, c *frametest.Chain, ms uint64) *types.Block {
+	t.Helper()
+	h := c.Header()
+	b, err := c.Runtime.NewBlock(c.State, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Inherents(at(ms)); err != nil {
+		t.Fatal(err)
+	}
+	body, root, out, err := b.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.ExtrinsicsRoot, h.Digest = root, out.Digest
+	block := &types.Block{Header: *h, Body: body}
+	if _, err := c.Runtime.ExecuteBlock(c.State, block, frame.Checking{Par: frame.Serial}); err != nil {
+		t.Fatalf("our own block: %v", err)
+	}
+	c.State.Apply(out.Changes)
+	c.Number++
+	if err := c.Runtime.Check(c.State); err != nil {
+		t.Fatal(err)
+	}
+	return block
 }
 
 func TestConformance(t *testing.T) {
@@ -26,58 +71,116 @@ func TestConformance(t *testing.T) {
 	frametest.Conformance(t, c)
 }
 
-func clock(ms uint64) frame.InherentData {
-	return frame.InherentData{timestamp.Inherent: binary.LittleEndian.AppendUint64(nil, ms)}
-}
-
-func TestTimesRise(t *testing.T) {
-	c, p, h := newChain(t)
-	set := func(e *frame.Env, o frame.Origin, now types.Moment) error {
-		return c.Call(e, o, "Timestamp", "set", &timestamp.SetArgs{Now: now})
+func TestAuthoredTime(t *testing.T) {
+	c, p, seen := newChain(t)
+	for _, row := range []struct{ clock, want uint64 }{
+		{1_000_000, 1_000_000}, {1_006_000, 1_006_000},
+		{1_006_100, 1_006_500}, // the clock went too slowly
+		{0, 1_007_000},         // or back
+		{2_000_000, 2_000_000},
+	} {
+		author(t, c, row.clock)
+		if got := p.Get(c.Env()); uint64(got) != row.want {
+			t.Errorf("clock %d: time %d, want %d", row.clock, got, row.want)
+		}
 	}
-	c.Block(func(e *frame.Env) {
-		if err := set(e, frame.Signed(types.AccountID{1}), 1000); !errors.Is(err, frame.ErrBadOrigin) {
-			t.Errorf("signed: %v", err)
-		}
-		if err := set(e, frame.None(), 1000); err != nil {
-			t.Error(err)
-		}
-		if err := set(e, frame.None(), 9000); !errors.Is(err, timestamp.ErrTwice) {
-			t.Errorf("twice: %v", err)
-		}
-	})
-	c.Block(func(e *frame.Env) {
-		if err := set(e, frame.None(), 1499); !errors.Is(err, timestamp.ErrTooEarly) {
-			t.Errorf("too early: %v", err)
-		}
-		h.refuse = errors.New("not in the slot")
-		if err := set(e, frame.None(), 2000); err != h.refuse || p.Now.Get(e) != 1000 {
-			t.Errorf("refused by a hook: %v, now %d", err, p.Now.Get(e))
-		}
-		h.refuse = nil
-		args, name, err := p.CreateInherent(e, clock(1200))
-		if err != nil || name != "set" || args.(*timestamp.SetArgs).Now != 1500 {
-			t.Errorf("inherent of a slow clock: %+v %v", args, err)
-		}
-		if args, _, _ = p.CreateInherent(e, clock(7000)); args.(*timestamp.SetArgs).Now != 7000 {
-			t.Errorf("inherent: %+v", args)
-		}
-		if _, _, err := p.CreateInherent(e, nil); err == nil {
-			t.Error("an inherent without a clock")
-		}
-	})
+	if len(*seen) != 10 { // authored and executed
+		t.Errorf("the hook saw %d times", len(*seen))
+	}
 }
 
-func TestDrift(t *testing.T) {
+func TestSetRefuses(t *testing.T) {
+	c, _, _ := newChain(t)
+	author(t, c, 10_000)
+	for _, row := range []struct {
+		name string
+		by   frame.Origin
+		now  types.Moment
+		ok   bool
+	}{
+		{"next", frame.None(), 10_500, true}, {"too early", frame.None(), 10_498, false}, {"the past", frame.None(), 0, false},
+		{"signed", frame.Signed(types.AccountID{1}), 11_000, false}, {"root", frame.Root(), 11_000, false}, {"the hook's no", frame.None(), 11_001, false},
+	} {
+		e := c.Runtime.Begin(c.State, c.Header())
+		if err := c.Call(e, row.by, "Timestamp", "set", &timestamp.SetArgs{Now: row.now}); (err == nil) != row.ok {
+			t.Errorf("%s: %v", row.name, err)
+		}
+		if err := c.Call(e, frame.None(), "Timestamp", "set", &timestamp.SetArgs{Now: 12_000}); (err != nil) != row.ok {
+			t.Errorf("%s, then again: %v", row.name, err)
+		}
+	}
+}
+
+func TestBlockNeedsTime(t *testing.T) {
+	c, _, _ := newChain(t)
+	author(t, c, 10_000)
+	defer func() {
+		if r := recover(); r == nil || !strings.Contains(r.(string), "no time") {
+			t.Errorf("a block without time: %v", r)
+		}
+	}()
+	c.Runtime.End(c.Runtime.Begin(c.State, c.Header()))
+}
+
+func TestForeignTime(t *testing.T) {
 	c, p, _ := newChain(t)
-	call, err := c.Runtime.NewRuntimeCall("Timestamp", "set", &timestamp.SetArgs{Now: 40_000})
-	if err != nil || !p.IsInherent(call) {
-		t.Fatal(err)
+	author(t, c, 10_000)
+	for _, row := range []struct {
+		block, clock uint64
+		err          string
+	}{
+		{20_000, 20_000, ""}, {20_000, 90_000, ""}, {50_000, 20_000, ""}, {50_002, 20_000, "30002 ms ahead"}, {10_400, 20_000, "before 10500"},
+	} {
+		call, err := c.Runtime.NewRuntimeCall("Timestamp", "set", &timestamp.SetArgs{Now: types.Moment(row.block)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &types.Block{Body: []types.Extrinsic{frame.EncodeBare(call)}}
+		err = c.Runtime.CheckInherents(c.State, b, at(row.clock))
+		if row.err == "" && err != nil || row.err != "" && (err == nil || !strings.Contains(err.Error(), row.err)) {
+			t.Errorf("%+v: %v", row, err)
+		}
 	}
-	if err := p.CheckInherent(nil, call, clock(9_999)); !errors.Is(err, timestamp.ErrTooFarAhead) {
-		t.Errorf("30.001 s ahead: %v", err)
+	if p.Index() != 3 {
+		t.Errorf("index %d", p.Index())
 	}
-	if err := p.CheckInherent(nil, call, clock(10_000)); err != nil {
-		t.Errorf("30 s ahead: %v", err)
+}
+
+func TestInherentData(t *testing.T) {
+	c, p, _ := newChain(t)
+	for _, data := range []frame.InherentData{nil, {timestamp.Identifier: {1}}, {timestamp.Identifier: make([]byte, 9)}} {
+		if _, _, err := p.CreateInherent(c.Env(), data); err == nil {
+			t.Errorf("%v accepted", data)
+		}
+	}
+}
+
+func TestTimeNeverGoesBack(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		c, p, _ := newChain(t)
+		last := types.Moment(0)
+		for _, clock := range rapid.SliceOfN(rapid.Uint64Range(1, 20_000), 1, 12).Draw(r, "clocks") {
+			author(t, c, clock*2)
+			now := p.Get(c.Env())
+			if last > 0 && now < last+500 || now < types.Moment(clock*2) {
+				r.Fatalf("clock %d after %d made %d", clock*2, last, now)
+			}
+			last = now
+		}
+	})
+}
+
+func BenchmarkSet(b *testing.B) {
+	c, _, _ := newChain(b)
+	args := &timestamp.SetArgs{Now: 1 << 40}
+	call, err := c.Runtime.NewRuntimeCall("Timestamp", "set", args)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := call.Dispatch(c.Runtime.Begin(c.State, c.Header()), frame.None()); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
