@@ -47,6 +47,7 @@ func (rt *Runtime) describe() *metadata.Model {
 		m.Pallets = append(m.Pallets, p)
 	}
 	m.Extrinsic = rt.describeExtrinsic()
+	m.Overrides[m.Extrinsic.Type.Type] = uncheckedDef(m)
 	for _, a := range rt.apiList {
 		d := metadata.API{Name: a.Name, Docs: docLines(a.Doc)}
 		for _, f := range a.Methods {
@@ -89,7 +90,47 @@ func (rt *Runtime) describeExtrinsic() metadata.Extrinsic {
 		extra.Fields = append(extra.Fields, scale.Field{Def: def.Def})
 	}
 	x.Extra = metadata.OfDef(extra)
+	x.Type = metadata.Of(reflect.TypeFor[UncheckedExtrinsic]())
 	return x
+}
+
+// uncheckedDef describes the whole extrinsic; clients find the types of its
+// parts in the parameters.
+func uncheckedDef(m *metadata.Model) *scale.TypeDef {
+	param := func(name string, r metadata.Ref) scale.TypeParam {
+		return scale.TypeParam{Name: name, Type: r.Type, Def: r.Def}
+	}
+	x := &m.Extrinsic
+	return &scale.TypeDef{
+		Path: uncheckedPath, Kind: scale.KindComposite, Fields: []scale.Field{{Type: reflect.TypeFor[[]byte]()}},
+		Params: []scale.TypeParam{param("Address", x.Address), param("Call", m.Call), param("Signature", x.Signature), param("Extra", x.Extra)},
+	}
+}
+
+const uncheckedPath = "sp_runtime::generic::unchecked_extrinsic::UncheckedExtrinsic"
+
+// UncheckedExtrinsic is an extrinsic as an argument of a runtime API: its bytes
+// with their length prefix.
+type UncheckedExtrinsic types.Extrinsic
+
+// AppendSCALE appends the extrinsic, which brings its length prefix.
+func (x UncheckedExtrinsic) AppendSCALE(dst []byte) []byte {
+	if len(x) == 0 {
+		return append(dst, 0)
+	}
+	return append(dst, x...)
+}
+
+// DecodeSCALE reads an extrinsic as bytes; DecodeTx looks inside.
+func (x *UncheckedExtrinsic) DecodeSCALE(c *scale.Cursor) {
+	from := c.Offset()
+	c.Ref(c.Len(1))
+	*x = bytesClone(c.Since(from))
+}
+
+// SCALEType stands in for the description that each runtime makes of its own extrinsics.
+func (UncheckedExtrinsic) SCALEType() scale.TypeDef {
+	return scale.TypeDef{Path: uncheckedPath, Kind: scale.KindComposite}
 }
 
 // extensionDef describes an extension's data as Substrate does: a struct named
@@ -162,6 +203,11 @@ type EventRecord struct {
 
 // SCALEPath names the type for clients.
 func (EventRecord) SCALEPath() string { return "frame_system::EventRecord" }
+
+// SCALEParams are the parameters by which clients find the event and topic types.
+func (EventRecord) SCALEParams() []scale.TypeParam {
+	return []scale.TypeParam{{Name: "E", Type: reflect.TypeFor[RuntimeEvent]()}, {Name: "T", Type: reflect.TypeFor[types.Hash]()}}
+}
 
 // Phase is where in a block an event happened.
 type Phase struct {

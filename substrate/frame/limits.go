@@ -1,6 +1,8 @@
 package frame
 
 import (
+	"reflect"
+
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -10,6 +12,11 @@ type PerClass[T any] struct{ Normal, Operational, Mandatory T }
 
 // SCALEPath names the type for clients.
 func (PerClass[T]) SCALEPath() string { return "frame_support::dispatch::PerDispatchClass" }
+
+// SCALEParams tells the instances apart.
+func (PerClass[T]) SCALEParams() []scale.TypeParam {
+	return []scale.TypeParam{{Name: "T", Type: reflect.TypeFor[T]()}}
+}
 
 // Of returns the value of a class.
 func (p *PerClass[T]) Of(c Class) *T {

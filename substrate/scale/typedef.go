@@ -74,6 +74,11 @@ type Pather interface {
 	SCALEPath() string
 }
 
+// Parameterised gives a type the generic parameters that clients look for.
+type Parameterised interface {
+	SCALEParams() []TypeParam
+}
+
 // NamedVariants is implemented by uint8 types that are enums of bare names;
 // position is the wire index, an empty name is a gap.
 type NamedVariants interface {
@@ -95,6 +100,7 @@ var (
 	unitType      = reflect.TypeFor[Unit]()
 	definerType   = reflect.TypeFor[Definer]()
 	patherType    = reflect.TypeFor[Pather]()
+	paramsType    = reflect.TypeFor[Parameterised]()
 	variantsType  = reflect.TypeFor[NamedVariants]()
 	optionType    = reflect.TypeFor[optional]()
 	marshalerType = reflect.TypeFor[Marshaler]()
@@ -113,6 +119,9 @@ func TypeDefOf(t reflect.Type) TypeDef {
 	def := structural(t)
 	if t.Implements(patherType) {
 		def.Path = reflect.Zero(t).Interface().(Pather).SCALEPath()
+		if t.Implements(paramsType) {
+			def.Params = reflect.Zero(t).Interface().(Parameterised).SCALEParams()
+		}
 	} else if def.Path == "" && t.Name() != "" && t.PkgPath() != "" && (def.Kind == KindComposite || def.Kind == KindVariant) {
 		def.Path = defaultPath(t)
 	}
@@ -134,7 +143,7 @@ func structural(t reflect.Type) TypeDef {
 		name := strings.Replace(strings.Replace(t.Kind().String(), "uint", "u", 1), "int", "i", 1)
 		return TypeDef{Kind: KindPrimitive, Primitive: name}
 	case reflect.Slice:
-		return TypeDef{Kind: KindSequence, Elem: t.Elem()}
+		return wrapNamed(t, TypeDef{Kind: KindSequence, Elem: t.Elem()})
 	case reflect.Array:
 		def := TypeDef{Kind: KindArray, Elem: t.Elem(), Len: t.Len()}
 		return wrapNamed(t, def)
@@ -166,6 +175,8 @@ func underlying(t reflect.Type) reflect.Type {
 	switch t.Kind() {
 	case reflect.Array:
 		return reflect.ArrayOf(t.Len(), t.Elem())
+	case reflect.Slice:
+		return reflect.SliceOf(t.Elem())
 	case reflect.String:
 		return reflect.TypeFor[string]()
 	default:

@@ -2,7 +2,6 @@ package metadata
 
 import (
 	"fmt"
-	"reflect"
 
 	"github.com/crustgo/crust/substrate/scale"
 )
@@ -33,8 +32,6 @@ func Encode(m *Model, version uint8) []byte {
 	}
 	return append(out, rest...)
 }
-
-var typeBytes = reflect.TypeFor[[]byte]()
 
 // runtimeDef stands for the runtime type, which clients only mention.
 var runtimeDef = &scale.TypeDef{Path: "crust_runtime::Runtime", Kind: scale.KindComposite}
@@ -102,12 +99,7 @@ func (e *encoder) appendExtrinsic(dst []byte, m *Model) []byte {
 			dst = e.appendRef(dst, r)
 		}
 	} else {
-		param := func(name string, r Ref) scale.TypeParam { return scale.TypeParam{Name: name, Type: r.Type, Def: r.Def} }
-		dst = e.appendRef(dst, OfDef(&scale.TypeDef{
-			Path: "sp_runtime::generic::unchecked_extrinsic::UncheckedExtrinsic", Kind: scale.KindComposite,
-			Params: []scale.TypeParam{param("Address", x.Address), param("Call", m.Call), param("Signature", x.Signature), param("Extra", x.Extra)},
-			Fields: []scale.Field{{Type: typeBytes}},
-		}))
+		dst = e.appendRef(dst, x.Type)
 		dst = append(dst, x.Version)
 	}
 	dst = scale.AppendCompact(dst, uint64(len(x.Extensions)))

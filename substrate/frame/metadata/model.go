@@ -84,6 +84,7 @@ type Constant struct {
 // Extrinsic describes the transaction format.
 type Extrinsic struct {
 	Version    uint8
+	Type       Ref // the whole extrinsic, with the parts below as parameters
 	Address    Ref
 	Signature  Ref
 	Extra      Ref // the tuple of all extensions' data
