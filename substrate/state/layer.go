@@ -4,37 +4,51 @@ import (
 	"bytes"
 	"fmt"
 	"sort"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // Layer is the changes of one block, or of several consecutive ones. It is
 // immutable and safe for concurrent use.
 type Layer struct {
 	changes []Change
-	index   map[string]int32
+	index   index
 	size    int
 }
 
 // layerOverhead is the memory that one change takes besides key and value.
-const layerOverhead = 120
+const layerOverhead = 100
 
 // NewLayer makes a layer of changes, which must be sorted with each key once. It
 // keeps the slice.
 func NewLayer(changes []Change) (*Layer, error) {
-	l := &Layer{changes: changes, index: make(map[string]int32, len(changes))}
-	for i := range changes {
-		c := &changes[i]
-		if i > 0 && bytes.Compare(changes[i-1].Key, c.Key) >= 0 {
-			return nil, fmt.Errorf("change %d (%x) is not in key order", i, c.Key)
+	for i := 1; i < len(changes); i++ {
+		if bytes.Compare(changes[i-1].Key, changes[i].Key) >= 0 {
+			return nil, fmt.Errorf("change %d (%x) is not in key order", i, changes[i].Key)
 		}
-		l.index[string(c.Key)] = int32(i)
-		l.size += len(c.Key) + len(c.Value) + layerOverhead
 	}
-	return l, nil
+	return newLayer(changes), nil
 }
+
+func newLayer(sorted []Change) *Layer {
+	l := &Layer{changes: sorted, index: makeIndex(sorted)}
+	for i := range sorted {
+		l.size += len(sorted[i].Key) + len(sorted[i].Value) + layerOverhead
+	}
+	return l
+}
+
+// KeyHash is what layers look keys up by: who asks many layers computes it once.
+func KeyHash(key []byte) uint64 { return xxhash.Sum64(key) }
 
 // Get returns what the layer says of key: nothing if not known.
 func (l *Layer) Get(key []byte) (value []byte, known, deleted bool) {
-	i, ok := l.index[string(key)]
+	return l.GetHashed(KeyHash(key), key)
+}
+
+// GetHashed is Get with the key's KeyHash.
+func (l *Layer) GetHashed(keyHash uint64, key []byte) (value []byte, known, deleted bool) {
+	i, ok := l.index.find(keyHash, key, l.changes)
 	if !ok {
 		return nil, false, false
 	}
@@ -44,8 +58,7 @@ func (l *Layer) Get(key []byte) (value []byte, known, deleted bool) {
 
 // Index is the position of key in Changes.
 func (l *Layer) Index(key []byte) (int, bool) {
-	i, ok := l.index[string(key)]
-	return int(i), ok
+	return l.index.find(KeyHash(key), key, l.changes)
 }
 
 // Changes returns the layer's changes, which must not be modified.
@@ -84,17 +97,10 @@ func Merge(newestFirst []*Layer) *Layer {
 		}
 		lists = half
 	}
-	m := &Layer{index: map[string]int32{}}
-	if len(lists) == 1 {
-		m.changes = lists[0]
-		m.index = make(map[string]int32, len(m.changes))
+	if len(lists) == 0 {
+		return newLayer(nil)
 	}
-	for i := range m.changes {
-		c := &m.changes[i]
-		m.index[string(c.Key)] = int32(i)
-		m.size += len(c.Key) + len(c.Value) + layerOverhead
-	}
-	return m
+	return newLayer(lists[0])
 }
 
 // mergeTwo merges sorted lists; of equal keys the newer one's value counts.

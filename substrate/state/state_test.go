@@ -204,3 +204,53 @@ func BenchmarkLayerGet(b *testing.B) {
 		l.Get(ch[500].Key)
 	}
 }
+
+// TestIndexFindsCollidingKeys gives the index hashes that collide, as keys made
+// to would.
+func TestIndexFindsCollidingKeys(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(0, 300).Draw(t, "keys")
+		x := index{}
+		var changes []Change
+		var hashes []uint64
+		for i := range n {
+			changes = append(changes, Change{Key: []byte{byte(i >> 8), byte(i)}})
+			hashes = append(hashes, rapid.SampledFrom([]uint64{0, 1, 1 << 40, 1 << 63, ^uint64(0)}).Draw(t, "hash"))
+		}
+		order := make([]int, n)
+		for i := range order {
+			order[i] = i
+		}
+		sort.SliceStable(order, func(i, j int) bool { return hashes[order[i]] < hashes[order[j]] })
+		for _, i := range order {
+			x.hashes, x.at = append(x.hashes, hashes[i]), append(x.at, uint32(i))
+		}
+		for i := range changes {
+			if at, ok := x.find(hashes[i], changes[i].Key, changes); !ok || at != i {
+				t.Fatalf("key %d is at %d, %v", i, at, ok)
+			}
+			if at, ok := x.find(hashes[i], []byte("absent"), changes); ok {
+				t.Fatalf("an absent key is at %d", at)
+			}
+		}
+	})
+}
+
+func TestLayerIndex(t *testing.T) {
+	var ch []Change
+	for i := range 3000 {
+		ch = append(ch, Change{Key: []byte{byte(i >> 8), byte(i), 7}})
+	}
+	l, err := NewLayer(ch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range ch {
+		if at, ok := l.Index(ch[i].Key); !ok || at != i {
+			t.Fatalf("key %d is at %d, %v", i, at, ok)
+		}
+		if _, known, _ := l.Get(ch[i].Key[:2]); known {
+			t.Fatalf("an absent key was found near %d", i)
+		}
+	}
+}

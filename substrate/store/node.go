@@ -74,12 +74,16 @@ func (db *DB) nodeAt(h types.Hash) (*node, error) {
 // If the base moved up after a fold was made, the fold may speak of blocks at or
 // below the base too: what it says is then what the base says.
 func (db *DB) getAt(n *node, key []byte) ([]byte, bool, error) {
+	var h uint64
+	if n.number > db.base.number {
+		h = state.KeyHash(key)
+	}
 	for n.number > db.base.number {
 		l, next := n.layer, n.up
 		if n.fold != nil {
 			l, next = n.fold, n.below
 		}
-		if v, known, deleted := l.Get(key); known {
+		if v, known, deleted := l.GetHashed(h, key); known {
 			return v, !deleted, nil
 		}
 		n = next
