@@ -9,9 +9,9 @@ func (*Pallet) Docs() frame.Docs {
 	return frame.Docs{
 		"":              "Package timestamp puts the time into every block: its author's clock, which the other nodes check against their own.",
 		"DidUpdate":     "Whether the current block has its time yet",
-		"Hooks":         "Hooks are told the time of each block, in this order.",
 		"MinimumPeriod": "Least time between two blocks, in milliseconds",
 		"Now":           "Time of the current block, in milliseconds since 1970",
+		"OnSet":         "OnSet are told the time of each block, in this order.",
 		"set":           "set sets the time of the block.",
 	}
 }

@@ -11,12 +11,12 @@ import (
 	"github.com/crustgo/crust/substrate/types"
 )
 
-// Identifier is the key of the author's time in inherent data: a u64 of
+// Inherent is the key of the author's time in inherent data: a u64 of
 // milliseconds since the Unix epoch.
-var Identifier = [8]byte{'t', 'i', 'm', 's', 't', 'a', 'p', '0'}
+var Inherent = [8]byte{'t', 'i', 'm', 's', 't', 'a', 'p', '0'}
 
-// MaxDriftMillis is how far a block's time may be ahead of a node's clock.
-const MaxDriftMillis = 30_000
+// MaxDrift is how far a block's time may be ahead of a node's clock, in milliseconds.
+const MaxDrift types.Moment = 30_000
 
 // Pallet is the timestamp pallet.
 type Pallet struct {
@@ -27,12 +27,12 @@ type Pallet struct {
 	Now       frame.Value[types.Moment] // time of the current block, in milliseconds since 1970
 	DidUpdate frame.Value[bool]         // whether the current block has its time yet
 
-	// Hooks are told the time of each block, in this order.
-	Hooks []Hook `frame:"-"`
+	// OnSet are told the time of each block, in this order.
+	OnSet []OnTimestampSet `frame:"-"`
 }
 
-// Hook is told the time of each block.
-type Hook interface {
+// OnTimestampSet is told the time of each block.
+type OnTimestampSet interface {
 	// OnTimestampSet returns an error if the block cannot have this time; the
 	// block is invalid then.
 	OnTimestampSet(e *frame.Env, now types.Moment) error
@@ -51,8 +51,12 @@ func (p *Pallet) Spec() frame.Spec {
 // Reasons to refuse a block's time. They never reach clients: a block with such
 // a time is not a block.
 var (
-	errTwice    = errors.New("a block has one time")
-	errTooEarly = errors.New("the time is too close to that of the block before")
+	// ErrTwice says that the block sets its time twice.
+	ErrTwice = errors.New("timestamp: the block sets its time twice")
+	// ErrTooEarly says that the time is not MinimumPeriod after the parent's.
+	ErrTooEarly = errors.New("timestamp: the time is too soon after the parent's")
+	// ErrTooFarAhead says that the time is more than MaxDrift ahead of the clock.
+	ErrTooFarAhead = errors.New("timestamp: the time is too far in the future")
 )
 
 // set sets the time of the block.
@@ -61,14 +65,14 @@ func (p *Pallet) set(e *frame.Env, o frame.Origin, a SetArgs) error {
 		return err
 	}
 	if p.DidUpdate.Get(e) {
-		return errTwice
+		return ErrTwice
 	}
 	if a.Now < p.earliest(e) {
-		return errTooEarly
+		return ErrTooEarly
 	}
 	p.Now.Put(e, a.Now)
 	p.DidUpdate.Put(e, true)
-	for _, h := range p.Hooks {
+	for _, h := range p.OnSet {
 		if err := h.OnTimestampSet(e, a.Now); err != nil {
 			return err
 		}
@@ -91,13 +95,9 @@ func (p *Pallet) earliest(e *frame.Env) types.Moment {
 // Get is the time of the block: that of the parent until this block's is set.
 func (p *Pallet) Get(e *frame.Env) types.Moment { return p.Now.Get(e) }
 
-// OnFinalize demands that the block has a time. The executive has checked that
-// the inherent is there, so its absence is a mistake in the program.
-func (p *Pallet) OnFinalize(e *frame.Env) {
-	if !p.DidUpdate.Take(e) {
-		panic("timestamp: the block has no time")
-	}
-}
+// OnFinalize forgets that the block has its time; the executive has made sure
+// that it has.
+func (p *Pallet) OnFinalize(e *frame.Env) { p.DidUpdate.Kill(e) }
 
 // CreateInherent makes set from the author's clock, or the earliest time that is
 // allowed if the clock is behind.
@@ -120,25 +120,25 @@ func (p *Pallet) CheckInherent(e *frame.Env, call frame.RuntimeCall, data frame.
 		return err
 	}
 	now := call.Args().(*SetArgs).Now
-	if now > local && now-local > MaxDriftMillis {
-		return fmt.Errorf("the block's time of %d ms is %d ms ahead of this node's clock", now, now-local)
+	if now > local && now-local > MaxDrift {
+		return fmt.Errorf("%w: %d ms", ErrTooFarAhead, now-local)
 	}
 	if earliest := p.earliest(e); now < earliest {
-		return fmt.Errorf("the block's time of %d ms is before %d ms: %w", now, earliest, errTooEarly)
+		return fmt.Errorf("%w: %d is before %d", ErrTooEarly, now, earliest)
 	}
 	return nil
 }
 
 // clock reads the node's time.
 func clock(data frame.InherentData) (types.Moment, error) {
-	raw, ok := data[Identifier]
+	raw, ok := data[Inherent]
 	if !ok {
-		return 0, fmt.Errorf("the inherent data has no %q", Identifier)
+		return 0, fmt.Errorf("the inherent data has no %q", Inherent)
 	}
 	c := scale.NewCursor(raw)
 	now := types.Moment(c.U64())
 	if err := c.Finish(); err != nil {
-		return 0, fmt.Errorf("inherent data %q: %w", Identifier, err)
+		return 0, fmt.Errorf("inherent data %q: %w", Inherent, err)
 	}
 	return now, nil
 }
