@@ -9,6 +9,7 @@ import (
 
 	"github.com/crustgo/crust/substrate/babe"
 	"github.com/crustgo/crust/substrate/blocktree"
+	"github.com/crustgo/crust/substrate/crypto/sr25519"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/scale"
@@ -319,6 +320,9 @@ func (m *Manager) Leaves() int {
 	defer m.mu.RUnlock()
 	return len(m.tree.Leaves())
 }
+
+// Points is the cache of public keys that batches of signatures share.
+func (m *Manager) Points() sr25519.PointCache { return m.points }
 
 // Halted returns why import was halted, or nil.
 func (m *Manager) Halted() error {
