@@ -600,7 +600,7 @@ func tiny() *describe.Model {
 		Pallets: []describe.Pallet{{Name: "System", Prefix: "System", Calls: u8, Constants: []describe.Constant{{Name: "C", Type: u8, Value: []byte{1}}},
 			Storage: []describe.Storage{{Name: "Events", Value: describe.Of(reflect.TypeFor[[]bool]())},
 				{Name: "Map", Hashers: []describe.Hasher{describe.Twox64Concat}, Key: u8, Value: describe.Of(reflect.TypeFor[scale.Option[string]]())}}}},
-		Extrinsic: describe.Extrinsic{Version: 4, Address: u8, Signature: u8, Extra: u8, Extensions: []describe.Extension{{Identifier: "X", Extra: u8, Additional: u8}}},
+		Extrinsic: describe.Extrinsic{Version: 4, Type: u8, Address: u8, Signature: u8, Extra: u8, Extensions: []describe.Extension{{Identifier: "X", Extra: u8, Additional: u8}}},
 		APIs:      []describe.API{{Name: "A", Methods: []describe.Method{{Name: "f", Inputs: []describe.Param{{Name: "x", Type: u8}}, Output: u8}}}},
 		Call:      u8, Event: u8, Error: u8,
 	}
