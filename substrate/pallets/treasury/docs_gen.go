@@ -7,12 +7,12 @@ import "github.com/crustgo/crust/substrate/frame"
 // Docs is the documentation that metadata shows.
 func (*Pallet) Docs() frame.Docs {
 	return frame.Docs{
-		"":                  "Package treasury is an account without a key that the chain fills and Root spends: fees, dust and slashes go into it.",
-		"Currency":          "Currency holds the money.",
-		"Deposit":           "Deposit puts money that has left all accounts into the treasury.",
-		"InsufficientFunds": "InsufficientFunds says that the treasury does not hold the amount.",
-		"PalletID":          "Identifier from which the account follows",
-		"SpendApproved":     "SpendApproved says that Root spent money.",
-		"spend_local":       "spend_local pays an amount to an account; only Root can.",
+		"":              "Package treasury keeps the chain's common money: its share of fees, and the dust of accounts that ceased to exist.",
+		"Awarded":       "Awarded says that money was paid out.",
+		"Currency":      "Currency moves the money.",
+		"Deposit":       "Deposit receives money that has left all accounts.",
+		"PalletID":      "Name of the treasury's account",
+		"ProposalCount": "Number of payments so far",
+		"spend_local":   "spend_local pays money out, by order of Root.",
 	}
 }

@@ -7,96 +7,103 @@ import (
 	"github.com/crustgo/crust/substrate/types"
 )
 
-// Pallet is the treasury pallet.
-type Pallet struct {
-	frame.Base
+// Balance is an amount in plancks.
+type Balance = frame.Balance
 
-	PalletID frame.Const[PalletID] // identifier from which the account follows
-
-	// Currency holds the money.
-	Currency Currency
-}
-
-// PalletID is an identifier from which a pallet's account follows.
+// PalletID names a pallet's account.
 type PalletID [8]byte
 
 // SCALEPath names the type for clients.
 func (PalletID) SCALEPath() string { return "frame_support::PalletId" }
 
-// Account is "modl", the identifier and zeros. Nobody has its key.
-func (id PalletID) Account() (a types.AccountID) {
-	copy(a[:], "modl")
-	copy(a[4:], id[:])
-	return a
+// Account is the account of the name: "modl", the name, and zeros.
+func (p PalletID) Account() (who types.AccountID) {
+	copy(who[copy(who[:], "modl"):], p[:])
+	return who
 }
 
-// Currency is what the treasury needs of the balances pallet.
+// ID names the treasury's account.
+var ID = PalletID{'p', 'y', '/', 't', 'r', 's', 'r', 'y'}
+
+// Account is the treasury's account.
+func Account() types.AccountID { return ID.Account() }
+
+// Pallet is the treasury pallet.
+type Pallet struct {
+	frame.Base
+
+	PalletID frame.Const[PalletID] `frame:"name=PalletId"` // name of the treasury's account
+
+	ProposalCount frame.Value[uint32] // number of payments so far
+
+	// Currency moves the money.
+	Currency Currency
+}
+
+// Currency moves money; DepositCreating puts money into an account that has left
+// another, and into the issuance.
 type Currency interface {
-	FreeBalance(e *frame.Env, who types.AccountID) frame.Balance
-	MinimumBalance() frame.Balance
-	Transfer(e *frame.Env, from, to types.AccountID, amount frame.Balance, keepAlive bool) error
-	DepositCreating(e *frame.Env, who types.AccountID, amount frame.Balance) (deposited frame.Balance)
+	Transfer(e *frame.Env, from, to types.AccountID, amount Balance, keepAlive bool) error
+	DepositCreating(e *frame.Env, who types.AccountID, amount Balance) (deposited Balance)
+	TotalBalance(e *frame.Env, who types.AccountID) Balance
+	MinimumBalance() Balance
 }
 
 // Events.
 type (
-	// Deposit says that money came into the treasury.
-	Deposit struct{ Value frame.Balance }
-	// SpendApproved says that Root spent money.
-	SpendApproved struct {
-		Amount      frame.Balance
-		Beneficiary types.AccountID
+	// Awarded says that money was paid out.
+	Awarded struct {
+		ProposalIndex uint32
+		Award         Balance
+		Account       types.AccountID
 	}
+	// Deposit says that money came in.
+	Deposit struct{ Value Balance }
 )
 
-// ErrInsufficientFunds says that the treasury does not hold the amount.
-var ErrInsufficientFunds = frame.NewError("InsufficientFunds")
-
-// SpendArgs are the arguments of spend_local.
-type SpendArgs struct {
-	Amount      frame.Balance `scale:"compact"`
+// SpendLocalArgs are the arguments of spend_local.
+type SpendLocalArgs struct {
+	Amount      Balance `scale:"compact"`
 	Beneficiary types.MultiAddress
 }
 
-// Spec lists the wire surface. The calls below 3 belong to proposals, as do the
-// events and errors that are left out.
+// Spec lists the wire surface. Indices are those of FRAME; the calls and events in
+// the gaps do not exist here.
 func (p *Pallet) Spec() frame.Spec {
+	p.PalletID = frame.ConstOf(ID) // Spec runs once, before constants are bound
 	return frame.Spec{
-		Calls:  []frame.Call{3: frame.NewCall("spend_local", p.spendLocal, weights.spendLocal)},
-		Events: []any{4: Deposit{}, 5: SpendApproved{}},
-		Errors: []*frame.Error{3: ErrInsufficientFunds},
+		Calls:  []frame.Call{3: frame.NewCall("spend_local", p.spendLocal, weights.spend)},
+		Events: []any{1: Awarded{}, 4: Deposit{}},
 	}
 }
 
-// Account is the treasury's account.
-func (p *Pallet) Account() types.AccountID { return p.PalletID.Get().Account() }
+// spendLocal pays money out, by order of Root.
+func (p *Pallet) spendLocal(e *frame.Env, o frame.Origin, a SpendLocalArgs) error {
+	if err := o.EnsureRoot(); err != nil {
+		return err
+	}
+	who, ok := a.Beneficiary.Account()
+	if !ok {
+		return frame.ErrCannotLookup
+	}
+	if err := p.Currency.Transfer(e, Account(), who, a.Amount, true); err != nil {
+		return err
+	}
+	n := p.ProposalCount.Get(e)
+	p.ProposalCount.Put(e, n+1)
+	p.Emit(e, Awarded{n, a.Amount, who})
+	return nil
+}
 
-// Deposit puts money that has left all accounts into the treasury.
-func (p *Pallet) Deposit(e *frame.Env, amount frame.Balance) {
-	if got := p.Currency.DepositCreating(e, p.Account(), amount); !got.IsZero() {
+// Deposit receives money that has left all accounts.
+func (p *Pallet) Deposit(e *frame.Env, amount Balance) {
+	if got := p.Currency.DepositCreating(e, Account(), amount); !got.IsZero() {
 		p.Emit(e, Deposit{got})
 	}
 }
 
-// spendLocal pays an amount to an account; only Root can.
-func (p *Pallet) spendLocal(e *frame.Env, o frame.Origin, a SpendArgs) error {
-	if err := o.EnsureRoot(); err != nil {
-		return err
-	}
-	to, ok := a.Beneficiary.Account()
-	if !ok {
-		return frame.ErrCannotLookup
-	}
-	left, ok := p.Currency.FreeBalance(e, p.Account()).Sub(a.Amount)
-	if !ok || left.Less(p.Currency.MinimumBalance()) {
-		return p.Fail(ErrInsufficientFunds)
-	}
-	if err := p.Currency.Transfer(e, p.Account(), to, a.Amount, true); err != nil {
-		return err
-	}
-	p.Emit(e, SpendApproved{a.Amount, to})
-	return nil
-}
+// Balance is what the treasury has.
+func (p *Pallet) Balance(e *frame.Env) Balance { return p.Currency.TotalBalance(e, Account()) }
 
 // Genesis is the pallet's genesis configuration; it has no fields.
 type Genesis struct{}
@@ -104,10 +111,10 @@ type Genesis struct{}
 // NewGenesis returns the default configuration.
 func (p *Pallet) NewGenesis() any { return &Genesis{} }
 
-// BuildGenesis gives the account what it needs to exist.
+// BuildGenesis creates the treasury's account, unless it has money already.
 func (p *Pallet) BuildGenesis(e *frame.Env, _ any) error {
-	if p.Currency.FreeBalance(e, p.Account()).Less(p.Currency.MinimumBalance()) {
-		p.Currency.DepositCreating(e, p.Account(), p.Currency.MinimumBalance())
+	if p.Balance(e).IsZero() {
+		p.Currency.DepositCreating(e, Account(), p.Currency.MinimumBalance())
 	}
 	return nil
 }
