@@ -153,8 +153,8 @@ func BenchmarkBlock(b *testing.B) {
 			db, at := benchDB(b, b.TempDir(), keys)
 			defer func() { _ = db.Close() }()
 			r := rand.New(rand.NewPCG(2, 2))
-			for range 120 { // past the first checkpoints, nodes loaded
-				at = extend(b, db, at, keys.changes(r, 1000))
+			for range 120 { // past the first checkpoints, all trie nodes loaded
+				at = extend(b, db, at, keys.changes(r, max(1000, n/30)))
 			}
 			settle(db)
 			runtime.GC()

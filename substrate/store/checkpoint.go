@@ -329,7 +329,7 @@ func (db *DB) swapBase(p *plan, files []string) error {
 	p.target.trie = t
 	db.oldTries, db.candidates = nil, nil
 	if db.trieBytes > db.opt.TrieCacheBytes {
-		db.trieBytes = t.Evict(db.opt.TrieCacheBytes*3/4, db.tick)
+		db.trieBytes = t.Evict(db.opt.TrieCacheBytes*7/8, db.tick)
 	}
 	db.pendingBytes = 0
 	db.checkpoints++

@@ -2,6 +2,7 @@ package trie
 
 import (
 	"bytes"
+	"cmp"
 	"math/bits"
 	"slices"
 	"sort"
@@ -15,14 +16,29 @@ type KV struct{ Key, Value []byte }
 // SortEntries sorts entries by key and, where a key comes more than once, keeps
 // the one that came last. It reorders the slice it is given.
 func SortEntries(entries []KV) []KV {
-	slices.SortStableFunc(entries, func(a, b KV) int { return bytes.Compare(a.Key, b.Key) })
+	if slices.IsSortedFunc(entries, func(a, b KV) int {
+		return cmp.Or(bytes.Compare(a.Key, b.Key), 1) // equal keys are not in order
+	}) {
+		return entries
+	}
+	type item struct {
+		KV
+		at int
+	}
+	items := make([]item, len(entries))
+	for i, e := range entries {
+		items[i] = item{e, i}
+	}
+	slices.SortFunc(items, func(a, b item) int {
+		return cmp.Or(bytes.Compare(a.Key, b.Key), a.at-b.at)
+	})
 	out := entries[:0]
-	for _, e := range entries {
+	for _, e := range items {
 		if n := len(out); n > 0 && bytes.Equal(out[n-1].Key, e.Key) {
-			out[n-1] = e
+			out[n-1] = e.KV
 			continue
 		}
-		out = append(out, e)
+		out = append(out, e.KV)
 	}
 	return out
 }

@@ -103,6 +103,14 @@ func tally(b *branch, now uint32, byAge *[ageClasses]int) int {
 	return n
 }
 
+// MemSize is the memory that the loaded nodes take, in bytes.
+func (t *Trie) MemSize() int {
+	if t.root.br == nil {
+		return 0
+	}
+	return memOf(t.root.br)
+}
+
 // drop unlinks the clean nodes below b that are older than age.
 func drop(b *branch, now uint32, age int) int {
 	n := b.memSize()

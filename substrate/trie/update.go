@@ -15,7 +15,8 @@ type Updated struct {
 	// record and the new one may have none. Deleting them before the records of
 	// the next Flush are put keeps the store free of dead records.
 	Removed [][]byte
-	// Added is an estimate of the bytes of memory that the new nodes take.
+	// Added estimates by how many bytes the new trie takes more memory than the
+	// old one did before.
 	Added int
 }
 
@@ -181,9 +182,13 @@ func (u *updater) checkLeaf(s slot, e KV, depth int) error {
 
 // updateBranch applies ch to a branch.
 func (u *updater) updateBranch(s slot, ch []Change, depth int) (slot, error) {
+	held := s.br != nil
 	br, err := load(u.ld, u.version, &s, Path{ch[0].Key, depth}, u.tick)
 	if err != nil {
 		return s, err
+	}
+	if !held {
+		u.added += memOf(br)
 	}
 	part := int(br.nibbles)
 	shared := sharedBy(br, ch, depth)
@@ -350,6 +355,9 @@ func (u *updater) finish(w *work, old *branch) (slot, error) {
 	}
 	s := u.assemble(w, old)
 	u.added += s.br.memSize()
+	if old != nil {
+		u.added -= old.memSize() // it goes with the old trie
+	}
 	return s, nil
 }
 
