@@ -23,14 +23,17 @@ func (c Codec[T]) Decode(cur *Cursor, v *T) { c.p.dec(cur, unsafe.Pointer(v)) }
 func (c Codec[T]) MinSize() int { return c.p.min }
 
 // AnyCodec is a Codec whose type is known only at run time; values travel as
-// pointers in an interface. It serves tools and tests, not hot paths.
+// pointers in an interface. It serves events, tools and tests.
 type AnyCodec struct {
-	t reflect.Type
-	p *plan
+	t       reflect.Type
+	p       *plan
+	inPlace bool // an interface holds values of t themselves, not their address
 }
 
 // AnyCodecOf makes the plan for t. It panics if t has no SCALE form.
-func AnyCodecOf(t reflect.Type) AnyCodec { return AnyCodec{t, compile(t, planMemo{})} }
+func AnyCodecOf(t reflect.Type) AnyCodec {
+	return AnyCodec{t, compile(t, planMemo{}), pointerShaped(t)}
+}
 
 // Append appends the encoding of *ptr, where ptr is a pointer to the codec's type.
 func (c AnyCodec) Append(dst []byte, ptr any) []byte {
@@ -39,7 +42,7 @@ func (c AnyCodec) Append(dst []byte, ptr any) []byte {
 
 // AppendValue appends the encoding of v, a value of the codec's type or a pointer to one.
 func (c AnyCodec) AppendValue(dst []byte, v any) []byte {
-	if t := reflect.TypeOf(v); t != c.t || pointerShaped(t) {
+	if t := reflect.TypeOf(v); t != c.t || c.inPlace {
 		rv := reflect.ValueOf(v)
 		if rv.Kind() != reflect.Pointer || rv.Type().Elem() != c.t {
 			p := reflect.New(c.t)
