@@ -2,10 +2,11 @@ package state
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"sort"
 
-	"github.com/cespare/xxhash/v2"
+	"github.com/crustgo/crust/substrate/hash"
 )
 
 // Layer is the changes of one block, or of several consecutive ones. It is
@@ -39,7 +40,10 @@ func newLayer(sorted []Change) *Layer {
 }
 
 // KeyHash is what layers look keys up by: who asks many layers computes it once.
-func KeyHash(key []byte) uint64 { return xxhash.Sum64(key) }
+func KeyHash(key []byte) uint64 {
+	h := hash.Twox64(key)
+	return binary.LittleEndian.Uint64(h[:])
+}
 
 // Get returns what the layer says of key: nothing if not known.
 func (l *Layer) Get(key []byte) (value []byte, known, deleted bool) {

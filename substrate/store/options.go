@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/trie"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -61,7 +62,7 @@ func (o *Options) setDefaults() {
 	def(&o.BlockCacheBytes, 16<<20)
 	def(&o.MemTableBytes, 8<<20)
 	if o.Par == nil {
-		o.Par = parallel
+		o.Par = lifecycle.Parallel
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -346,8 +346,7 @@ func decodeNode(enc []byte) (n nodeView, err error) {
 		}
 		off = len(enc) - c.Remaining()
 	}
-	n.refsOff = off
-	if n.leaf && off != len(enc) {
+	if n.refsOff = off; n.leaf && off != len(enc) {
 		return n, errNode
 	}
 	return n, nil
