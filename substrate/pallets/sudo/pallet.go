@@ -3,12 +3,8 @@ package sudo
 //go:generate go run github.com/crustgo/crust/internal/cmd/docgen
 
 import (
-	"encoding/json"
-	"fmt"
-
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/scale"
-	"github.com/crustgo/crust/substrate/ss58"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -57,16 +53,11 @@ type (
 
 // Spec lists the wire surface.
 func (p *Pallet) Spec() frame.Spec {
-	around := func(c frame.RuntimeCall) frame.DispatchInfo {
-		info := c.Info()
-		info.Weight, info.Pays = info.Weight.Add(weights.sudo), frame.PaysYes
-		return info
-	}
 	return frame.Spec{
 		Calls: []frame.Call{
 			0: frame.NewCall("sudo", p.sudo, weights.sudo).Info(func(a *SudoArgs) frame.DispatchInfo { return around(a.Call) }),
 			1: frame.NewCall("sudo_unchecked_weight", p.sudoUncheckedWeight, weights.sudo).Info(func(a *SudoWeightArgs) frame.DispatchInfo {
-				return frame.DispatchInfo{Weight: a.Weight.Add(weights.sudo), Class: a.Call.Info().Class}
+				return frame.DispatchInfo{Weight: a.Weight.Add(weights.sudo), Class: around(a.Call).Class}
 			}),
 			2: frame.NewCall("set_key", p.setKey, weights.setKey),
 			3: frame.NewCall("sudo_as", p.sudoAs, weights.sudo).Info(func(a *SudoAsArgs) frame.DispatchInfo { return around(a.Call) }),
@@ -75,6 +66,17 @@ func (p *Pallet) Spec() frame.Spec {
 		Events: []any{Sudid{}, KeyChanged{}, KeyRemoved{}, SudoAsDone{}},
 		Errors: []*frame.Error{ErrRequireSudo},
 	}
+}
+
+// around is the cost of a call with sudo around it. Mandatory is for inherents
+// alone: what is signed never is.
+func around(c frame.RuntimeCall) frame.DispatchInfo {
+	inner := c.Info()
+	info := frame.DispatchInfo{Weight: inner.Weight.Add(weights.sudo)}
+	if inner.Class == frame.Operational {
+		info.Class = frame.Operational
+	}
+	return info
 }
 
 // ensure admits the holder of the key.
@@ -146,35 +148,7 @@ func (p *Pallet) removeKey(e *frame.Env, o frame.Origin, _ frame.NoArgs) error {
 
 // Genesis is the pallet's genesis configuration.
 type Genesis struct {
-	Key Account `json:"key"` // empty: nobody acts as Root
-}
-
-// Account is an account in a genesis configuration: an SS58 address, or 0x and 64 hex digits.
-type Account struct{ ID *types.AccountID }
-
-// MarshalJSON renders the account in hex.
-func (a Account) MarshalJSON() ([]byte, error) { return json.Marshal(a.ID) }
-
-// UnmarshalJSON reads an address in either form, or null.
-func (a *Account) UnmarshalJSON(b []byte) error {
-	var s *string
-	if err := json.Unmarshal(b, &s); err != nil {
-		return err
-	}
-	if s == nil {
-		a.ID = nil
-		return nil
-	}
-	a.ID = new(types.AccountID)
-	if a.ID.UnmarshalText([]byte(*s)) == nil {
-		return nil
-	}
-	id, _, err := ss58.Decode(*s)
-	if err != nil {
-		return fmt.Errorf("sudo key: %w", err)
-	}
-	*a.ID = id
-	return nil
+	Key *types.AccountID `json:"key"` // hex or SS58 address; null: nobody acts as Root
 }
 
 // NewGenesis returns the default configuration.
@@ -182,7 +156,7 @@ func (p *Pallet) NewGenesis() any { return &Genesis{} }
 
 // BuildGenesis files the key.
 func (p *Pallet) BuildGenesis(e *frame.Env, config any) error {
-	if key := config.(*Genesis).Key.ID; key != nil {
+	if key := config.(*Genesis).Key; key != nil {
 		p.Key.Put(e, *key)
 	}
 	return nil

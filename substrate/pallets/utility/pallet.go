@@ -52,9 +52,7 @@ func (p *Pallet) Spec() frame.Spec {
 		Calls: []frame.Call{
 			0: frame.NewCall("batch", p.batch, weights.batch.Base).Info(batchInfo),
 			1: frame.NewCall("as_derivative", p.asDerivative, weights.asDerivative).Info(func(a *AsDerivativeArgs) frame.DispatchInfo {
-				info := a.Call.Info()
-				info.Weight, info.Pays = info.Weight.Add(weights.asDerivative), frame.PaysYes
-				return info
+				return together(weights.asDerivative, a.Call)
 			}),
 			2: frame.NewCall("batch_all", p.batchAll, weights.batch.Base).Info(batchInfo),
 			4: frame.NewCall("force_batch", p.forceBatch, weights.batch.Base).Info(batchInfo),
@@ -64,24 +62,28 @@ func (p *Pallet) Spec() frame.Spec {
 	}
 }
 
-// batchInfo is the sum of the calls. A batch is Operational only if all its
-// calls are: a Normal call must not use reserved space in such company.
 func batchInfo(a *BatchArgs) frame.DispatchInfo {
-	info := frame.DispatchInfo{Weight: weights.batch.At(len(a.Calls)), Class: frame.Operational}
-	if len(a.Calls) == 0 {
-		info.Class = frame.Normal
-	}
-	for _, c := range a.Calls {
+	return together(weights.batch.At(len(a.Calls)), a.Calls...)
+}
+
+// together is the cost of calls with own weight around them. It is Operational
+// only if all of them are: a Normal call must not use reserved space in such
+// company. Mandatory is for inherents alone: what is signed never is.
+func together(own types.Weight, calls ...frame.RuntimeCall) frame.DispatchInfo {
+	info := frame.DispatchInfo{Weight: own}
+	operational := len(calls) > 0
+	for _, c := range calls {
 		inner := c.Info()
 		info.Weight = info.Weight.Add(inner.Weight)
-		if inner.Class != frame.Operational {
-			info.Class = frame.Normal
-		}
+		operational = operational && inner.Class == frame.Operational
+	}
+	if operational {
+		info.Class = frame.Operational
 	}
 	return info
 }
 
-// begin admits a batch and returns the origin of its calls.
+// begin admits a batch: its origin and its size.
 func (p *Pallet) begin(o frame.Origin, a *BatchArgs) error {
 	if _, err := o.Signed(); err != nil && !o.IsRoot() {
 		return err
