@@ -319,3 +319,13 @@ func (o *fakeOffchain) Set(key, value []byte) error {
 	o.m[string(key)] = value
 	return nil
 }
+
+// eventually waits for something that happens on another goroutine.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(what + " did not come")
+		}
+	}
+}

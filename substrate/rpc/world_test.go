@@ -45,6 +45,12 @@ func constant(name string, b []byte) frame.Method {
 var config = babe.Config{SlotDuration: 1000, EpochLength: 1 << 20, Authorities: []babe.Authority{{Key: author.Public(), Weight: 1}},
 	EpochConfig: babe.EpochConfig{C: babe.Ratio{Num: 1, Den: 1 << 40}, Allowed: babe.PrimaryAndSecondaryPlain}}
 
+// epochs are the two that a chain whose block 1 is in slot 1001 knows of.
+var epochs = [2]babe.Epoch{
+	{Start: 1001, Duration: config.EpochLength, Authorities: config.Authorities, Config: config.EpochConfig},
+	{Index: 1, Start: 1001 + types.Slot(config.EpochLength), Duration: config.EpochLength, Authorities: config.Authorities, Randomness: [32]byte{9}, Config: config.EpochConfig},
+}
+
 // fees is what the test runtime asks for every extrinsic: 7, and 1 a byte.
 func fees(e *frame.Env, tx blob) (blob, error) {
 	if len(tx) < 5 {
@@ -74,7 +80,8 @@ func newRuntime() *frame.Runtime {
 	return frame.New(frame.Config{
 		Version: sys.Version.Get(), System: sys, Modules: []frame.Module{{Name: "System", Pallet: sys}}, Extensions: sys.Extensions(), Weights: w, Length: l,
 		APIs: []frame.API{
-			{Name: "BabeApi", Version: 2, Methods: []frame.Method{constant("configuration", scale.Encode(config))}},
+			{Name: "BabeApi", Version: 2, Methods: []frame.Method{constant("configuration", scale.Encode(config)),
+				constant("current_epoch", scale.Encode(epochs[0])), constant("next_epoch", scale.Encode(epochs[1]))}},
 			{Name: "GrandpaApi", Version: 3, Methods: []frame.Method{
 				constant("grandpa_authorities", grandpa.AppendAuthorities(nil, []grandpa.Authority{{Key: voter.Public(), Weight: 1}})),
 				constant("current_set_id", make([]byte, 8)),
