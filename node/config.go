@@ -1,0 +1,123 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// Config is everything an operator can set. Field tags are the names in a
+// configuration file; the command line uses the same with dashes.
+type Config struct {
+	Chain          string       `toml:"chain"`        // dev, local, or the path of a chain spec
+	BasePath       string       `toml:"base-path"`    // where the node keeps its data
+	Tmp            bool         `toml:"tmp"`          // keep data in a temporary directory that is removed at the end
+	Name           string       `toml:"name"`         // what the node calls itself
+	Validator      bool         `toml:"validator"`    // make blocks with the session keys in the keystore
+	Keys           []string     `toml:"-"`            // secret URIs whose session keys are put into memory: --alice is //Alice
+	RPCPort        uint16       `toml:"rpc-port"`     // HTTP and WebSocket; 0 picks a free port
+	RPCExternal    bool         `toml:"rpc-external"` // listen on all interfaces, not only on 127.0.0.1
+	RPCMethods     string       `toml:"rpc-methods"`  // auto, safe or unsafe
+	RPCCors        []string     `toml:"rpc-cors"`     // allowed browser origins; all for any
+	RPCMaxConns    int          `toml:"rpc-max-connections"`
+	PrometheusPort uint16       `toml:"prometheus-port"` // 0 picks a free port
+	NoPrometheus   bool         `toml:"no-prometheus"`
+	StatePruning   string       `toml:"state-pruning"` // archive, or how many finalised blocks keep their state
+	Log            string       `toml:"log"`           // debug, info, warn or error
+	Ready          func(Ready)  `toml:"-"`             // told once everything listens; may be nil
+	Logger         *slog.Logger `toml:"-"`
+	Version        string       `toml:"-"` // of the program, with its commit
+}
+
+// Ready says where a started node listens.
+type Ready struct {
+	RPC         string // ws://127.0.0.1:9944
+	Metrics     string // http://127.0.0.1:9615/metrics; empty if there are none
+	GenesisHash string
+}
+
+// Default is the configuration of a node whose operator says nothing.
+func Default() Config {
+	return Config{
+		Chain: "dev", BasePath: defaultBasePath(), RPCPort: 9944, RPCMethods: "auto", RPCMaxConns: 100, PrometheusPort: 9615,
+		StatePruning: "256", Log: "info",
+	}
+}
+
+func defaultBasePath() string {
+	dir, err := os.UserHomeDir()
+	if err != nil {
+		dir = "."
+	}
+	return filepath.Join(dir, ".local", "share", "crust")
+}
+
+// LoadFile reads a configuration file over c. Unknown keys are errors.
+func (c *Config) LoadFile(path string) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	d := toml.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	err = d.Decode(c)
+	var strict *toml.StrictMissingError
+	switch {
+	case errors.As(err, &strict):
+		return fmt.Errorf("configuration %s: unknown key %q; the keys are the flags of `crust node --help` without dashes in front", path, strings.Join(strict.Errors[0].Key(), "."))
+	case err != nil && !errors.Is(err, io.EOF):
+		return fmt.Errorf("configuration %s: %w", path, err)
+	}
+	return nil
+}
+
+// Validate reports settings that cannot be, with what to do about them.
+func (c *Config) Validate() error {
+	if !slices.Contains([]string{"auto", "safe", "unsafe"}, c.RPCMethods) {
+		return fmt.Errorf("--rpc-methods is %q; use auto (unsafe methods only on 127.0.0.1), safe or unsafe", c.RPCMethods)
+	}
+	if _, _, err := c.pruning(); err != nil {
+		return err
+	}
+	if c.RPCMaxConns < 1 {
+		return errors.New("--rpc-max-connections must be at least 1")
+	}
+	if _, err := logLevel(c.Log); err != nil {
+		return err
+	}
+	return nil
+}
+
+// pruning is what StatePruning means.
+func (c *Config) pruning() (archive bool, keep uint32, err error) {
+	if c.StatePruning == "archive" {
+		return true, 0, nil
+	}
+	n, err := strconv.ParseUint(c.StatePruning, 10, 32)
+	if err != nil || n == 0 {
+		return false, 0, fmt.Errorf("--state-pruning is %q; use archive, or the number of finalised blocks whose state is kept", c.StatePruning)
+	}
+	return false, uint32(n), nil
+}
+
+// allowUnsafe reports whether RPC offers methods that could harm the node.
+func (c *Config) allowUnsafe() bool {
+	return c.RPCMethods == "unsafe" || c.RPCMethods == "auto" && !c.RPCExternal
+}
+
+func logLevel(s string) (slog.Level, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(s)); err != nil {
+		return 0, fmt.Errorf("--log is %q; use debug, info, warn or error", s)
+	}
+	return l, nil
+}

@@ -1,0 +1,174 @@
+package runtime
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/crustgo/crust/substrate/chainspec"
+	"github.com/crustgo/crust/substrate/crypto"
+	"github.com/crustgo/crust/substrate/pallets/session"
+	"github.com/crustgo/crust/substrate/state"
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// presetSection is the place of the Preset among the pallets of a chain spec that is not raw.
+const presetSection = "Preset"
+
+// CRU is one coin in plancks.
+const CRU = 1_000_000_000_000
+
+// Load returns the runtime of the chain that a specification describes, and the
+// specification in raw form.
+func Load(spec *chainspec.Spec) (*Runtime, *chainspec.Spec, error) {
+	if !spec.IsRaw() {
+		rt, err := fromConfig(spec)
+		if err != nil {
+			return nil, nil, err
+		}
+		raw, err := spec.Raw(rt.genesis)
+		return rt, raw, err
+	}
+	for _, e := range spec.Genesis.Raw {
+		if string(e.Key) == PresetKey {
+			p, err := DecodePreset(e.Value)
+			if err != nil {
+				return nil, nil, fmt.Errorf("chain spec %q: %w", spec.ID, err)
+			}
+			return New(p), spec, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("chain spec %q has no constants under %q: it is not a Crust chain, or was made by another program; make one with `crust build-spec`", spec.ID, PresetKey)
+}
+
+func fromConfig(spec *chainspec.Spec) (*Runtime, error) {
+	raw, ok := spec.Genesis.Runtime[presetSection]
+	if !ok {
+		return nil, fmt.Errorf("chain spec %q has no section %q under genesis.runtime; start from `crust build-spec --chain dev`", spec.ID, presetSection)
+	}
+	p, err := DecodePreset(raw)
+	if err != nil {
+		return nil, fmt.Errorf("chain spec %q: %w", spec.ID, err)
+	}
+	return New(p), nil
+}
+
+// genesis builds the state of block 0 from the sections of a chain spec.
+func (r *Runtime) genesis(sections map[string]json.RawMessage) ([]state.Change, error) {
+	pallets := map[string]json.RawMessage{}
+	for name, raw := range sections { //arch:allow maprange copied to another map
+		if name != presetSection {
+			pallets[name] = raw
+		}
+	}
+	changes, err := r.Frame.Genesis(pallets)
+	if err != nil {
+		return nil, err
+	}
+	return append(changes, state.Change{Key: []byte(PresetKey), Value: r.Preset.Encode()}), nil
+}
+
+// Network is a network that ships with the program.
+type Network struct {
+	Name, ID   string
+	Type       chainspec.ChainType
+	Preset     Preset
+	Validators []string // names: //Alice is the controller and session keys, //Alice//stash the validator
+	Endowed    []string // secret URIs
+	Sudo       string   // secret URI
+}
+
+// Networks are the networks that ship with the program, by the name that --chain takes.
+func Networks() map[string]Network {
+	people := func(names ...string) (uris []string) {
+		for _, n := range names {
+			uris = append(uris, "//"+n, "//"+n+"//stash")
+		}
+		return uris
+	}
+	services := []string{"//Faucet", "//User"}
+	return map[string]Network{
+		"dev": {Name: "Crust Development", ID: "dev", Type: chainspec.Development, Preset: Development(),
+			Validators: []string{"Alice"}, Endowed: append(people("Alice", "Bob", "Charlie"), services...), Sudo: "//Alice"},
+		"local": {Name: "Crust Local Testnet", ID: "local_testnet", Type: chainspec.Local, Preset: Development(),
+			Validators: []string{"Alice", "Bob"}, Endowed: append(people("Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie"), services...), Sudo: "//Alice"},
+	}
+}
+
+// Endowment is what each endowed account of a development network holds: a million CRU.
+const Endowment = 1_000_000
+
+// Spec returns the chain specification of a network, not raw.
+func (n Network) Spec() (*chainspec.Spec, error) {
+	sections := map[string]any{presetSection: n.Preset}
+	var balances [][2]string
+	for _, uri := range n.Endowed {
+		who, err := account(uri)
+		if err != nil {
+			return nil, err
+		}
+		balances = append(balances, [2]string{who.String(), fmt.Sprintf("%d000000000000", Endowment)})
+	}
+	sections["Balances"] = map[string]any{"balances": balances}
+	var keys []session.GenesisKeys
+	for _, name := range n.Validators {
+		stash, err := account("//" + name + "//stash")
+		if err != nil {
+			return nil, err
+		}
+		k, err := SessionKeysOf("//" + name)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, session.GenesisKeys{Validator: stash, Keys: k})
+	}
+	sections["Session"] = session.Genesis{Keys: keys}
+	var stashes []types.AccountID
+	for _, k := range keys {
+		stashes = append(stashes, k.Validator)
+	}
+	sections["ValidatorSet"] = map[string]any{"validators": stashes}
+	if n.Sudo != "" {
+		who, err := account(n.Sudo)
+		if err != nil {
+			return nil, err
+		}
+		sections["Sudo"] = map[string]any{"key": who.String()}
+	}
+	spec := &chainspec.Spec{Name: n.Name, ID: n.ID, ChainType: n.Type, ProtocolID: "cru", Properties: properties()}
+	spec.Genesis.Runtime = map[string]json.RawMessage{}
+	for name, v := range sections { //arch:allow maprange copied to another map
+		raw, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		spec.Genesis.Runtime[name] = raw
+	}
+	return spec, nil
+}
+
+func properties() chainspec.Properties {
+	return chainspec.Properties{"ss58Format": json.RawMessage("66"), "tokenDecimals": json.RawMessage("12"), "tokenSymbol": json.RawMessage(`"CRU"`)}
+}
+
+func account(uri string) (types.AccountID, error) {
+	pair, err := crypto.ParseURI(uri, crypto.Sr25519)
+	if err != nil {
+		return types.AccountID{}, err
+	}
+	return pair.Account(), nil
+}
+
+// SessionKeysOf are the session keys that all derive from one secret URI, as
+// those of development validators do.
+func SessionKeysOf(uri string) (session.Keys, error) {
+	ed, err := crypto.ParseURI(uri, crypto.Ed25519)
+	if err != nil {
+		return session.Keys{}, err
+	}
+	sr, err := crypto.ParseURI(uri, crypto.Sr25519)
+	if err != nil {
+		return session.Keys{}, err
+	}
+	e, s := [32]byte(ed.Account()), [32]byte(sr.Account())
+	return session.Keys{Grandpa: e, Babe: s, ImOnline: s, AuthorityDiscovery: s}, nil
+}

@@ -1,0 +1,142 @@
+package runtime
+
+import (
+	"math"
+
+	"github.com/crustgo/crust/substrate/fixed"
+	"github.com/crustgo/crust/substrate/frame"
+	"github.com/crustgo/crust/substrate/pallets/authoritydiscovery"
+	"github.com/crustgo/crust/substrate/pallets/authorship"
+	"github.com/crustgo/crust/substrate/pallets/babe"
+	"github.com/crustgo/crust/substrate/pallets/balances"
+	"github.com/crustgo/crust/substrate/pallets/grandpa"
+	"github.com/crustgo/crust/substrate/pallets/session"
+	"github.com/crustgo/crust/substrate/pallets/sudo"
+	"github.com/crustgo/crust/substrate/pallets/system"
+	"github.com/crustgo/crust/substrate/pallets/timestamp"
+	"github.com/crustgo/crust/substrate/pallets/treasury"
+	"github.com/crustgo/crust/substrate/pallets/txpayment"
+	"github.com/crustgo/crust/substrate/pallets/utility"
+	"github.com/crustgo/crust/substrate/pallets/validatorset"
+	"github.com/crustgo/crust/substrate/scale"
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// Version identifies this runtime. SpecVersion rises with every change of
+// rules, state or metadata; TransactionVersion with every change of what a
+// signature covers.
+var version = types.RuntimeVersion{
+	SpecName: "crust", ImplName: "crust-go", AuthoringVersion: 1, SpecVersion: 100, ImplVersion: 1, TransactionVersion: 1, StateVersion: 1,
+}
+
+// Runtime is Crust's runtime with the constants of one chain.
+type Runtime struct {
+	Frame  *frame.Runtime
+	Preset Preset
+
+	System             *system.Pallet
+	Babe               *babe.Pallet
+	Timestamp          *timestamp.Pallet
+	Balances           *balances.Pallet
+	TransactionPayment *txpayment.Pallet
+	Authorship         *authorship.Pallet
+	Session            *session.Pallet
+	Grandpa            *grandpa.Pallet
+	AuthorityDiscovery *authoritydiscovery.Pallet
+	Treasury           *treasury.Pallet
+	Utility            *utility.Pallet
+	Sudo               *sudo.Pallet
+	ValidatorSet       *validatorset.Pallet
+}
+
+// New builds the runtime. A preset that Validate refuses panics.
+func New(p Preset) *Runtime {
+	if err := p.Validate(); err != nil {
+		panic(err)
+	}
+	r := &Runtime{Preset: p}
+	weights, length := limits(&p)
+	r.construct(weights, length)
+	r.wire()
+	r.Frame = frame.New(frame.Config{
+		Version: version,
+		Modules: []frame.Module{
+			0:  {Name: "System", Pallet: r.System},
+			2:  {Name: "Babe", Pallet: r.Babe},
+			3:  {Name: "Timestamp", Pallet: r.Timestamp},
+			5:  {Name: "Balances", Pallet: r.Balances},
+			6:  {Name: "TransactionPayment", Pallet: r.TransactionPayment},
+			7:  {Name: "Authorship", Pallet: r.Authorship},
+			10: {Name: "Session", Pallet: r.Session},
+			11: {Name: "Grandpa", Prefix: "GrandpaFinality", Pallet: r.Grandpa},
+			13: {Name: "AuthorityDiscovery", Pallet: r.AuthorityDiscovery},
+			15: {Name: "Treasury", Pallet: r.Treasury},
+			23: {Name: "Utility", Pallet: r.Utility},
+			40: {Name: "Sudo", Pallet: r.Sudo},
+			41: {Name: "ValidatorSet", Pallet: r.ValidatorSet},
+		},
+		System:     r.System,
+		Extensions: append(r.System.Extensions(), r.TransactionPayment.Extension()),
+		Inherents:  []string{"Timestamp"},
+		APIs:       r.apis(),
+		Weights:    weights,
+		Length:     length,
+	})
+	return r
+}
+
+// construct makes the pallets with their constants.
+func (r *Runtime) construct(weights frame.BlockWeights, length frame.BlockLength) {
+	p := &r.Preset
+	r.System = &system.Pallet{
+		BlockWeights: frame.ConstOf(weights), BlockLength: frame.ConstOf(length), BlockHashCount: frame.ConstOf(p.BlockHashCount),
+		DbWeight: frame.ConstOf(system.DbWeight{Read: 3_000_000, Write: 6_000_000}), Version: frame.ConstOf(version), SS58Prefix: frame.ConstOf(uint16(66)),
+		Code: r.code,
+	}
+	r.Babe = &babe.Pallet{
+		EpochDuration: frame.ConstOf(p.EpochLength), ExpectedBlockTime: frame.ConstOf(types.Moment(p.SlotDuration)), MaxAuthorities: frame.ConstOf(p.MaxAuthorities),
+	}
+	r.Timestamp = &timestamp.Pallet{MinimumPeriod: frame.ConstOf(types.Moment(p.SlotDuration / 2))}
+	r.Balances = &balances.Pallet{
+		ExistentialDeposit: frame.ConstOf(fixed.FromUint64(100_000_000)), MaxLocks: frame.ConstOf(uint32(50)), MaxReserves: frame.ConstOf(uint32(50)),
+	}
+	r.Authorship = &authorship.Pallet{}
+	r.Session = &session.Pallet{}
+	r.AuthorityDiscovery = &authoritydiscovery.Pallet{}
+	r.Utility = &utility.Pallet{BatchedCallsLimit: frame.ConstOf(uint32(1000))}
+	r.Sudo = &sudo.Pallet{}
+	r.ValidatorSet = &validatorset.Pallet{MaxValidators: frame.ConstOf(p.MaxAuthorities)}
+	r.Grandpa = &grandpa.Pallet{MaxAuthorities: frame.ConstOf(p.MaxAuthorities), MaxSetIdSessionEntries: frame.ConstOf(maxSetSessions)}
+	r.Treasury = &treasury.Pallet{PalletID: frame.ConstOf(treasury.PalletID([]byte("py/trsry")))}
+	r.TransactionPayment = &txpayment.Pallet{
+		BaseFee: frame.ConstOf(baseFee), FeePerByte: frame.ConstOf(p.PerByteFee), FeePerWeight: frame.ConstOf(fixed.Perbill(p.WeightFee)),
+		TargetBlockFullness: frame.ConstOf(fixed.Perquintill(250_000_000_000_000_000)), AdjustmentVariable: frame.ConstOf(fixed.FixedFromInner(fixed.FromUint64(fixed.FixedScale / 100_000))),
+		MinimumMultiplier: frame.ConstOf(p.FeeMultiplierMin), OperationalFeeMultiplier: frame.ConstOf(uint8(5)),
+	}
+}
+
+// limits are the block limits: three quarters for what users send, the rest for
+// what keeps the chain working.
+func limits(p *Preset) (frame.BlockWeights, frame.BlockLength) {
+	weight := func(ref uint64) types.Weight { return types.Weight{RefTime: ref, ProofSize: math.MaxUint64} }
+	whole := p.NormalWeight / 3 * 4
+	normal := frame.ClassWeights{BaseExtrinsic: baseExtrinsic, MaxTotal: scale.Some(weight(p.NormalWeight)), Reserved: scale.Some(types.Weight{}),
+		MaxExtrinsic: scale.Some(weight(p.NormalWeight - whole/40 - baseExtrinsic.RefTime))}
+	operational := frame.ClassWeights{BaseExtrinsic: baseExtrinsic, MaxTotal: scale.Some(weight(whole)), Reserved: scale.Some(weight(whole - p.NormalWeight)),
+		MaxExtrinsic: scale.Some(weight(whole - whole/40 - baseExtrinsic.RefTime))}
+	mandatory := frame.ClassWeights{BaseExtrinsic: baseExtrinsic}
+	const length = 5 << 20
+	return frame.BlockWeights{BaseBlock: baseBlock, MaxBlock: weight(whole),
+			PerClass: frame.PerClass[frame.ClassWeights]{Normal: normal, Operational: operational, Mandatory: mandatory}},
+		frame.BlockLength{Max: frame.PerClass[uint32]{Normal: length / 4 * 3, Operational: length, Mandatory: length}}
+}
+
+// maxSetSessions is for how many GRANDPA sets their last session is kept: for
+// longer than an offence can be reported.
+const maxSetSessions uint64 = 1000
+
+// What a block and an extrinsic cost before their calls do anything.
+var (
+	baseBlock     = types.Weight{RefTime: 500_000_000}
+	baseExtrinsic = types.Weight{RefTime: 40_000_000}
+)
