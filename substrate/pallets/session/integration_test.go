@@ -271,7 +271,7 @@ func TestHistories(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n := newNetwork(t, 1, 2)
 		slot, version := types.Slot(100), byte(0)
-		for range rapid.IntRange(1, 40).Draw(rt, "blocks") {
+		for range rapid.IntRange(1, 20).Draw(rt, "blocks") {
 			n.step(slot, func(e *frame.Env) {
 				who := rapid.ByteRange(1, 5).Draw(rt, "who")
 				switch rapid.IntRange(0, 7).Draw(rt, "action") {
