@@ -10,6 +10,7 @@ import (
 	"github.com/crustgo/crust/substrate/pallets/babe"
 	"github.com/crustgo/crust/substrate/pallets/balances"
 	"github.com/crustgo/crust/substrate/pallets/grandpa"
+	"github.com/crustgo/crust/substrate/pallets/historical"
 	"github.com/crustgo/crust/substrate/pallets/session"
 	"github.com/crustgo/crust/substrate/pallets/sudo"
 	"github.com/crustgo/crust/substrate/pallets/system"
@@ -40,6 +41,7 @@ type Runtime struct {
 	Balances           *balances.Pallet
 	TransactionPayment *txpayment.Pallet
 	Authorship         *authorship.Pallet
+	Historical         *historical.Pallet
 	Session            *session.Pallet
 	Grandpa            *grandpa.Pallet
 	AuthorityDiscovery *authoritydiscovery.Pallet
@@ -67,6 +69,7 @@ func New(p Preset) *Runtime {
 			5:  {Name: "Balances", Pallet: r.Balances},
 			6:  {Name: "TransactionPayment", Pallet: r.TransactionPayment},
 			7:  {Name: "Authorship", Pallet: r.Authorship},
+			9:  {Name: "Historical", Pallet: r.Historical},
 			10: {Name: "Session", Pallet: r.Session},
 			11: {Name: "Grandpa", Prefix: "GrandpaFinality", Pallet: r.Grandpa},
 			13: {Name: "AuthorityDiscovery", Pallet: r.AuthorityDiscovery},
@@ -101,6 +104,7 @@ func (r *Runtime) construct(weights frame.BlockWeights, length frame.BlockLength
 		ExistentialDeposit: frame.ConstOf(fixed.FromUint64(100_000_000)), MaxLocks: frame.ConstOf(uint32(50)), MaxReserves: frame.ConstOf(uint32(50)),
 	}
 	r.Authorship = &authorship.Pallet{}
+	r.Historical = &historical.Pallet{KeepSessions: frame.ConstOf(keepSessions)}
 	r.Session = &session.Pallet{}
 	r.AuthorityDiscovery = &authoritydiscovery.Pallet{}
 	r.Utility = &utility.Pallet{BatchedCallsLimit: frame.ConstOf(uint32(1000))}
@@ -130,6 +134,10 @@ func limits(p *Preset) (frame.BlockWeights, frame.BlockLength) {
 			PerClass: frame.PerClass[frame.ClassWeights]{Normal: normal, Operational: operational, Mandatory: mandatory}},
 		frame.BlockLength{Max: frame.PerClass[uint32]{Normal: length / 4 * 3, Operational: length, Mandatory: length}}
 }
+
+// keepSessions is for how many sessions the roots of their validators are kept:
+// for as long as an offence can be reported.
+const keepSessions uint32 = 1000
 
 // maxSetSessions is for how many GRANDPA sets their last session is kept: for
 // longer than an offence can be reported.

@@ -17,7 +17,7 @@ func (r *Runtime) wire() {
 	r.Authorship.Claims, r.Authorship.Session = r.Babe, r.Session
 	r.Authorship.Handlers = []authorship.Handler{}
 	r.Session.Trigger, r.Session.Manager, r.Session.Identity, r.Session.Accounts = r.Babe, r.ValidatorSet, r.ValidatorSet, r.System
-	r.Session.Handlers = []session.Handler{r.Babe, r.Grandpa, r.AuthorityDiscovery}
+	r.Session.Handlers = []session.Handler{r.Babe, r.Grandpa, r.AuthorityDiscovery, r.Historical}
 	r.ValidatorSet.Session = r.Session
 	r.TransactionPayment.Currency, r.TransactionPayment.Treasury, r.TransactionPayment.Authors = r.Balances, r.Treasury, r.Authorship
 }
