@@ -187,3 +187,12 @@ func (m *Metadata) Method(api, method string) (*API, *Method, error) {
 func (m *Metadata) HasExtension(identifier string) bool {
 	return slices.ContainsFunc(m.Extrinsic.Extensions, func(e Extension) bool { return e.Identifier == identifier })
 }
+
+// IsEmpty reports whether values of a type take no bytes.
+func (m *Metadata) IsEmpty(id TypeID) bool {
+	if int(id) >= len(m.Types) {
+		return false
+	}
+	_, err := m.Decode(id, nil)
+	return err == nil
+}
