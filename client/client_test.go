@@ -639,10 +639,10 @@ func BenchmarkSign(b *testing.B) {
 
 func BenchmarkQuery(b *testing.B) {
 	node, _ := start(b)
-	c := dial(b, node)
+	c, alice := dial(b, node), types.AccountID(key(b, "//Alice").Account())
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := c.Query(b.Context(), client.Best, "System", "Account", "//Alice"); err != nil {
+		if _, err := c.Query(b.Context(), client.Best, "System", "Account", alice); err != nil {
 			b.Fatal(err)
 		}
 	}

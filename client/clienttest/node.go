@@ -11,8 +11,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/crustgo/crust/client/jsonrpc"
 	"github.com/crustgo/crust/substrate/hash"
+	"github.com/crustgo/crust/substrate/rpc/jsonrpc/wire"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/ss58"
 	"github.com/crustgo/crust/substrate/state"
@@ -135,10 +135,10 @@ func (n *Node) at(params []json.RawMessage, i int) (*block, error) {
 			return &n.blocks[j], nil
 		}
 	}
-	return nil, &jsonrpc.Error{Code: 4003, Message: "Client error: UnknownBlock: Header was not found in the database"}
+	return nil, &wire.Error{Code: 4003, Message: "Client error: UnknownBlock: Header was not found in the database"}
 }
 
-func invalid(err error) error { return &jsonrpc.Error{Code: -32602, Message: err.Error()} }
+func invalid(err error) error { return &wire.Error{Code: -32602, Message: err.Error()} }
 
 func param[T any](params []json.RawMessage, i int) (v T, err error) {
 	if i >= len(params) {
@@ -213,14 +213,14 @@ func (n *Node) describe(method string, b *block) (any, error) {
 	case "chain_getHeader":
 		return headerJSON(&b.Header), nil
 	case "chain_getBlock":
-		body := []jsonrpc.Hex{}
+		body := []wire.Hex{}
 		for _, x := range b.Body {
-			body = append(body, jsonrpc.Hex(x))
+			body = append(body, wire.Hex(x))
 		}
 		return map[string]any{"block": map[string]any{"header": headerJSON(&b.Header), "extrinsics": body}, "justifications": nil}, nil
 	case "state_getMetadata":
 		blob, _ := n.runtime.Metadata(14)
-		return jsonrpc.Hex(blob), nil
+		return wire.Hex(blob), nil
 	}
 	v := n.runtime.Version()
 	return map[string]any{"specName": v.SpecName, "implName": v.ImplName, "authoringVersion": v.AuthoringVersion, "specVersion": v.SpecVersion,
@@ -228,7 +228,7 @@ func (n *Node) describe(method string, b *block) (any, error) {
 }
 
 func headerJSON(h *types.Header) any {
-	logs := []jsonrpc.Hex{}
+	logs := []wire.Hex{}
 	for _, d := range h.Digest {
 		logs = append(logs, scale.Encode(d))
 	}
@@ -241,7 +241,7 @@ func (n *Node) stateCall(params []json.RawMessage) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	args, err := param[jsonrpc.Hex](params, 1)
+	args, err := param[wire.Hex](params, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -251,16 +251,16 @@ func (n *Node) stateCall(params []json.RawMessage) (any, error) {
 	}
 	out, err := n.runtime.Call(b.state, name, args)
 	if err != nil {
-		return nil, &jsonrpc.Error{Code: 4003, Message: "Client error: Execution failed: " + err.Error()}
+		return nil, &wire.Error{Code: 4003, Message: "Client error: Execution failed: " + err.Error()}
 	}
-	return jsonrpc.Hex(out), nil
+	return wire.Hex(out), nil
 }
 
 // storage answers what reads the state; the mutex is held.
 func (n *Node) storage(method string, params []json.RawMessage) (any, error) {
 	switch method {
 	case "state_getStorage":
-		key, err := param[jsonrpc.Hex](params, 0)
+		key, err := param[wire.Hex](params, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -270,7 +270,7 @@ func (n *Node) storage(method string, params []json.RawMessage) (any, error) {
 		}
 		return value(b.state, key), nil
 	case "state_queryStorageAt":
-		keys, err := param[[]jsonrpc.Hex](params, 0)
+		keys, err := param[[]wire.Hex](params, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -282,17 +282,17 @@ func (n *Node) storage(method string, params []json.RawMessage) (any, error) {
 	case "state_getKeysPaged":
 		return n.keysPaged(params)
 	}
-	return nil, &jsonrpc.Error{Code: -32601, Message: "Method not found"}
+	return nil, &wire.Error{Code: -32601, Message: "Method not found"}
 }
 
 func value(s *state.Mem, key []byte) any {
 	if v, ok, _ := s.Get(key); ok {
-		return jsonrpc.Hex(v)
+		return wire.Hex(v)
 	}
 	return nil
 }
 
-func changeSet(b *block, keys []jsonrpc.Hex) any {
+func changeSet(b *block, keys []wire.Hex) any {
 	changes := [][2]any{}
 	for _, k := range keys {
 		changes = append(changes, [2]any{k, value(b.state, k)})
@@ -301,7 +301,7 @@ func changeSet(b *block, keys []jsonrpc.Hex) any {
 }
 
 func (n *Node) keysPaged(params []json.RawMessage) (any, error) {
-	prefix, err := param[jsonrpc.Hex](params, 0)
+	prefix, err := param[wire.Hex](params, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +309,7 @@ func (n *Node) keysPaged(params []json.RawMessage) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	start, err := param[*jsonrpc.Hex](params, 2)
+	start, err := param[*wire.Hex](params, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -317,7 +317,7 @@ func (n *Node) keysPaged(params []json.RawMessage) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := []jsonrpc.Hex{}
+	keys := []wire.Hex{}
 	it := b.state.Iterate(prefix, nil)
 	for len(keys) < count && it.Next() {
 		if start == nil || bytes.Compare(it.Key(), *start) > 0 {
@@ -329,7 +329,7 @@ func (n *Node) keysPaged(params []json.RawMessage) (any, error) {
 
 // submit makes a block of a transaction.
 func (n *Node) submit(params []json.RawMessage) (xt types.Extrinsic, block types.Hash, err error) {
-	raw, err := param[jsonrpc.Hex](params, 0)
+	raw, err := param[wire.Hex](params, 0)
 	if err != nil {
 		return nil, block, err
 	}
@@ -337,7 +337,7 @@ func (n *Node) submit(params []json.RawMessage) (xt types.Extrinsic, block types
 	if block, err = n.extend([]types.Extrinsic{xt}); err != nil {
 		// The pool's words for what the runtime says.
 		text := strings.TrimPrefix(err.Error(), "extrinsic 0: ")
-		return nil, block, &jsonrpc.Error{Code: 1010, Message: "Invalid Transaction", Data: text}
+		return nil, block, &wire.Error{Code: 1010, Message: "Invalid Transaction", Data: text}
 	}
 	return xt, block, nil
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/crustgo/crust/client/jsonrpc"
+	"github.com/crustgo/crust/substrate/rpc/jsonrpc/wire"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -29,7 +29,7 @@ type subscription struct {
 	ctx    context.Context // of the connection: writing ends with it
 	id     string
 	notify string // the method of its notifications
-	keys   []jsonrpc.Hex
+	keys   []wire.Hex
 }
 
 // serve listens until the test ends and returns the address.
@@ -91,9 +91,9 @@ func answer(id json.RawMessage, result any, err error) any {
 		out["result"] = result
 		return out
 	}
-	e, ok := errors.AsType[*jsonrpc.Error](err)
+	e, ok := errors.AsType[*wire.Error](err)
 	if !ok {
-		e = &jsonrpc.Error{Code: -32603, Message: err.Error()}
+		e = &wire.Error{Code: -32603, Message: err.Error()}
 	}
 	out["error"] = e
 	return out
@@ -139,7 +139,7 @@ func (n *Node) subscribe(ctx context.Context, conn *websocket.Conn, r *request) 
 	}
 	if r.Method == "state_subscribeStorage" {
 		var err error
-		if s.keys, err = param[[]jsonrpc.Hex](r.Params, 0); err != nil {
+		if s.keys, err = param[[]wire.Hex](r.Params, 0); err != nil {
 			return write(ctx, conn, answer(r.ID, nil, err))
 		}
 	}
