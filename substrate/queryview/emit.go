@@ -113,7 +113,6 @@ func (e *emitter) emitGet() wasm.Callable {
 	f.Set64(option, e.hostGet.Call64(pack(key.Get(), size.Get())))
 	f.Set32(p, option.Get().Wrap())
 	f.Set32(n, option.Get().Shr(32).Wrap())
-	f.TrapIf(n.Get().IsZero())
 	f.If(p.Get().Load8(0).IsZero(), func() {
 		f.TrapIf(n.Get().Ne(wasm.Const32(1)))
 		f.Return(pack(wasm.Const32(0), wasm.Const32(absent)))

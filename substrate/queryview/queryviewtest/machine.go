@@ -23,6 +23,7 @@ type Machine struct {
 	storage Storage
 	keys    [][]byte
 	heap    uint32
+	option  func(value []byte, present bool) []byte // what the host returns for a value
 }
 
 // NewMachine instantiates code. Only WebAssembly 1.0 is understood.
@@ -35,7 +36,7 @@ func NewMachine(t testing.TB, code []byte) *Machine {
 			t.Error(err)
 		}
 	})
-	m := &Machine{}
+	m := &Machine{option: encodeOption}
 	_, err := r.NewHostModuleBuilder("env").
 		NewFunctionBuilder().WithFunc(m.get).Export("ext_storage_get_version_1").
 		NewFunctionBuilder().WithFunc(m.blake2).Export("ext_hashing_blake2_128_version_1").
@@ -111,11 +112,16 @@ func (m *Machine) get(span uint64) uint64 {
 	if err != nil {
 		panic(err)
 	}
-	option := []byte{0}
-	if present {
-		option = scale.AppendBytes([]byte{1}, value)
-	}
+	option := m.option(value, present)
 	return uint64(m.write(option)) | uint64(len(option))<<32
+}
+
+// encodeOption is SCALE's Option<Vec<u8>>.
+func encodeOption(value []byte, present bool) []byte {
+	if !present {
+		return []byte{0}
+	}
+	return scale.AppendBytes([]byte{1}, value)
 }
 
 func (m *Machine) blake2(span uint64) uint32 {

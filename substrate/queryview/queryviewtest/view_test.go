@@ -328,11 +328,38 @@ func TestKeysRefuses(t *testing.T) {
 	}
 }
 
+// TestHostOption gives the module what no sound host returns for a value.
+func TestHostOption(t *testing.T) {
+	m := NewMachine(t, view(t, standard()).Code())
+	long := bytes.Repeat([]byte{9}, 1<<14)
+	for name, c := range map[string]struct{ option, want []byte }{
+		"absent":         {[]byte{0}, []byte{0}},
+		"empty":          {[]byte{1, 0}, []byte{}},
+		"short":          {[]byte{1, 4, 7}, []byte{7}},
+		"two-byte size":  {scale.AppendBytes([]byte{1}, long[:64]), long[:64]},
+		"four-byte size": {scale.AppendBytes([]byte{1}, long), long},
+		"nothing":        {[]byte{}, nil},
+		"absent, more":   {[]byte{0, 0}, nil},
+		"other tag":      {[]byte{2, 0}, nil},
+		"no size":        {[]byte{1}, nil},
+		"too long":       {[]byte{1, 4, 7, 7}, nil},
+		"too short":      {[]byte{1, 8, 7}, nil},
+		"big size":       {[]byte{1, 3, 0, 0, 0, 0}, nil},
+		"cut size":       {[]byte{1, 1}, nil},
+	} {
+		m.option = func([]byte, bool) []byte { return c.option }
+		got, _, err := m.Call(mapState{}, "GrandpaApi_grandpa_authorities", nil)
+		if (err == nil) != (c.want != nil) || !bytes.Equal(got, c.want) {
+			t.Errorf("%s: %x, %v", name, got, err)
+		}
+	}
+}
+
 // Parts that Standard does not use.
 func TestOtherParts(t *testing.T) {
 	v, err := queryview.New(standard().Version,
 		queryview.Concat("four", queryview.LittleEndian(4, queryview.Sum(queryview.N(1<<32), queryview.N(7)))),
-		queryview.Concat("scratch", queryview.LittleEndian(16, queryview.N(3)), queryview.LittleEndian(8, queryview.N(^uint64(0)))),
+		queryview.Concat("scratch", queryview.LittleEndian(8, queryview.N(3)), queryview.LittleEndian(8, queryview.N(^uint64(0)))),
 		queryview.Concat("after", queryview.LittleEndian(16, queryview.N(5))),
 		queryview.Concat("empty", queryview.Value(queryview.Item("A", "B")).Or(nil)),
 	)
@@ -342,7 +369,7 @@ func TestOtherParts(t *testing.T) {
 	m := NewMachine(t, v.Code())
 	for _, c := range []struct{ name, want string }{
 		{"four", "\x07\x00\x00\x00"},
-		{"scratch", "\x03" + strings.Repeat("\x00", 15) + strings.Repeat("\xff", 8)},
+		{"scratch", "\x03" + strings.Repeat("\x00", 7) + strings.Repeat("\xff", 8)},
 		{"after", "\x05" + strings.Repeat("\x00", 15)},
 		{"empty", ""},
 	} {
