@@ -169,7 +169,7 @@ judge('decodes every value in the state, and encodes it back to the same bytes',
   const at = (await api.rpc.chain.getFinalizedHead()).toHex();
   const known = new Map();
   for (const pallet of Object.values(api.query)) {
-    for (const entry of Object.values(pallet)) known.set(u8aToHex(entry.keyPrefix()), entry);
+    for (const entry of Object.values(pallet)) known.set(entry.keyPrefix(), entry);
   }
   const wellKnown = [':code', ':heappages', ':extrinsic_index', ':grandpa_authorities'].map((k) => u8aToHex(stringToU8a(k)));
   let count = 0;

@@ -1,7 +1,6 @@
 package txpayment
 
 import (
-	"reflect"
 
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/scale"
@@ -41,31 +40,10 @@ type FeeDetails struct {
 // SCALEPath names the type for clients.
 func (FeeDetails) SCALEPath() string { return "pallet_transaction_payment::types::FeeDetails" }
 
-// Opaque is an extrinsic in an argument of an API: bytes with a length, as on the wire.
-type Opaque struct{ raw types.Extrinsic }
-
-// NewOpaque wraps an extrinsic with its length prefix.
-func NewOpaque(raw types.Extrinsic) Opaque { return Opaque{raw} }
-
-// AppendSCALE appends the extrinsic, which brings its own length.
-func (o Opaque) AppendSCALE(dst []byte) []byte { return append(dst, o.raw...) }
-
-// DecodeSCALE reads an extrinsic, which aliases the input.
-func (o *Opaque) DecodeSCALE(c *scale.Cursor) {
-	from := c.Offset()
-	c.Ref(c.Len(1))
-	o.raw = c.Since(from)
-}
-
-// SCALEType describes the extrinsic as bytes.
-func (Opaque) SCALEType() scale.TypeDef {
-	return scale.TypeDef{Kind: scale.KindSequence, Elem: reflect.TypeFor[uint8]()}
-}
-
 // QueryInfo is what an extrinsic costs; its length is said apart, because clients
 // ask before they have signed.
-func (p *Pallet) QueryInfo(e *frame.Env, x Opaque, bytes uint32) (RuntimeDispatchInfo, error) {
-	t, err := e.Runtime().DecodeTx(x.raw)
+func (p *Pallet) QueryInfo(e *frame.Env, x frame.UncheckedExtrinsic, bytes uint32) (RuntimeDispatchInfo, error) {
+	t, err := e.Runtime().DecodeTx(types.Extrinsic(x))
 	if err != nil {
 		return RuntimeDispatchInfo{}, err
 	}
@@ -77,8 +55,8 @@ func (p *Pallet) QueryInfo(e *frame.Env, x Opaque, bytes uint32) (RuntimeDispatc
 }
 
 // QueryFeeDetails is the fee of an extrinsic in its parts.
-func (p *Pallet) QueryFeeDetails(e *frame.Env, x Opaque, bytes uint32) (FeeDetails, error) {
-	t, err := e.Runtime().DecodeTx(x.raw)
+func (p *Pallet) QueryFeeDetails(e *frame.Env, x frame.UncheckedExtrinsic, bytes uint32) (FeeDetails, error) {
+	t, err := e.Runtime().DecodeTx(types.Extrinsic(x))
 	if err != nil || !t.Signed {
 		return FeeDetails{}, err
 	}

@@ -418,8 +418,8 @@ func TestAPIs(t *testing.T) {
 			t.Errorf("%x answered with %x", bad, got)
 		}
 	}
-	opaque := txpayment.NewOpaque(tx.Raw)
-	var back txpayment.Opaque
+	opaque := frame.UncheckedExtrinsic(tx.Raw)
+	var back frame.UncheckedExtrinsic
 	if err := scale.Decode(scale.Encode(opaque), &back); err != nil || !slices.Equal(scale.Encode(back), tx.Raw) {
 		t.Errorf("round trip: %v", err)
 	}
