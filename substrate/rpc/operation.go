@@ -210,7 +210,7 @@ func (a *api) bodyV1(ctx context.Context, id string, h blockHash) (any, error) {
 	})
 }
 
-func (a *api) callV1(ctx context.Context, id string, h blockHash, function string, args jsonrpc.Hex) (any, error) {
+func (a *api) callV1(ctx context.Context, id string, h blockHash, function string, args looseHex) (any, error) {
 	if f, ok := jsonrpc.Attached[*follow](ctx, id); ok && !f.withRuntime {
 		return nil, fail(codeNoRuntimeFollowed, "The runtime updates flag must be set")
 	}
@@ -230,8 +230,8 @@ func (a *api) callV1(ctx context.Context, id string, h blockHash, function strin
 
 // storageItem is one thing that chainHead_v1_storage is asked for.
 type storageItem struct {
-	Key  jsonrpc.Hex `json:"key"`
-	Type string      `json:"type"`
+	Key  looseHex `json:"key"`
+	Type string   `json:"type"`
 }
 
 // The types of storage items.
@@ -245,7 +245,7 @@ const (
 
 var itemTypes = []string{itemValue, itemHash, itemClosestDescendant, itemDescendantsValues, itemDescendantsHashes}
 
-func (a *api) storageV1(ctx context.Context, id string, h blockHash, items []json.RawMessage, child *jsonrpc.Hex) (any, error) {
+func (a *api) storageV1(ctx context.Context, id string, h blockHash, items []json.RawMessage, child *looseHex) (any, error) {
 	discarded := max(0, len(items)-a.cfg.MaxOperationItems)
 	wanted := make([]storageItem, len(items)-discarded)
 	for i := range wanted {

@@ -1,7 +1,9 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -95,6 +97,24 @@ type blockHash types.Hash
 
 // UnmarshalJSON reads 0x and 64 hex digits.
 func (h *blockHash) UnmarshalJSON(b []byte) error { return readHash((*types.Hash)(h), b) }
+
+// looseHex is a byte string whose 0x may be missing, which PAPI relies on for
+// arguments of runtime calls.
+type looseHex jsonrpc.Hex
+
+// UnmarshalJSON reads hex digits, with or without 0x.
+func (h *looseHex) UnmarshalJSON(b []byte) error {
+	text, ok := wire.Unquote(b)
+	if !ok || bytes.HasPrefix(text, []byte("0x")) {
+		return (*jsonrpc.Hex)(h).UnmarshalJSON(b)
+	}
+	out := make([]byte, hex.DecodedLen(len(text)))
+	if _, err := hex.Decode(out, text); err != nil {
+		return err
+	}
+	*h = out
+	return nil
+}
 
 // orBest is the hash, or the best block's if none is given.
 func (a *api) orBest(m maybeHash) types.Hash {

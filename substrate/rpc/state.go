@@ -62,7 +62,7 @@ func (a *api) getMetadata(_ context.Context, at maybeHash) (jsonrpc.Hex, error) 
 	return blob, nil
 }
 
-func (a *api) stateCall(ctx context.Context, name string, args jsonrpc.Hex, at maybeHash) (jsonrpc.Hex, error) {
+func (a *api) stateCall(ctx context.Context, name string, args looseHex, at maybeHash) (jsonrpc.Hex, error) {
 	out, err := a.call(ctx, name, args, at)
 	var rpcErr *jsonrpc.Error
 	if err != nil && !errors.As(err, &rpcErr) && ctx.Err() == nil {
