@@ -19,6 +19,7 @@ import (
 	"github.com/crustgo/crust/substrate/pallets/txpayment"
 	"github.com/crustgo/crust/substrate/pallets/utility"
 	"github.com/crustgo/crust/substrate/pallets/validatorset"
+	"github.com/crustgo/crust/substrate/queryview"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -33,6 +34,7 @@ var version = types.RuntimeVersion{
 // Runtime is Crust's runtime with the constants of one chain.
 type Runtime struct {
 	Frame  *frame.Runtime
+	View   *queryview.View // what light clients query, under :code
 	Preset Preset
 
 	System             *system.Pallet
@@ -50,6 +52,9 @@ type Runtime struct {
 	Sudo               *sudo.Pallet
 	ValidatorSet       *validatorset.Pallet
 }
+
+// grandpaPrefix is the storage prefix of the Grandpa pallet.
+const grandpaPrefix = "GrandpaFinality"
 
 // New builds the runtime. A preset that Validate refuses panics.
 func New(p Preset) *Runtime {
@@ -71,7 +76,7 @@ func New(p Preset) *Runtime {
 			7:  {Name: "Authorship", Pallet: r.Authorship},
 			9:  {Name: "Historical", Pallet: r.Historical},
 			10: {Name: "Session", Pallet: r.Session},
-			11: {Name: "Grandpa", Prefix: "GrandpaFinality", Pallet: r.Grandpa},
+			11: {Name: "Grandpa", Prefix: grandpaPrefix, Pallet: r.Grandpa},
 			13: {Name: "AuthorityDiscovery", Pallet: r.AuthorityDiscovery},
 			15: {Name: "Treasury", Pallet: r.Treasury},
 			23: {Name: "Utility", Pallet: r.Utility},
@@ -85,6 +90,7 @@ func New(p Preset) *Runtime {
 		Weights:    weights,
 		Length:     length,
 	})
+	r.buildView()
 	return r
 }
 
