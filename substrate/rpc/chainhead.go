@@ -111,6 +111,12 @@ func (a *api) followV1(ctx context.Context, s *jsonrpc.Subscription, withRuntime
 	return nil
 }
 
+// followOf is the connection's chainHead subscription with that id, if it lives.
+func followOf(ctx context.Context, id string) (*follow, bool) {
+	f, ok := jsonrpc.Attached[*follow](ctx, id)
+	return f, ok && f.ctx.Err() == nil
+}
+
 // send sends an event that is ready.
 func (f *follow) send(event []byte) error { return f.sub.Send(raw(event)) }
 
@@ -249,7 +255,7 @@ func (f *follow) pinnedHeader(h types.Hash) *header {
 }
 
 func (a *api) headV1(ctx context.Context, id string, h blockHash) (any, error) {
-	f, ok := jsonrpc.Attached[*follow](ctx, id)
+	f, ok := followOf(ctx, id)
 	if !ok {
 		return nil, nil
 	}
@@ -283,7 +289,7 @@ func (l *oneOrMany) UnmarshalJSON(b []byte) error {
 
 // unpinV1 unpins all blocks, or none if one is wrong.
 func (a *api) unpinV1(ctx context.Context, id string, hashes oneOrMany) (any, error) {
-	f, ok := jsonrpc.Attached[*follow](ctx, id)
+	f, ok := followOf(ctx, id)
 	if !ok {
 		return nil, nil
 	}

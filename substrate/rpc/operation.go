@@ -76,7 +76,7 @@ func (op *operation) event(name string) []byte {
 // knows its id. discarded is the number of items left out, negative if the
 // method has none.
 func (a *api) start(ctx context.Context, id string, h types.Hash, discarded int, run func(*operation) error) (any, error) {
-	f, ok := jsonrpc.Attached[*follow](ctx, id)
+	f, ok := followOf(ctx, id)
 	if !ok {
 		return limitReached, nil
 	}
@@ -152,7 +152,7 @@ func (f *follow) operation(id string) *operation {
 }
 
 func (a *api) stopV1(ctx context.Context, id, opID string) (any, error) {
-	if f, ok := jsonrpc.Attached[*follow](ctx, id); ok {
+	if f, ok := followOf(ctx, id); ok {
 		if op := f.operation(opID); op != nil {
 			op.cancel()
 			op.mu.Lock()
@@ -164,7 +164,7 @@ func (a *api) stopV1(ctx context.Context, id, opID string) (any, error) {
 }
 
 func (a *api) continueV1(ctx context.Context, id, opID string) (any, error) {
-	f, ok := jsonrpc.Attached[*follow](ctx, id)
+	f, ok := followOf(ctx, id)
 	if !ok {
 		return nil, nil
 	}
@@ -211,7 +211,7 @@ func (a *api) bodyV1(ctx context.Context, id string, h blockHash) (any, error) {
 }
 
 func (a *api) callV1(ctx context.Context, id string, h blockHash, function string, args looseHex) (any, error) {
-	if f, ok := jsonrpc.Attached[*follow](ctx, id); ok && !f.withRuntime {
+	if f, ok := followOf(ctx, id); ok && !f.withRuntime {
 		return nil, fail(codeNoRuntimeFollowed, "The runtime updates flag must be set")
 	}
 	return a.start(ctx, id, types.Hash(h), -1, func(op *operation) error {
