@@ -101,7 +101,7 @@ func (e *DispatchError) Error() string {
 		text = e.Pallet + "." + e.Name
 	}
 	if e.Docs != "" {
-		text += ": " + strings.Join(strings.Fields(e.Docs), " ")
+		text += ": " + strings.TrimRight(strings.Join(strings.Fields(e.Docs), " "), ".")
 	}
 	return text
 }
@@ -142,4 +142,29 @@ func (m *Metadata) ModuleError(pallet, index uint8) *DispatchError {
 		}
 	}
 	return &DispatchError{Pallet: p.Name, Name: fmt.Sprintf("error %d", index)}
+}
+
+// DispatchErrors names the errors of pallets anywhere within a value, such as the
+// result that an event of sudo or of a batch carries.
+func (m *Metadata) DispatchErrors(v Value) []*DispatchError {
+	switch x := v.(type) {
+	case Variant:
+		if _, ok := Get(x.Value, "error"); ok && x.Name == "Module" {
+			return []*DispatchError{m.DispatchError(x)}
+		}
+		return m.DispatchErrors(x.Value)
+	case Record:
+		var out []*DispatchError
+		for _, member := range x {
+			out = append(out, m.DispatchErrors(member.Value)...)
+		}
+		return out
+	case List:
+		var out []*DispatchError
+		for _, item := range x {
+			out = append(out, m.DispatchErrors(item)...)
+		}
+		return out
+	}
+	return nil
 }

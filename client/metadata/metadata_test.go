@@ -429,6 +429,7 @@ func TestErrorsHaveHints(t *testing.T) {
 		want         string
 	}{
 		{"balanecs", "transfer", nil, `there is no pallet called "balanecs"; did you mean Balances`},
+		{"sytsem", "remark", nil, `did you mean System?`},
 		{"balances", "transferKeepAliv", nil, `there is no call of Balances called "transferKeepAliv"; did you mean transfer_keep_alive`},
 		{"balances", "transfer", nil, "did you mean "},
 		{"balances", "transfer_all", []string{"//Bob"}, "Balances.transfer_all takes 2 arguments, not 1: dest (MultiAddress), keep_alive (bool)"},
@@ -501,6 +502,10 @@ func TestDispatchErrors(t *testing.T) {
 		if got := m.DispatchError(c.v).Error(); got != c.want {
 			t.Errorf("%v: %q, want %q", c.v, got, c.want)
 		}
+	}
+	inner := m.DispatchErrors(Record{{"result", Variant{Name: "Err", Value: failed}}, {"more", List{uint64(1), failed}}})
+	if len(inner) != 2 || inner[0].Name != "InsufficientBalance" {
+		t.Errorf("errors within a value: %v", inner)
 	}
 	event := m.Types[m.Event]
 	if event.shape != outer {

@@ -14,15 +14,37 @@ var (
 	commit  = "unknown"
 )
 
-func main() {
+func main() { os.Exit(run()) }
+
+// run is main with an exit status, for scripts that test it.
+func run() int {
 	if err := newRootCommand().ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
+// newRootCommand gathers the commands. The global flags are in globals.
 func newRootCommand() *cobra.Command {
-	root := &cobra.Command{Use: "crust", Short: "Decentralised storage network", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(newNodeCommand(), newBuildSpecCommand())
+	root := &cobra.Command{
+		Use:   "crust",
+		Short: "Decentralised storage network",
+		Long: `Crust is a decentralised storage network. This program is its chain node, its wallet and its tools.
+
+To look around, start a chain of your own with ` + "`crust node --dev`" + `, and in another terminal read an account with ` + "`crust query system account //Alice`" + `.`,
+		SilenceUsage: true, SilenceErrors: true,
+		Args: unknownCommand, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	g := newGlobals(root)
+	root.AddCommand(
+		newNodeCommand(),
+		newBuildSpecCommand(),
+		newKeyCommand(g),
+		newTxCommand(g),
+		newQueryCommand(g),
+		newCallCommand(g),
+		newVersionCommand(g),
+	)
 	return root
 }
