@@ -110,7 +110,7 @@ func (n *node) run(ctx context.Context) error {
 	if n.cfg.Validator {
 		a := author.New(c, pool, n.keys, author.Config{Now: clock, Log: n.log.With("part", "author"), Made: n.made})
 		g.Go("author", a.Run)
-		g.Go("voter", voter.NewSolo(c, n.keys, n.log.With("part", "voter")).Run)
+		g.Go("voter", voter.NewSolo(c, n.keys, voter.Delay, n.log.With("part", "voter")).Run)
 	}
 	n.announce(listener, metricsListener)
 	return g.Wait()

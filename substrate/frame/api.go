@@ -84,7 +84,7 @@ func answer[R any](out *scale.Codec[R], f func() (R, error)) ([]byte, error) {
 
 // bindAPIs lists the APIs and puts their identifiers into the version.
 func (rt *Runtime) bindAPIs(apis []API) {
-	rt.apiList = append(apis, rt.metadataAPI())
+	rt.apiList = append(rt.coreAPIs(), apis...)
 	for _, a := range rt.apiList {
 		rt.version.APIs = append(rt.version.APIs, types.APIVersion{ID: hash.Blake2b64([]byte(a.Name)), Version: a.Version})
 		for _, m := range a.Methods {

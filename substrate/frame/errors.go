@@ -253,6 +253,15 @@ func (v *Validity) Error() string {
 	return "Transaction is not valid"
 }
 
+// validityOf is the reason that err carries.
+func validityOf(err error) *Validity {
+	var v *Validity
+	if !errors.As(err, &v) {
+		return ErrCall
+	}
+	return v
+}
+
 // Is makes equal reasons match with errors.Is.
 func (v *Validity) Is(target error) bool {
 	o, ok := target.(*Validity)

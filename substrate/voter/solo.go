@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/grandpa"
@@ -20,12 +21,19 @@ type Keys interface {
 type Solo struct {
 	chain *chain.Manager
 	keys  Keys
+	delay time.Duration
 	log   *slog.Logger
 }
 
-// NewSolo makes the voter. It does nothing until Run.
-func NewSolo(m *chain.Manager, keys Keys, log *slog.Logger) *Solo {
-	return &Solo{chain: m, keys: keys, log: log}
+// Delay is how long a new best block waits for its finality by default. Clients
+// tell the two steps apart only if time passes between them, as it does wherever
+// finality takes messages.
+const Delay = 200 * time.Millisecond
+
+// NewSolo makes the voter, which finalises blocks a delay after they became the
+// best. It does nothing until Run.
+func NewSolo(m *chain.Manager, keys Keys, delay time.Duration, log *slog.Logger) *Solo {
+	return &Solo{chain: m, keys: keys, delay: delay, log: log}
 }
 
 // Run finalises blocks until ctx ends.
@@ -46,6 +54,11 @@ func (s *Solo) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-wake:
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(s.delay):
 		}
 	}
 }

@@ -9,10 +9,37 @@ import (
 // Encode writes the model as metadata of version 14 or 15, magic number and
 // version byte included. It panics on other versions.
 func Encode(m *Model, version uint8) []byte {
+	e, rest := encodeParts(m, version)
+	out := append([]byte("meta"), version)
+	out = scale.AppendCompact(out, uint64(len(e.types)))
+	for id, t := range e.types {
+		out = append(scale.AppendCompact(out, uint64(id)), t.body...)
+	}
+	return append(out, rest...)
+}
+
+// TypeRef is what a type number stands for: a type, or its compact form.
+type TypeRef struct {
+	Ref
+	Compact bool
+}
+
+// Types lists what the type numbers of the metadata of a version stand for.
+func Types(m *Model, version uint8) []TypeRef {
+	e, _ := encodeParts(m, version)
+	out := make([]TypeRef, len(e.types))
+	for k, id := range e.ids { //arch:allow maprange each entry has a place of its own
+		out[id] = TypeRef{Ref{k.t, k.def}, k.compact}
+	}
+	return out
+}
+
+// encodeParts writes what follows the registry, and fills the registry by it.
+func encodeParts(m *Model, version uint8) (*encoder, []byte) {
 	if version != 14 && version != 15 {
 		panic(fmt.Sprintf("metadata: version %d", version))
 	}
-	e := encoder{registry{overrides: m.Overrides, ids: map[key]uint32{}}, version}
+	e := &encoder{registry{overrides: m.Overrides, ids: map[key]uint32{}}, version}
 	var rest []byte
 	rest = scale.AppendCompact(rest, uint64(len(m.Pallets)))
 	for i := range m.Pallets {
@@ -25,12 +52,7 @@ func Encode(m *Model, version uint8) []byte {
 		rest = e.appendRef(e.appendRef(e.appendRef(rest, m.Call), m.Event), m.Error)
 		rest = append(rest, 0) // no custom values
 	}
-	out := append([]byte("meta"), version)
-	out = scale.AppendCompact(out, uint64(len(e.types)))
-	for id, t := range e.types {
-		out = append(scale.AppendCompact(out, uint64(id)), t.body...)
-	}
-	return append(out, rest...)
+	return e, rest
 }
 
 // runtimeDef stands for the runtime type, which clients only mention.
