@@ -57,6 +57,8 @@ type Author struct {
 	keys  Keys
 	cfg   Config
 	last  types.Slot // for which a block was attempted
+
+	applying *frame.Tx // the transaction that is being put into the block
 }
 
 // New makes an author. It does nothing until Run.
@@ -99,6 +101,11 @@ func (a *Author) attempt(slot types.Slot, now types.Moment) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("making a block panicked: %v\n%s", r, debug.Stack())
+			if t := a.applying; t != nil { // without it the next slot may do better
+				a.applying = nil
+				err = fmt.Errorf("transaction %v, which is dropped: %w", t.Hash(), err)
+				a.pool.Remove([]types.Hash{t.Hash()}, nil)
+			}
 		}
 	}()
 	parent := a.chain.Heads().Best
@@ -145,7 +152,9 @@ func (a *Author) build(parent chain.Ref, claim babe.PreDigest, now types.Moment,
 	if err := builder.Inherents(a.chain.InherentsAt(now)); err != nil {
 		return nil, none, err
 	}
-	a.fill(builder, deadline)
+	if err := a.fill(builder, deadline); err != nil {
+		return nil, none, err
+	}
 	body, root, out, err := builder.Finish()
 	if err != nil {
 		return nil, none, err
@@ -155,20 +164,29 @@ func (a *Author) build(parent chain.Ref, claim babe.PreDigest, now types.Moment,
 	return b, out, err
 }
 
-// fill adds transactions until the block is full or the deadline has passed.
-func (a *Author) fill(b *frame.BlockBuilder, deadline time.Time) {
+// fill adds transactions until the block is full or the deadline has passed. It
+// fails if the state cannot be read, which is no transaction's fault.
+func (a *Author) fill(b *frame.BlockBuilder, deadline time.Time) error {
 	skipped := 0
 	var refused []types.Hash
 	for i, t := range a.pool.Ready(maxOffered) {
 		if i%64 == 0 && time.Now().After(deadline) {
 			break
 		}
+		a.applying = t
 		err := b.Push(t)
+		a.applying = nil
+		var corrupt *frame.Corruption
 		switch {
 		case err == nil:
+		case errors.As(err, &corrupt):
+			return err
 		case errors.Is(err, frame.ErrExhaustsResources):
 			skipped++
-		case !errors.Is(err, frame.ErrFuture): // a predecessor may have been skipped
+		case errors.Is(err, frame.ErrFuture) || errors.Is(err, frame.ErrStale):
+			// A predecessor was skipped, or the pool sees another best block than this
+			// block's parent; it drops by itself what the chain has overtaken.
+		default:
 			refused = append(refused, t.Hash())
 		}
 		if skipped == maxSkipped {
@@ -178,4 +196,5 @@ func (a *Author) fill(b *frame.BlockBuilder, deadline time.Time) {
 	if len(refused) > 0 {
 		a.pool.Remove(refused, nil)
 	}
+	return nil
 }

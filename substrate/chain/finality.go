@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/crustgo/crust/substrate/babe"
+	"github.com/crustgo/crust/substrate/blocktree"
 	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/store"
@@ -74,16 +75,38 @@ func (m *Manager) changeBefore(h, finalised types.Hash) (self bool, err error) {
 
 // finalise applies proven finality. The caller holds write.
 func (m *Manager) finalise(ref Ref, justification []byte, changesSet bool) error {
-	old := m.Heads().Finalised
+	old, voters := m.Heads().Finalised, m.Voters()
+	var err error
+	if changesSet {
+		if voters, err = m.votersAt(ref.Hash); err != nil {
+			return err
+		}
+	}
+	move, err := m.bestMove(ref.Hash)
+	if err != nil {
+		return err
+	}
 	if _, err := m.db.Finalise(ref.Hash, justification, store.FinaliseOptions{}); err != nil {
 		return err
 	}
-	if err := m.dropJustification(old); err != nil {
+	if move != nil {
+		if err := m.db.SetBest(move.Hash); err != nil {
+			return err
+		}
+	}
+	if err := m.moveRoot(ref, old, voters, move); err != nil {
 		return err
 	}
+	if err := m.dropJustification(old); err != nil {
+		m.cfg.Log.Warn("a justification that is not needed any more could not be dropped", "block", old.Number, "err", err)
+	}
+	return nil
+}
+
+// moveRoot follows finality in memory and tells those who follow the chain.
+func (m *Manager) moveRoot(ref, old Ref, voters *grandpa.VoterSet, move *BestChange) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	before := m.tree.Best()
 	done, err := m.tree.Finalise(ref.Hash)
 	if err != nil {
 		return err
@@ -94,25 +117,36 @@ func (m *Manager) finalise(ref Ref, justification []byte, changesSet bool) error
 	for _, b := range done.Finalised[:len(done.Finalised)-1] {
 		delete(m.babeAt, b.Hash)
 	}
-	if old.Hash != ref.Hash {
-		delete(m.babeAt, old.Hash)
-	}
-	if changesSet {
-		if m.voters, err = m.votersAt(ref.Hash); err != nil {
-			return err
-		}
-	}
-	u := Update{Finalised: refsOf(done.Finalised), Pruned: refsOf(done.Pruned)}
-	if done.BestMoved {
-		best := m.tree.Best()
-		u.Best = &BestChange{Ref: refOf(best), Retracted: []Ref{refOf(before)}}
-		if err := m.db.SetBest(best.Hash); err != nil {
-			return err
-		}
-	}
+	delete(m.babeAt, old.Hash)
+	m.voters = voters
 	m.setHeads()
-	m.updates.add(u)
+	m.updates.add(Update{Finalised: refsOf(done.Finalised), Pruned: refsOf(done.Pruned), Best: move})
 	return nil
+}
+
+// bestMove is how the best block moves if h becomes final: nil if it stays. The
+// bodies of the blocks that finality discards are read while they are there.
+func (m *Manager) bestMove(h types.Hash) (*BestChange, error) {
+	m.mu.RLock()
+	old := m.tree.Best()
+	best, err := m.tree.BestContaining(h)
+	var route blocktree.Route
+	if err == nil {
+		route, err = m.tree.Route(old.Hash, best.Hash)
+	}
+	m.mu.RUnlock()
+	if err != nil || best.Hash == old.Hash {
+		return nil, err
+	}
+	move := &BestChange{Ref: refOf(best), Retracted: refsOf(route.Retracted), Enacted: refsOf(route.Enacted)}
+	for _, r := range route.Retracted {
+		b, _, err := m.Block(r.Hash)
+		if err != nil {
+			return nil, err
+		}
+		move.Lost = append(move.Lost, b.Body)
+	}
+	return move, nil
 }
 
 // dropJustification forgets the justification of what was the latest finalised

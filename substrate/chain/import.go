@@ -139,26 +139,47 @@ func (m *Manager) StateRoot(parent types.Hash, out frame.Outcome) (types.Hash, e
 	return m.db.Root(parent, out.Changes)
 }
 
-// commit stores a checked block and moves the best one. The caller holds write.
-func (m *Manager) commit(b *types.Block, ref Ref, v babe.Verified, out frame.Outcome, sync bool) (best bool, err error) {
-	m.mu.Lock()
-	before := m.tree.Best()
-	err = m.tree.Insert(blocktree.Block{Hash: ref.Hash, Parent: ref.Parent, Number: ref.Number, Weight: v.Weight})
-	best = err == nil && m.tree.Best().Hash == ref.Hash
-	m.mu.Unlock()
+// prospect reports whether a new block would be the best one, by the rule of
+// the tree, and fails if the tree could not take it.
+func (m *Manager) prospect(ref Ref, weight uint32) (best bool, err error) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	parent, ok := m.tree.Get(ref.Parent)
+	switch {
+	case !ok:
+		return false, ErrUnknownParent
+	case ref.Number == 0 || ref.Number-1 != parent.Number:
+		return false, fmt.Errorf("the number does not follow the parent's, %d", parent.Number)
+	case m.tree.Len() >= maxUnfinalised:
+		return false, fmt.Errorf("%d blocks wait for finality: %w", m.tree.Len(), blocktree.ErrFull)
+	}
+	head := m.tree.Best()
+	old, err := m.tree.Weight(head.Hash)
 	if err != nil {
+		return false, err
+	}
+	below, err := m.tree.Weight(ref.Parent)
+	total := below + uint64(weight)
+	return total > old || total == old && ref.Number > head.Number, err
+}
+
+// commit stores a checked block and moves the best one. Readers see the block
+// in the tree only once it is stored. The caller holds write.
+func (m *Manager) commit(b *types.Block, ref Ref, v babe.Verified, out frame.Outcome, sync bool) (best bool, err error) {
+	if best, err = m.prospect(ref, v.Weight); err != nil {
 		return false, fmt.Errorf("block %d (%v): %w", ref.Number, ref.Hash, err)
 	}
 	err = m.db.Commit(store.Block{
 		BlockInfo: store.BlockInfo{Hash: ref.Hash, Parent: ref.Parent, Number: ref.Number, StateRoot: b.Header.StateRoot},
 		Header:    scale.Encode(&b.Header), Body: types.AppendBody(nil, b.Body),
 	}, out.Changes, store.CommitOptions{Sync: sync, Best: best})
+	if err != nil {
+		return false, err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err != nil {
-		if _, rerr := m.tree.Remove(ref.Hash); rerr != nil {
-			err = errors.Join(err, rerr)
-		}
+	before := m.tree.Best()
+	if err := m.tree.Insert(blocktree.Block{Hash: ref.Hash, Parent: ref.Parent, Number: ref.Number, Weight: v.Weight}); err != nil {
 		return false, err
 	}
 	m.babeAt[ref.Hash] = v.Head

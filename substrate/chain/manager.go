@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -133,7 +134,7 @@ func (m *Manager) recover() error {
 		return err
 	}
 	m.babeAt[fin.Hash] = head
-	for _, b := range m.db.Unfinalised() { // parents first
+	for _, b := range m.bestFirst(m.db.Unfinalised()) {
 		h, err := m.Header(b.Hash)
 		if err != nil {
 			return err
@@ -154,8 +155,42 @@ func (m *Manager) recover() error {
 	if m.voters, err = m.votersAt(fin.Hash); err != nil {
 		return err
 	}
+	if best := m.tree.Best(); best.Hash != m.db.Best().Hash { // a crash came between a block and the note that it is best
+		if err := m.db.SetBest(best.Hash); err != nil {
+			return err
+		}
+	}
 	m.setHeads()
 	return nil
+}
+
+// bestFirst puts the best chain before the other blocks, parents before
+// children: among equal forks the tree prefers what it saw first, and a restart
+// shall not change which fork is the best.
+func (m *Manager) bestFirst(blocks []store.BlockInfo) []store.BlockInfo {
+	parents := make(map[types.Hash]types.Hash, len(blocks))
+	for _, b := range blocks {
+		parents[b.Hash] = b.Parent
+	}
+	onBest := map[types.Hash]bool{}
+	for at := m.db.Best().Hash; ; {
+		parent, ok := parents[at]
+		if !ok {
+			break
+		}
+		onBest[at], at = true, parent
+	}
+	out := slices.Clone(blocks)
+	slices.SortStableFunc(out, func(a, b store.BlockInfo) int {
+		switch {
+		case onBest[a.Hash] == onBest[b.Hash]:
+			return 0
+		case onBest[a.Hash]:
+			return -1
+		}
+		return 1
+	})
+	return out
 }
 
 // headOf is what the children of a stored block inherit, from its header and state.

@@ -23,6 +23,9 @@ type BestChange struct {
 	Ref
 	Retracted []Ref // no longer on the best chain, from the old best block down
 	Enacted   []Ref // now on it, ascending
+	// Lost are the bodies of Retracted if finality has discarded the blocks, which
+	// can then be read no more; else it is empty.
+	Lost [][]types.Extrinsic
 }
 
 // updates is a ring of the latest updates, and those who want to be woken.
@@ -46,7 +49,7 @@ func (u *updates) add(up Update) {
 		u.ring = append(u.ring, up)
 	} else {
 		u.ring[u.next%maxUpdates] = up
-		u.first = u.next + 1 - maxUpdates
+		u.first = max(u.first, u.next+1-maxUpdates) // a reset may have come since
 	}
 	u.next++
 	u.wakeAll()

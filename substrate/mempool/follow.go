@@ -73,9 +73,21 @@ func (p *Pool) update(u *chain.Update) {
 func (p *Pool) newBest(c *chain.BestChange) {
 	var ch txpool.Change
 	lost := map[types.Hash]types.Extrinsic{}
-	for _, r := range c.Retracted {
-		ch.Retracted = append(ch.Retracted, txpool.Block{Hash: r.Hash, Number: r.Number})
-		p.bodyOf(r, func(_ int, x types.Extrinsic) { lost[x.Hash()] = x })
+	for i, r := range c.Retracted {
+		b := txpool.Block{Hash: r.Hash, Number: r.Number}
+		remember := func(_ int, x types.Extrinsic) {
+			h := x.Hash()
+			lost[h] = x
+			b.Txs = append(b.Txs, txpool.Included{Hash: h})
+		}
+		if len(c.Lost) == 0 {
+			p.bodyOf(r, remember)
+		} else {
+			for j, x := range c.Lost[i] {
+				remember(j, x)
+			}
+		}
+		ch.Retracted = append(ch.Retracted, b)
 	}
 	for _, r := range c.Enacted {
 		ch.Enacted = append(ch.Enacted, p.poolBlock(r))
@@ -156,22 +168,32 @@ func (p *Pool) revalidate(hashes []types.Hash) {
 	}
 }
 
-// resubmit brings transactions of retracted blocks back. What the new chain
-// excludes is left out.
+// resubmit brings transactions of retracted blocks back. Those that the new
+// chain makes invalid have come to their end; inherents were never in the pool.
 func (p *Pool) resubmit(hashes []types.Hash, lost map[types.Hash]types.Extrinsic) {
+	var raws []types.Extrinsic
+	var subs []*submission
 	for _, h := range hashes {
-		raw := lost[h]
-		if raw == nil || p.refuseUnseen(h) != nil {
-			continue
+		if raw := lost[h]; raw != nil && p.refuseUnseen(h) == nil {
+			raws, subs = append(raws, raw), append(subs, &submission{raw: raw, hash: h})
 		}
-		v := p.check([]types.Extrinsic{raw})[0]
-		if v.Err != nil {
-			continue
+	}
+	if len(raws) == 0 {
+		return
+	}
+	for i, v := range p.check(raws) {
+		h := subs[i].hash
+		if v.Err == nil {
+			tx := poolTx(h, v.Tx, &v.Valid)
+			tx.Watched = len(p.watchers[h]) > 0
+			if _, v.Err = p.pool.Submit(tx, p.best.Number); v.Err == nil {
+				p.txs[h] = v.Tx
+			}
 		}
-		tx := poolTx(h, v.Tx, &v.Valid)
-		tx.Watched = len(p.watchers[h]) > 0
-		if _, err := p.pool.Submit(tx, p.best.Number); err == nil {
-			p.txs[h] = v.Tx
+		if v.Err != nil && len(p.watchers[h]) > 0 {
+			p.deliver() // that it was retracted comes first
+			p.pool.Unwatch(h)
+			p.tell(txpool.Event{Tx: h, Kind: txpool.Invalid})
 		}
 	}
 }
@@ -179,16 +201,21 @@ func (p *Pool) resubmit(hashes []types.Hash, lost map[types.Hash]types.Extrinsic
 // deliver hands events to those who watch, and forgets what has left the pool.
 func (p *Pool) deliver() {
 	for _, ev := range p.pool.Events() {
-		last := ev.Kind >= txpool.FinalityTimeout
 		if ev.Kind >= txpool.Usurped {
 			delete(p.txs, ev.Tx)
 		}
-		for _, w := range p.watchers[ev.Tx] {
-			w.push(ev, last)
-		}
-		if last {
-			delete(p.watchers, ev.Tx)
-		}
+		p.tell(ev)
+	}
+}
+
+// tell hands an event to those who watch its transaction.
+func (p *Pool) tell(ev txpool.Event) {
+	last := ev.Kind >= txpool.FinalityTimeout
+	for _, w := range p.watchers[ev.Tx] {
+		w.push(ev, last)
+	}
+	if last {
+		delete(p.watchers, ev.Tx)
 	}
 }
 

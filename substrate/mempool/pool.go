@@ -88,6 +88,7 @@ func (p *Pool) Run(ctx context.Context) error {
 		case <-wake:
 			p.follow()
 		case f := <-p.calls:
+			p.follow() // answer by the newest block
 			f()
 		case s := <-p.submits:
 			p.take(p.gather(s))
