@@ -1,10 +1,10 @@
 package frame
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/crustgo/crust/substrate/hash"
 	"github.com/crustgo/crust/substrate/scale"
@@ -24,6 +24,8 @@ type Env struct {
 	view   state.View
 	caches []cache
 	raw    rawCache
+	keys   []byte // arena of the keys of cells
+	hasher hash.Hasher
 
 	journal []undoer // one entry for each saved copy, oldest first
 	layer   int      // length of journal when the innermost transaction began
@@ -142,10 +144,28 @@ type cache interface {
 }
 
 type anyCell interface {
-	fullKey() string
+	fullKey() []byte // not to be modified
 	present() bool
 	before(e *Env) bool
 	appendValue(dst []byte) []byte
+}
+
+// Keys and values of a block's changes are written one after the other into
+// arenas: the collector has a few pieces to follow instead of thousands, and a
+// piece is not copied when the next one is begun.
+const (
+	arenaBytes = 16 << 10
+	maxInArena = 256 // least room for another piece
+)
+
+// keep copies a key into the environment's arena.
+func (e *Env) keep(key []byte) []byte {
+	if cap(e.keys)-len(e.keys) < len(key) {
+		e.keys = make([]byte, 0, max(min(max(2*cap(e.keys), maxInArena), arenaBytes), len(key)))
+	}
+	from := len(e.keys)
+	e.keys = append(e.keys, key...)
+	return e.keys[from:len(e.keys):len(e.keys)]
 }
 
 // Changes encodes everything that was written, sorted by key.
@@ -153,8 +173,11 @@ func (e *Env) Changes() []state.Change {
 	var out []state.Change
 	var arena []byte
 	collect := func(c anyCell) {
-		ch := state.Change{Key: []byte(c.fullKey()), HadOld: c.before(e)}
+		ch := state.Change{Key: c.fullKey(), HadOld: c.before(e)}
 		if c.present() {
+			if cap(arena)-len(arena) < maxInArena {
+				arena = make([]byte, 0, arenaBytes)
+			}
 			from := len(arena)
 			arena = c.appendValue(arena)
 			ch.Value = arena[from:len(arena):len(arena)]
@@ -171,7 +194,7 @@ func (e *Env) Changes() []state.Change {
 		}
 	}
 	e.raw.dirty(collect)
-	slices.SortFunc(out, func(a, b state.Change) int { return slices.Compare(a.Key, b.Key) })
+	slices.SortFunc(out, func(a, b state.Change) int { return bytes.Compare(a.Key, b.Key) })
 	return out
 }
 
@@ -188,7 +211,7 @@ func (e *Env) RawGet(key []byte) ([]byte, bool) {
 	if it := e.item(key); it != nil {
 		return it.owner.getRaw(e, key)
 	}
-	c := e.raw.cell(e, string(key))
+	c := e.raw.cell(key)
 	c.load(e)
 	return c.value, c.exists
 }
@@ -204,7 +227,7 @@ func (e *Env) rawWrite(key, value []byte, deleted bool) error {
 	if it := e.item(key); it != nil {
 		return it.owner.setRaw(e, key, value, deleted)
 	}
-	c := e.raw.cell(e, string(key))
+	c := e.raw.cell(key)
 	c.load(e)
 	c.save(e)
 	c.value, c.exists, c.wrote = bytesClone(value), !deleted, true
@@ -215,8 +238,8 @@ func (e *Env) rawWrite(key, value []byte, deleted bool) error {
 func (e *Env) RawKeys(prefix []byte, limit int) [][]byte {
 	over := map[string]bool{}
 	collect := func(c anyCell) {
-		if k := c.fullKey(); strings.HasPrefix(k, string(prefix)) {
-			over[k] = c.present()
+		if k := c.fullKey(); bytes.HasPrefix(k, prefix) {
+			over[string(k)] = c.present()
 		}
 	}
 	for _, c := range e.caches {

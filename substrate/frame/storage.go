@@ -1,11 +1,11 @@
 package frame
 
 import (
+	"bytes"
 	"fmt"
 	"iter"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/crustgo/crust/substrate/frame/metadata"
 	"github.com/crustgo/crust/substrate/hash"
@@ -39,8 +39,8 @@ type cell[V any] struct {
 	exists bool
 	loaded bool // value and exists are known
 	wrote  bool
-	had    bool // the view has a value; known once loaded
-	key    string
+	had    bool   // the view has a value; known once loaded
+	key    []byte // never modified
 	codec  *scale.Codec[V]
 	saves  []savedValue[V]
 	saved  int // journal position of the latest save
@@ -67,23 +67,23 @@ func (c *cell[V]) load(e *Env) {
 	cur := scale.NewCursor(raw).WithEnv(e.rt)
 	c.codec.Decode(cur, &c.value)
 	if err := cur.Finish(); err != nil {
-		panic(&Corruption{e.describe(c.key), []byte(c.key), err})
+		panic(&Corruption{e.describe(c.key), c.key, err})
 	}
 }
 
 // fetch reads the encoded value and notes whether there is one.
 func (c *cell[V]) fetch(e *Env) []byte {
-	raw, ok, err := e.view.Get([]byte(c.key))
+	raw, ok, err := e.view.Get(c.key)
 	if err != nil {
-		panic(&Corruption{e.describe(c.key), []byte(c.key), err})
+		panic(&Corruption{e.describe(c.key), c.key, err})
 	}
 	c.had = ok
 	return raw
 }
 
 // describe names the item that a key belongs to.
-func (e *Env) describe(key string) string {
-	if it := e.item([]byte(key)); it != nil {
+func (e *Env) describe(key []byte) string {
+	if it := e.item(key); it != nil {
 		return it.pallet + "." + it.name
 	}
 	return "key"
@@ -106,7 +106,7 @@ func (c *cell[V]) undo() {
 }
 
 func (c *cell[V]) forget()         { c.saves = c.saves[:0] }
-func (c *cell[V]) fullKey() string { return c.key }
+func (c *cell[V]) fullKey() []byte { return c.key }
 func (c *cell[V]) present() bool   { return c.exists }
 
 func (c *cell[V]) before(e *Env) bool { return c.had }
@@ -144,14 +144,14 @@ func (c *cell[V]) kill(e *Env) {
 // rawCache holds keys that belong to no pallet, such as :code.
 type rawCache struct{ cells map[string]*cell[[]byte] }
 
-func (r *rawCache) cell(e *Env, key string) *cell[[]byte] {
-	c := r.cells[key]
+func (r *rawCache) cell(key []byte) *cell[[]byte] {
+	c := r.cells[string(key)]
 	if c == nil {
-		c = &cell[[]byte]{key: key}
+		c = &cell[[]byte]{key: bytes.Clone(key)}
 		if r.cells == nil {
 			r.cells = map[string]*cell[[]byte]{}
 		}
-		r.cells[key] = c
+		r.cells[string(key)] = c
 	}
 	return c
 }
@@ -176,7 +176,7 @@ type Value[V any] struct {
 func (s *Value[V]) bind(it item) { s.item, s.codec = it, scale.CodecOf[V]() }
 func (s *Value[V]) meta() *item  { return &s.item }
 func (s *Value[V]) newCache() cache {
-	return &valueCache[V]{cell[V]{key: string(s.prefix[:]), codec: &s.codec}, s}
+	return &valueCache[V]{cell[V]{key: s.prefix[:], codec: &s.codec}, s}
 }
 
 func (s *Value[V]) describe() (key, value reflect.Type, def []byte) {
@@ -289,8 +289,8 @@ func setCell[V any](e *Env, c *cell[V], value []byte, deleted bool) error {
 // value reads as Default.
 type Map[K comparable, V any] struct {
 	item
-	appendKey func(dst []byte, k *K) []byte    // hashes and keys, after the prefix
-	readKey   func(c *scale.Cursor, k *K) bool // false if a hasher does not keep its key
+	appendKey func(dst []byte, k *K, h *hash.Hasher) []byte // hashes and keys, after the prefix
+	readKey   func(c *scale.Cursor, k *K) bool              // false if a hasher does not keep its key
 	codec     scale.Codec[V]
 	Default   V
 }
@@ -299,7 +299,7 @@ func (s *Map[K, V]) bind(it item) {
 	it.wantHashers(1)
 	keys := scale.CodecOf[K]()
 	s.item, s.codec = it, scale.CodecOf[V]()
-	s.appendKey = func(dst []byte, k *K) []byte { return appendHashed(dst, it.hashers[0], &keys, k) }
+	s.appendKey = func(dst []byte, k *K, h *hash.Hasher) []byte { return appendHashed(dst, it.hashers[0], &keys, k, h) }
 	s.readKey = func(c *scale.Cursor, k *K) bool { return readHashed(c, it.hashers[0], &keys, k) }
 }
 
@@ -320,8 +320,8 @@ func (s *DoubleMap[K1, K2, V]) bind(it item) {
 	it.wantHashers(2)
 	second := scale.CodecOf[K2]()
 	s.item, s.codec, s.first = it, scale.CodecOf[V](), scale.CodecOf[K1]()
-	s.appendKey = func(dst []byte, k *scale.Pair[K1, K2]) []byte {
-		return appendHashed(appendHashed(dst, it.hashers[0], &s.first, &k.A), it.hashers[1], &second, &k.B)
+	s.appendKey = func(dst []byte, k *scale.Pair[K1, K2], h *hash.Hasher) []byte {
+		return appendHashed(appendHashed(dst, it.hashers[0], &s.first, &k.A, h), it.hashers[1], &second, &k.B, h)
 	}
 	s.readKey = func(c *scale.Cursor, k *scale.Pair[K1, K2]) bool {
 		return readHashed(c, it.hashers[0], &s.first, &k.A) && readHashed(c, it.hashers[1], &second, &k.B)
@@ -331,7 +331,7 @@ func (s *DoubleMap[K1, K2, V]) bind(it item) {
 // Prefix visits the second keys and values that k1 holds, in storage order.
 func (s *DoubleMap[K1, K2, V]) Prefix(e *Env, k1 K1) iter.Seq2[K2, V] {
 	return func(yield func(K2, V) bool) {
-		prefix := appendHashed(slices.Clone(s.prefix[:]), s.hashers[0], &s.first, &k1)
+		prefix := appendHashed(slices.Clone(s.prefix[:]), s.hashers[0], &s.first, &k1, nil)
 		s.visit(e, prefix, func(k scale.Pair[K1, K2], c *cell[V]) bool { return yield(k.B, c.value) })
 	}
 }
@@ -357,6 +357,14 @@ type mapCache[K comparable, V any] struct {
 	s     *Map[K, V]
 	cells map[K]*cell[V]
 	slab  []cell[V] // cells are allocated some at a time
+	// recent are the latest two cells, the younger first: a call reads and writes
+	// the same few accounts again and again.
+	recent [2]recentCell[K, V]
+}
+
+type recentCell[K comparable, V any] struct {
+	key K
+	c   *cell[V]
 }
 
 func (c *mapCache[K, V]) dirty(f func(anyCell)) {
@@ -382,13 +390,30 @@ func (s *Map[K, V]) cache(e *Env) *mapCache[K, V] {
 
 func (s *Map[K, V]) cell(e *Env, k K) *cell[V] {
 	m := s.cache(e)
-	if c := m.cells[k]; c != nil {
-		return c
+	r := &m.recent
+	if r[0].c != nil && r[0].key == k {
+		return r[0].c
 	}
+	if r[1].c != nil && r[1].key == k {
+		r[0], r[1] = r[1], r[0]
+		return r[0].c
+	}
+	c := m.cells[k]
+	if c == nil {
+		c = m.add(e, k)
+	}
+	r[0], r[1] = recentCell[K, V]{k, c}, r[0]
+	return c
+}
+
+// add makes the cell of k.
+func (m *mapCache[K, V]) add(e *Env, k K) *cell[V] {
 	if len(m.slab) == cap(m.slab) {
 		m.slab = make([]cell[V], 0, min(max(4, 2*cap(m.slab)), 64))
 	}
-	m.slab = append(m.slab, cell[V]{key: string(s.Key(k)), codec: &s.codec})
+	var buf [128]byte
+	key := e.keep(m.s.appendKey(append(buf[:0], m.s.prefix[:]...), &k, &e.hasher))
+	m.slab = append(m.slab, cell[V]{key: key, codec: &m.s.codec})
 	c := &m.slab[len(m.slab)-1]
 	m.cells[k] = c
 	return c
@@ -397,16 +422,17 @@ func (s *Map[K, V]) cell(e *Env, k K) *cell[V] {
 // Key is the full storage key of k.
 func (s *Map[K, V]) Key(k K) []byte {
 	var buf [128]byte
-	return slices.Clone(s.appendKey(append(buf[:0], s.prefix[:]...), &k))
+	return slices.Clone(s.appendKey(append(buf[:0], s.prefix[:]...), &k, nil))
 }
 
-// appendHashed appends a map key as its hasher demands.
-func appendHashed[K any](dst []byte, h metadata.Hasher, c *scale.Codec[K], k *K) []byte {
+// appendHashed appends a map key as its hasher demands. with is what hashes; nil
+// stands for a new one.
+func appendHashed[K any](dst []byte, h metadata.Hasher, c *scale.Codec[K], k *K, with *hash.Hasher) []byte {
 	var buf [64]byte
 	enc := c.Append(buf[:0], k)
 	switch h {
 	case metadata.Blake2_128, metadata.Blake2_128Concat:
-		sum := hash.Blake2b128(enc)
+		sum := with.Blake2b128(enc)
 		dst = append(dst, sum[:]...)
 	case metadata.Blake2_256:
 		sum := hash.Blake2b256(enc)
@@ -503,21 +529,21 @@ func (s *Map[K, V]) visit(e *Env, prefix []byte, f func(K, *cell[V]) bool) {
 	}
 	var written []entry
 	for k, c := range s.cache(e).cells { //arch:allow maprange sorted below
-		if c.wrote && strings.HasPrefix(c.key, string(prefix)) {
+		if c.wrote && bytes.HasPrefix(c.key, prefix) {
 			written = append(written, entry{k, c})
 		}
 	}
-	slices.SortFunc(written, func(a, b entry) int { return strings.Compare(a.c.key, b.c.key) })
+	slices.SortFunc(written, func(a, b entry) int { return bytes.Compare(a.c.key, b.c.key) })
 	it := e.view.Iterate(prefix, prefix)
 	defer it.Close()
 	for it.Next() {
-		for len(written) > 0 && written[0].c.key < string(it.Key()) {
+		for len(written) > 0 && bytes.Compare(written[0].c.key, it.Key()) < 0 {
 			if w := written[0]; w.c.exists && !f(w.k, w.c) {
 				return
 			}
 			written = written[1:]
 		}
-		if len(written) > 0 && written[0].c.key == string(it.Key()) {
+		if len(written) > 0 && bytes.Equal(written[0].c.key, it.Key()) {
 			continue // comes with the written ones
 		}
 		k, err := s.decodeKey(e, it.Key())

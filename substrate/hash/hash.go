@@ -3,6 +3,7 @@ package hash
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 
 	"github.com/cespare/xxhash/v2"
 	"golang.org/x/crypto/blake2b"
@@ -27,15 +28,43 @@ func Blake2b64(b []byte) (out [8]byte) {
 	return out
 }
 
+// Hasher computes digests of sizes that would cost an allocation each, and
+// reuses what it allocates. It belongs to one goroutine. The zero value is ready
+// for use, and so is nil, which reuses nothing.
+type Hasher struct {
+	blake128 hash.Hash
+	sum      [16]byte
+}
+
+// Blake2b128 is the function of that name.
+func (r *Hasher) Blake2b128(b []byte) (out [16]byte) {
+	if r == nil {
+		return Blake2b128(b)
+	}
+	if r.blake128 == nil {
+		r.blake128 = newSized(len(out))
+	} else {
+		r.blake128.Reset()
+	}
+	r.blake128.Write(b)
+	copy(out[:], r.blake128.Sum(r.sum[:0]))
+	return out
+}
+
 // sumSized hashes b to len(out) bytes. The digest length is a parameter of
 // BLAKE2b, not a truncation.
 func sumSized(out, b []byte) {
-	h, err := blake2b.New(len(out), nil)
+	h := newSized(len(out))
+	h.Write(b)
+	h.Sum(out[:0])
+}
+
+func newSized(size int) hash.Hash {
+	h, err := blake2b.New(size, nil)
 	if err != nil {
 		panic(err) // unreachable: the sizes above are valid
 	}
-	h.Write(b)
-	h.Sum(out[:0])
+	return h
 }
 
 // Twox64 is xxHash64 with seed 0, little endian: the hasher of Twox64Concat maps.

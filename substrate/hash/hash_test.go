@@ -1,6 +1,7 @@
 package hash
 
 import (
+	"bytes"
 	"encoding/hex"
 	"testing"
 )
@@ -44,6 +45,25 @@ func TestSizesAreParameters(t *testing.T) {
 	t256, t128, t64 := Twox256(in), Twox128(in), Twox64(in)
 	if string(t256[:16]) != string(t128[:]) || string(t128[:8]) != string(t64[:]) {
 		t.Error("twox hashes of different sizes must share their prefix")
+	}
+}
+
+func TestHasherIsTheFunction(t *testing.T) {
+	var reused Hasher
+	var none *Hasher
+	for n := range 300 {
+		in := bytes.Repeat([]byte{byte(n)}, n)
+		want := Blake2b128(in)
+		if got := reused.Blake2b128(in); got != want {
+			t.Fatalf("%d bytes: a reused hasher gives %x, the function %x", n, got, want)
+		}
+		if got := none.Blake2b128(in); got != want {
+			t.Fatalf("%d bytes: a nil hasher gives %x, the function %x", n, got, want)
+		}
+	}
+	in := make([]byte, 32)
+	if n := testing.AllocsPerRun(100, func() { reused.Blake2b128(in) }); n != 0 {
+		t.Errorf("a reused hasher allocates %v times", n)
 	}
 }
 
