@@ -29,6 +29,7 @@ type World struct {
 	Keys    []*sr25519.KeyPair
 	Nonces  []types.Nonce // of the next transaction that Transfers signs
 
+	header types.Header // of block 0
 	author *sr25519.KeyPair
 	now    atomic.Uint64 // the clock of the chains, in milliseconds
 }
@@ -54,6 +55,9 @@ func NewWorld(n int) (*World, error) {
 		return nil, err
 	}
 	if w.Runtime, w.Spec, err = runtime.Load(spec); err != nil {
+		return nil, err
+	}
+	if w.header, err = w.Spec.GenesisHeader(); err != nil {
 		return nil, err
 	}
 	alice, err := crypto.ParseURI("//Alice", crypto.Sr25519)
@@ -86,10 +90,6 @@ type Chain struct {
 
 // Open begins a chain in a new directory, or in memory if dir is empty.
 func (w *World) Open(dir string) (*Chain, error) {
-	header, err := w.Spec.GenesisHeader()
-	if err != nil {
-		return nil, err
-	}
 	entries, err := w.Spec.Entries()
 	if err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (w *World) Open(dir string) (*Chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := chain.Open(db, w.Runtime.Frame, chain.Genesis{Header: header, Entries: entries}, chain.Config{
+	m, err := chain.Open(db, w.Runtime.Frame, chain.Genesis{Header: w.header, Entries: entries}, chain.Config{
 		Now: func() types.Moment { return types.Moment(w.now.Load()) }, Par: lifecycle.Parallel, SlotTolerance: 1 << 40,
 	})
 	if err != nil {
@@ -125,11 +125,7 @@ func (w *World) Transfers(n int, seed uint64) ([]types.Extrinsic, error) {
 
 // Sign signs one transfer by each account in from, in order.
 func (w *World) Sign(from []int) ([]types.Extrinsic, error) {
-	header, err := w.Spec.GenesisHeader()
-	if err != nil {
-		return nil, err
-	}
-	e := w.Runtime.Frame.Begin(noState{}, &types.Header{Number: 1, ParentHash: header.Hash()})
+	e := w.Runtime.Frame.Begin(noState{}, &types.Header{Number: 1, ParentHash: w.header.Hash()})
 	nonces := make([]types.Nonce, len(from))
 	for i, k := range from {
 		nonces[i] = w.Nonces[k]
@@ -154,11 +150,7 @@ func (w *World) Sign(from []int) ([]types.Extrinsic, error) {
 
 // Items are the signatures of transactions, to be checked.
 func (w *World) Items(txs []types.Extrinsic) ([]crypto.Item, error) {
-	header, err := w.Spec.GenesisHeader()
-	if err != nil {
-		return nil, err
-	}
-	e := w.Runtime.Frame.Begin(noState{}, &types.Header{Number: 1, ParentHash: header.Hash()})
+	e := w.Runtime.Frame.Begin(noState{}, &types.Header{Number: 1, ParentHash: w.header.Hash()})
 	items := make([]crypto.Item, 0, len(txs))
 	for _, raw := range txs {
 		t, err := w.Runtime.Frame.DecodeTx(raw)

@@ -81,7 +81,7 @@ var rules = []rule{
 		thirds: join(observability, []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/lmittmann/tint", "github.com/pelletier/go-toml/v2", "github.com/vbauerster/mpb/v8", "golang.org/x/term"})},
 	{prefix: "internal", kind: tool, ours: []string{"."}, thirds: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
 	{prefix: "test", kind: tool, ours: []string{"."}},
-	{prefix: "bench", kind: tool, ours: []string{"."}},
+	{prefix: "bench", kind: tool, ours: []string{"."}, thirds: []string{"github.com/oasisprotocol/curve25519-voi"}},
 }
 
 // testThirds is what test files may import beside what their package may.
