@@ -36,6 +36,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	TuneMemory()
 	n := &node{cfg: cfg, log: cfg.Logger}
 	defer func() { err = errors.Join(err, n.close()) }()
 	if err := n.open(); err != nil {
