@@ -366,5 +366,11 @@ func (db *DB) tidy(p *plan) error {
 	db.mu.Lock()
 	db.floor = floor // first: nobody may look for a record that is being deleted
 	db.mu.Unlock()
-	return set.apply(false)
+	if err := set.apply(false); err != nil {
+		return err
+	}
+	// The write buffer holds the journal of the path and its deletion. Flushed now,
+	// both vanish; filled up, it would be flushed with half a journal.
+	_, err := db.pdb.AsyncFlush()
+	return writeError(err)
 }

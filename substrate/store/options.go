@@ -39,7 +39,9 @@ type Options struct {
 	TrieCacheBytes int
 	// BlockCacheBytes bounds the database's cache of table blocks (default 16 MiB).
 	BlockCacheBytes int64
-	// MemTableBytes bounds one of the database's write buffers (default 8 MiB).
+	// MemTableBytes bounds one of the database's write buffers (default 32 MiB). If
+	// what is written between two checkpoints fits, the journal of blocks is
+	// forgotten before it is ever written to a table.
 	MemTableBytes uint64
 	// Par runs parts of an update at the same time; all processors if nil.
 	Par trie.Par
@@ -60,7 +62,7 @@ func (o *Options) setDefaults() {
 	def(&o.ValueCacheBytes, 32<<20)
 	def(&o.TrieCacheBytes, 128<<20)
 	def(&o.BlockCacheBytes, 16<<20)
-	def(&o.MemTableBytes, 8<<20)
+	def(&o.MemTableBytes, 32<<20)
 	if o.Par == nil {
 		o.Par = lifecycle.Parallel
 	}
