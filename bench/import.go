@@ -3,7 +3,9 @@ package bench
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/crustgo/crust/substrate/crypto"
@@ -123,7 +125,10 @@ func (m *Import) Run() (r ImportResult, err error) {
 	}
 	defer func() { err = errors.Join(err, c.DB.Close()) }()
 	r.PeerBatch = m.peer.Size
-	before := c.DB.Metrics().DiskBytes
+	before, err := dirBytes(dir)
+	if err != nil {
+		return r, err
+	}
 	const turn = 5 // blocks
 	for i := 0; i < len(m.blocks); i += turn {
 		end := min(len(m.blocks), i+turn)
@@ -149,8 +154,31 @@ func (m *Import) Run() (r ImportResult, err error) {
 	}
 	last, err := cpuOf(func() error { return m.finalise(c) })
 	r.Own += last
-	r.DiskBytes = uint64(c.DB.Metrics().DiskBytes) - uint64(before)
-	return r, err
+	if err = errors.Join(err, c.DB.Checkpoint()); err != nil {
+		return r, err
+	}
+	if r.DiskBytes, err = dirBytes(dir); err != nil {
+		return r, err
+	}
+	r.DiskBytes -= min(before, r.DiskBytes)
+	return r, nil
+}
+
+// dirBytes is what the files below dir take.
+func dirBytes(dir string) (sum uint64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			if errors.Is(err, fs.ErrNotExist) { // deleted meanwhile by a compaction
+				return nil
+			}
+			return err
+		}
+		if info, err := d.Info(); err == nil && !d.IsDir() {
+			sum += uint64(info.Size())
+		}
+		return nil
+	})
+	return sum, err
 }
 
 func (m *Import) importBlocks(c *Chain, blocks []*types.Block) error {
