@@ -149,7 +149,7 @@ func build(t reflect.Type, memo planMemo) *plan {
 	case reflect.String:
 		return &plan{min: 1,
 			enc: func(dst []byte, p unsafe.Pointer) []byte { return AppendString(dst, *(*string)(p)) },
-			dec: func(c *Cursor, p unsafe.Pointer) { *(*string)(p) = string(c.BytesRef(len(c.buf))) }}
+			dec: func(c *Cursor, p unsafe.Pointer) { *(*string)(p) = c.Text(len(c.buf)) }}
 	case reflect.Slice:
 		return slicePlan(t, memo)
 	case reflect.Array:

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // ErrShort reports input that ends before the value does.
@@ -238,6 +239,16 @@ func (c *Cursor) BytesRef(max int) []byte {
 		return nil
 	}
 	return c.Ref(n)
+}
+
+// Text reads a string of at most max bytes, which must be UTF-8.
+func (c *Cursor) Text(max int) string {
+	b := c.BytesRef(max)
+	if !utf8.Valid(b) {
+		c.Fail(errors.New("scale: text is not UTF-8"))
+		return ""
+	}
+	return string(b)
 }
 
 // Tag reads an enum's variant index, which must be below n.

@@ -128,6 +128,11 @@ func TestPlan(t *testing.T) {
 }
 
 func TestPlanRefuses(t *testing.T) {
+	var text string
+	notText := NewCursor([]byte{8, 0xff, 0xfe})
+	if CodecOf[string]().Decode(notText, &text); notText.Err() == nil {
+		t.Error("bytes that are no UTF-8 accepted as text")
+	}
 	cc := CodecOf[colour]()
 	for _, b := range []byte{1, 3} {
 		var v colour

@@ -31,7 +31,8 @@ async function descriptors(node, dir) {
   return import(pathToFileURL(join(dir, settings.descriptorPath ?? '.papi/descriptors', 'dist', 'index.js')));
 }
 
-const signerOf = (pair, type) => getPolkadotSigner(pair.publicKey, type, (input) => pair.sign(input));
+// PAPI signs for an account id: that of an ecdsa key is its hash.
+const signerOf = (pair, type) => getPolkadotSigner(pair.addressRaw, type, (input) => pair.sign(input));
 
 const judge = suite(async (node) => {
   await mkdir(join(here, '.tmp'), { recursive: true });
@@ -188,9 +189,11 @@ judge('a third follow on one connection is refused, and a stopped one says so', 
   socket.on('message', (data) => answers.push(JSON.parse(data.toString())));
   await new Promise((resolve, reject) => { socket.on('open', resolve); socket.on('error', reject); });
   try {
-    for (let id = 1; id <= 3; id++) socket.send(JSON.stringify({ jsonrpc: '2.0', id, method: 'chainHead_v1_follow', params: [false] }));
     const reply = (id) => answers.find((a) => a.id === id);
-    await until('three answers', 10_000, () => reply(1) && reply(2) && reply(3));
+    for (let id = 1; id <= 3; id++) { // one after the other: calls on one connection run side by side
+      socket.send(JSON.stringify({ jsonrpc: '2.0', id, method: 'chainHead_v1_follow', params: [false] }));
+      await until(`answer ${id}`, 10_000, () => reply(id));
+    }
     assert.equal(typeof reply(1).result, 'string');
     assert.equal(typeof reply(2).result, 'string');
     assert.equal(reply(3).error.code, -32800);

@@ -291,12 +291,12 @@ judge('answers runtime calls with types from the metadata', async ({ api, node, 
   const tx = api.tx.system.remark('0x00');
   await tx.signAsync(alice);
   const at = await api.at(await api.rpc.chain.getBlockHash());
-  const info = await at.call.transactionPaymentApi.queryInfo(tx.toHex(), tx.encodedLength);
+  const info = await at.call.transactionPaymentApi.queryInfo(tx.toU8a(), tx.encodedLength);
   assert.ok(info.partialFee.toBigInt() > 0n);
-  const fee = await at.call.transactionPaymentApi.queryFeeDetails(tx.toHex(), tx.encodedLength);
+  const fee = await at.call.transactionPaymentApi.queryFeeDetails(tx.toU8a(), tx.encodedLength);
   const { baseFee, lenFee, adjustedWeightFee } = fee.inclusionFee.unwrap();
   assert.equal(baseFee.toBigInt() + lenFee.toBigInt() + adjustedWeightFee.toBigInt(), info.partialFee.toBigInt());
-  const valid = await api.call.taggedTransactionQueue.validateTransaction('External', tx.toHex(), await api.rpc.chain.getBlockHash());
+  const valid = await api.call.taggedTransactionQueue.validateTransaction('External', tx.toU8a(), await api.rpc.chain.getBlockHash());
   assert.ok(valid.isOk && valid.asOk.provides.length === 1);
   await assert.rejects(api.rpc.state.call('No_such_function', '0x'));
   const bare = await Promise.all(['', '0x'].map((empty) => node.call('state_call', 'Metadata_metadata_versions', empty)));

@@ -92,6 +92,10 @@ export class Generator {
   /** special handles types whose definition does not tell all about their values. */
   special(id, depth) {
     const path = this.path(id);
+    const { def } = this.type(id);
+    if (def.isTuple && def.asTuple.length === 2 && this.path(def.asTuple[0]).at(-1) === 'KeyTypeId') { // a kind and a public key of 32 bytes
+      return u8aConcat(this.encode(def.asTuple[0], depth + 1), Uint8Array.of(128), this.random.bytes(32));
+    }
     switch (path.at(-1)) {
       case 'BTreeMap':
       case 'BTreeSet': { // keys are in order: one key is
@@ -100,11 +104,24 @@ export class Generator {
       }
       case 'Era':
         return this.encodeEra();
+      case 'Percent':
+      case 'Permill':
+      case 'Perbill':
+      case 'Perquintill': // shares of one: the type's integer may not exceed it
+        return this.encodeShare(this.type(id).def.asComposite.fields[0].type, { Percent: 100n, Permill: 10n ** 6n, Perbill: 10n ** 9n, Perquintill: 10n ** 18n }[path.at(-1)]);
       case 'UncheckedExtrinsic':
         return this.extrinsics[this.random.below(this.extrinsics.length)];
       default:
         return undefined;
     }
+  }
+
+  /** encodeShare draws a share of at most one. */
+  encodeShare(inner, one) {
+    const bytes = Number(this.type(inner).def.asPrimitive.type.toLowerCase().slice(1)) / 8;
+    const draw = this.integer(bytes);
+    const value = draw.reduceRight((n, b) => n * 256n + BigInt(b), 0n) % (one + 1n);
+    return Uint8Array.from({ length: bytes }, (_, i) => Number((value >> BigInt(8 * i)) & 255n));
   }
 
   /** encodeEra draws an era in its canonical form: 2 bytes hold period and phase. */
