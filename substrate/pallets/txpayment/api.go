@@ -1,7 +1,6 @@
 package txpayment
 
 import (
-
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/types"
