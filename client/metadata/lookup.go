@@ -178,7 +178,7 @@ func (m *Metadata) Variants(id TypeID) []VariantType {
 // Method returns a function of a runtime API. Only V15 describes them.
 func (m *Metadata) Method(api, method string) (*API, *Method, error) {
 	if len(m.APIs) == 0 {
-		return nil, nil, fmt.Errorf("metadata V%d does not describe runtime APIs; call the function with encoded arguments", m.Version)
+		return nil, nil, fmt.Errorf("the chain describes no runtime APIs in metadata V%d; its runtime must write V15", m.Version)
 	}
 	a, err := find(m.APIs, "runtime API", api, func(a *API) string { return a.Name })
 	if err != nil {

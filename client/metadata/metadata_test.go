@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	crust "github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/frame/frametest"
@@ -373,6 +374,47 @@ func TestOurRuntime(t *testing.T) {
 			t.Errorf("V%d: no Remarked among %v", version, events)
 		}
 		r := rand.New(rand.NewPCG(7, 7))
+		for range 10 {
+			for id := range m.Types {
+				if enc, ok := generate(m, r, TypeID(id), 0); ok {
+					roundTrip(t, m, TypeID(id), enc)
+				}
+			}
+		}
+	}
+}
+
+// TestCrustRuntime reads every constant, default and type of the runtime that the
+// node runs.
+func TestCrustRuntime(t *testing.T) {
+	rt := crust.New(crust.Development()).Frame
+	for _, version := range []uint8{14, 15} {
+		blob, ok := rt.Metadata(version)
+		if !ok {
+			t.Fatalf("no metadata V%d", version)
+		}
+		m, err := Parse(blob, format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []TypeID{m.Call, m.Event, m.Extrinsic.Address, m.Extrinsic.Signature, m.Extrinsic.Extra} {
+			if id == NoType {
+				t.Errorf("V%d: an outer type was not found", version)
+			}
+		}
+		for _, p := range m.Pallets {
+			for i := range p.Constants {
+				if _, err := m.DecodeConstant(&p.Constants[i]); err != nil {
+					t.Errorf("%s.%s: %v", p.Name, p.Constants[i].Name, err)
+				}
+			}
+			for i := range p.Storage {
+				if _, err := p.Storage[i].Decode(nil, false); err != nil {
+					t.Errorf("default of %s.%s: %v", p.Name, p.Storage[i].Name, err)
+				}
+			}
+		}
+		r := rand.New(rand.NewPCG(3, uint64(version)))
 		for range 10 {
 			for id := range m.Types {
 				if enc, ok := generate(m, r, TypeID(id), 0); ok {
