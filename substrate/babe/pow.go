@@ -96,7 +96,8 @@ func negLog(x float64) fix {
 	if m < 6369051672525773 {
 		f, e = f.add(f), e-1
 	}
-	num, den := fixOne, fixOne.add(f)
+	den := fixOne.add(f)
+	var num fix
 	if f.less(fixOne) {
 		num = fixOne.sub(f)
 	} else {

@@ -18,11 +18,6 @@ func (u U128) big() *big.Int {
 	return b.Lsh(b, 64).Or(b, new(big.Int).SetUint64(u.Lo))
 }
 
-func fromBig(b *big.Int) U128 {
-	lo := new(big.Int).And(b, new(big.Int).SetUint64(^uint64(0)))
-	return U128{Lo: lo.Uint64(), Hi: new(big.Int).Rsh(b, 64).Uint64()}
-}
-
 // genU128 draws numbers of every bit length, and those near powers of two.
 func genU128() *rapid.Generator[U128] {
 	return rapid.Custom(func(t *rapid.T) U128 {

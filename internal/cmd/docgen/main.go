@@ -8,8 +8,8 @@ import (
 	"go/format"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"os"
+	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
@@ -34,31 +34,33 @@ func run(dir string) error {
 
 // generate returns the source of docs_gen.go for the package in dir.
 func generate(dir string) ([]byte, error) {
-	fset := token.NewFileSet()
-	notGenerated := func(f fs.FileInfo) bool {
-		return !strings.HasSuffix(f.Name(), "_test.go") && f.Name() != outFile
-	}
-	pkgs, err := parser.ParseDir(fset, dir, notGenerated, parser.ParseComments)
+	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return nil, err
 	}
-	if len(pkgs) != 1 {
-		return nil, fmt.Errorf("%s holds %d packages, want one", dir, len(pkgs))
-	}
-	var out []byte
-	for name, pkg := range pkgs {
-		c := collector{docs: map[string]string{}, comments: map[string]string{}}
-		for _, f := range pkg.Files {
-			c.declarations(f)
+	var files []*ast.File
+	fset := token.NewFileSet()
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") || filepath.Base(path) == outFile {
+			continue
 		}
-		for _, f := range pkg.Files {
-			ast.Inspect(f, c.surface)
-		}
-		if out, err = render(name, c.docs); err != nil {
+		f, err := parser.ParseFile(fset, path, nil, parser.ParseComments)
+		if err != nil {
 			return nil, err
 		}
+		files = append(files, f)
 	}
-	return out, nil
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s holds no Go files", dir)
+	}
+	c := collector{docs: map[string]string{}, comments: map[string]string{}}
+	for _, f := range files {
+		c.declarations(f)
+	}
+	for _, f := range files {
+		ast.Inspect(f, c.surface)
+	}
+	return render(files[0].Name.Name, c.docs)
 }
 
 type collector struct {
