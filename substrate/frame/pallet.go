@@ -15,7 +15,8 @@ import (
 type Pallet interface {
 	// Spec lists the wire surface. Positions are wire indices: append, never reorder.
 	Spec() Spec
-	base() *Base
+	// PalletBase is the embedded Base.
+	PalletBase() *Base
 }
 
 // Spec is a pallet's wire surface; position is the index, nil is a gap.
@@ -48,7 +49,8 @@ type Base struct {
 	bound  bool
 }
 
-func (b *Base) base() *Base { return b }
+// PalletBase returns b: how the framework reaches what a pallet embeds.
+func (b *Base) PalletBase() *Base { return b }
 
 // Index is the pallet's index in the runtime.
 func (b *Base) Index() uint8 { return b.index }
@@ -114,7 +116,7 @@ func (rt *Runtime) bind(index int, m Module) *module {
 	if m.Prefix == "" {
 		m.Prefix = m.Name
 	}
-	b := m.Pallet.base()
+	b := m.Pallet.PalletBase()
 	if b.bound {
 		panic(fmt.Sprintf("frame: pallet %s is bound twice", m.Name))
 	}

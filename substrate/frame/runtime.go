@@ -75,7 +75,7 @@ func New(c Config) *Runtime {
 		rt.modules = append(rt.modules, mod)
 		byName[m.Name] = mod
 	}
-	rt.order = append(rt.order, rt.modules[c.System.base().index])
+	rt.order = append(rt.order, rt.modules[c.System.PalletBase().index])
 	for i := len(rt.modules) - 1; i >= 0; i-- {
 		if m := rt.modules[i]; m != nil && m.Pallet != Pallet(c.System) {
 			rt.order = append(rt.order, m)
