@@ -37,7 +37,7 @@ type Options struct {
 	ValueCacheBytes int
 	// TrieCacheBytes bounds the loaded trie nodes of the base (default 128 MiB).
 	TrieCacheBytes int
-	// BlockCacheBytes bounds the database's cache of table blocks (default 16 MiB).
+	// BlockCacheBytes bounds the database's cache of table blocks (default 32 MiB).
 	BlockCacheBytes int64
 	// MemTableBytes bounds one of the database's write buffers (default 32 MiB). If
 	// what is written between two checkpoints fits, the journal of blocks is
@@ -61,7 +61,7 @@ func (o *Options) setDefaults() {
 	def(&o.CheckpointBlocks, 256)
 	def(&o.ValueCacheBytes, 32<<20)
 	def(&o.TrieCacheBytes, 128<<20)
-	def(&o.BlockCacheBytes, 16<<20)
+	def(&o.BlockCacheBytes, 32<<20)
 	def(&o.MemTableBytes, 32<<20)
 	if o.Par == nil {
 		o.Par = lifecycle.Parallel
