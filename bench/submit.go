@@ -35,7 +35,9 @@ type SubmitResult struct {
 	Rate      float64       // transactions a second, from the first call to the block of the last
 	Blocks    int           // with transactions
 	Largest   int           // transactions of the fullest block
-	PeakRSS   int64         // of the node, in bytes
+	StartRSS  int64         // of the node once it is ready, in bytes
+	PeakRSS   int64         // the same at its highest, the start included
+	EndRSS    int64         // the same at the end
 	NodeCPU   time.Duration // of the node, from the first call to the end
 	DiskBytes uint64        // of the node's database at the end
 }
@@ -72,7 +74,7 @@ func StartNode(ctx context.Context, binary, chain, dir string) (*Node, error) {
 		for lines.Scan() {
 			line := lines.Text()
 			last.Store(&line)
-			if _, rest, ok := strings.Cut(line, " rpc="); ok && strings.Contains(line, "node is ready") {
+			if _, rest, ok := strings.Cut(line, "rpc="); ok && strings.Contains(line, "node is ready") {
 				url, _, _ := strings.Cut(rest, " ")
 				found <- url
 			}
@@ -176,6 +178,9 @@ func Submit(ctx context.Context, binary string, c SubmitCase) (r SubmitResult, e
 	}
 	defer func() { err = errors.Join(err, n.Stop()) }()
 	w.Keys, w.Nonces, w.Spec = nil, nil, nil
+	if r.StartRSS, _, err = n.RSS(); err != nil {
+		return r, err
+	}
 	before, err := n.CPU()
 	if err != nil {
 		return r, err
@@ -196,7 +201,7 @@ func Submit(ctx context.Context, binary string, c SubmitCase) (r SubmitResult, e
 		return r, err
 	}
 	r.NodeCPU = after - before
-	if _, r.PeakRSS, err = n.RSS(); err != nil {
+	if r.EndRSS, r.PeakRSS, err = n.RSS(); err != nil {
 		return r, err
 	}
 	r.DiskBytes, err = dirBytes(n.Dir)

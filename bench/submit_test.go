@@ -38,6 +38,8 @@ func BenchmarkSubmit(b *testing.B) {
 				b.ReportMetric(float64(r.Refused), "refused")
 				b.ReportMetric(float64(r.Largest), "largest-block")
 				b.ReportMetric(float64(r.PeakRSS)/(1<<20), "peak-rss-MB")
+				b.ReportMetric(float64(r.StartRSS)/(1<<20), "start-rss-MB")
+				b.ReportMetric(float64(r.EndRSS)/(1<<20), "end-rss-MB")
 				b.ReportMetric(float64(r.NodeCPU.Microseconds())/float64(r.Sent), "node-cpu-us/tx")
 				b.ReportMetric(float64(r.DiskBytes)/float64(r.Sent), "disk-B/tx")
 			}
