@@ -25,6 +25,7 @@ type exportResult struct {
 	Blocks         uint32 `json:"blocks"`
 	Justifications uint32 `json:"justifications"`
 	Last           point  `json:"last"`
+	Finalised      point  `json:"finalised"` // of the chain
 }
 
 // exportBlocks writes blocks of the best chain into a file that appears when it
@@ -59,7 +60,7 @@ func exportBlocks(ctx context.Context, m *chain.Manager, name string, from, to u
 	if err != nil {
 		return res, err
 	}
-	res = exportResult{File: name, From: from, To: to}
+	res = exportResult{File: name, From: from, To: to, Finalised: pointOf(m.Heads().Finalised)}
 	p.begin(int64(to) - int64(from) + 1)
 	defer p.end()
 	for n := from; n <= to && n != 0; n++ {

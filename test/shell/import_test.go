@@ -109,9 +109,15 @@ func damages() map[string]damage {
 		"slot that is not the time's": {true, func(t *testing.T, n *chaintest.Node, b *types.Block) {
 			claimAt(t, n, b, babe.SlotAt(n.Net.Now(), n.BABE().SlotDuration)+1)
 		}, nil},
-		"no inherent":       {true, func(_ *testing.T, _ *chaintest.Node, b *types.Block) { b.Body = b.Body[1:]; resign(b) }, nil},
-		"inherent twice":    {true, func(_ *testing.T, _ *chaintest.Node, b *types.Block) { b.Body = append(b.Body[:1:1], b.Body...); resign(b) }, nil},
-		"inherent last":     {true, func(_ *testing.T, _ *chaintest.Node, b *types.Block) { b.Body[0], b.Body[1] = b.Body[1], b.Body[0]; resign(b) }, nil},
+		"no inherent": {true, func(_ *testing.T, _ *chaintest.Node, b *types.Block) { b.Body = b.Body[1:]; resign(b) }, nil},
+		"inherent twice": {true, func(_ *testing.T, _ *chaintest.Node, b *types.Block) {
+			b.Body = append(b.Body[:1:1], b.Body...)
+			resign(b)
+		}, nil},
+		"inherent last": {true, func(_ *testing.T, _ *chaintest.Node, b *types.Block) {
+			b.Body[0], b.Body[1] = b.Body[1], b.Body[0]
+			resign(b)
+		}, nil},
 		"body left out":     {false, func(_ *testing.T, _ *chaintest.Node, b *types.Block) { b.Body = b.Body[:1] }, nil},
 		"transaction twice": {true, func(_ *testing.T, _ *chaintest.Node, b *types.Block) { b.Body = append(b.Body, b.Body[1]); resign(b) }, frame.ErrStale},
 		"nonce gap": {true, func(_ *testing.T, n *chaintest.Node, b *types.Block) {
