@@ -160,6 +160,11 @@ func (RuntimeVersion) SCALEType() scale.TypeDef {
 	type plain RuntimeVersion // without methods, so that its shape is described
 	d := scale.TypeDefOf(reflect.TypeFor[plain]())
 	d.Path = "sp_version::RuntimeVersion"
+	for i := range d.Fields {
+		if d.Fields[i].Name == "ap_is" { // no rule of spelling finds the plural of an acronym
+			d.Fields[i].Name = "apis"
+		}
+	}
 	return d
 }
 

@@ -184,3 +184,12 @@ func TestAccountText(t *testing.T) {
 		}
 	}
 }
+
+func TestVersionFieldNames(t *testing.T) {
+	for _, f := range (RuntimeVersion{}).SCALEType().Fields {
+		if f.Name == "apis" {
+			return
+		}
+	}
+	t.Errorf("clients look for a field apis: %+v", RuntimeVersion{}.SCALEType().Fields)
+}
