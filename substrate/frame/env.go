@@ -89,20 +89,24 @@ func (e *Env) Held() Balance { return e.held }
 // Transactional runs f so that an error from it leaves no write, event or
 // digest item behind. Transactions nest.
 func (e *Env) Transactional(f func() error) error {
-	mark, events, count, digest := e.begin(), len(e.events), e.eventCount, len(e.digest)
+	mark := e.begin()
 	err := f()
 	if err != nil {
-		e.rollback(mark.journal)
-		e.events, e.eventCount, e.digest = e.events[:events], count, e.digest[:digest]
+		e.rollback(mark)
 	}
 	e.end(mark)
 	return err
 }
 
-type layerMark struct{ journal, outer int }
+// layerMark is where a transaction began: what rollback returns to.
+type layerMark struct {
+	journal, outer int
+	events, digest int // lengths
+	eventCount     uint32
+}
 
 func (e *Env) begin() layerMark {
-	m := layerMark{len(e.journal), e.layer}
+	m := layerMark{len(e.journal), e.layer, len(e.events), len(e.digest), e.eventCount}
 	e.layer = m.journal
 	e.depth++
 	return m
@@ -121,12 +125,14 @@ func (e *Env) end(m layerMark) {
 	}
 }
 
-func (e *Env) rollback(to int) {
-	for i := len(e.journal) - 1; i >= to; i-- {
+// rollback undoes every write, event and digest item since m.
+func (e *Env) rollback(m layerMark) {
+	for i := len(e.journal) - 1; i >= m.journal; i-- {
 		e.journal[i].undo()
 	}
-	clear(e.journal[to:])
-	e.journal = e.journal[:to]
+	clear(e.journal[m.journal:])
+	e.journal = e.journal[:m.journal]
+	e.events, e.eventCount, e.digest = e.events[:m.events], m.eventCount, e.digest[:m.digest]
 }
 
 // undoer is a cell with saved copies of earlier values.

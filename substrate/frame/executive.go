@@ -98,25 +98,24 @@ func (rt *Runtime) inherentOf(call RuntimeCall) InherentProvider {
 // that the extrinsic cannot be in this block; the state is as before. That a
 // call fails is no error: it is recorded as an event.
 func (rt *Runtime) apply(e *Env, t *Tx) error {
-	mark := e.begin()
-	err := rt.prepare(e, t)
-	if err != nil {
-		e.rollback(mark.journal)
+	mark, weight, length := e.begin(), e.weight, e.length
+	refuse := func(err error) error {
+		e.rollback(mark)
 		e.end(mark)
+		e.weight, e.length = weight, length // what is refused takes no room
 		return err
+	}
+	if err := rt.prepare(e, t); err != nil {
+		return refuse(err)
 	}
 	origin := None()
 	if t.Signed {
 		origin = Signed(t.Signer)
 	}
 	e.post = postInfo{}
-	events, count := len(e.events), e.eventCount
 	result := t.Call.Dispatch(e, origin)
 	if result != nil && t.Info.Class == Mandatory {
-		e.events, e.eventCount = e.events[:events], count
-		e.rollback(mark.journal)
-		e.end(mark)
-		return ErrBadMandatory
+		return refuse(ErrBadMandatory)
 	}
 	used := t.Info.Weight
 	if w, ok := e.post.weight.Get(); ok {

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/frame/frametest"
 	"github.com/crustgo/crust/substrate/scale"
@@ -501,4 +502,68 @@ func FuzzDecodeTx(f *testing.F) {
 			t.Fatalf("%x encodes to %x", raw, frame.EncodeBare(tx.Call))
 		}
 	})
+}
+
+// grumbler is an extension that emits an event and then refuses.
+type grumbler struct {
+	frame.NoExtension
+	shop *shop
+	on   bool
+}
+
+func (*grumbler) Identifier() string { return "Grumbler" }
+func (g *grumbler) Prepare(e *frame.Env, _ *frame.Tx) error {
+	g.shop.Total.Put(e, 99)
+	g.shop.Emit(e, sold{7})
+	if g.on {
+		return frame.ErrPayment
+	}
+	return nil
+}
+
+// A transaction that an extension refuses must take no room in the block, and
+// leave no write and no event of the extensions before it.
+func TestRefusedTransactionLeavesNothing(t *testing.T) {
+	p := newShop()
+	g := &grumbler{shop: p, on: true}
+	c := frametest.New(t, frametest.Module(4, "Shop", p), func(cfg *frame.Config) {
+		cfg.Extensions = []frame.Extension{cfg.Extensions[len(cfg.Extensions)-1], g} // CheckWeight, then the grumbler
+	}).Genesis(nil)
+	pair, err := crypto.ParseURI("//Alice", crypto.Ed25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	call, _ := c.Runtime.NewRuntimeCall("Shop", "sell", &sellArgs{Item: 1, Count: 1})
+	raw, err := c.Runtime.Sign(c.Env(), frame.Tx{Call: call}, pair.Account(), func(b []byte) (crypto.MultiSignature, error) { return pair.Sign(b, nil), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := c.Runtime.DecodeTx(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	finish := func() (frame.Outcome, uint64, uint32) {
+		b, err := c.Runtime.NewBlock(c.State, c.Header())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Push(tx); (err != nil) != g.on {
+			t.Fatalf("push: %v", err)
+		}
+		_, _, out, err := b.Finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := c.State.Clone()
+		s.Apply(out.Changes)
+		e := c.Runtime.NewEnv(s)
+		return out, p.Total.Get(e), c.System.EventCount.Get(e)
+	}
+	if out, total, events := finish(); out.Used.Normal != (types.Weight{}) || total != 0 || events != 0 {
+		t.Errorf("a refused transaction left weight %+v, total %d, %d events", out.Used.Normal, total, events)
+	}
+	g.on = false
+	if out, total, events := finish(); out.Used.Normal == (types.Weight{}) || total != 100 || events != 3 {
+		t.Errorf("an accepted one: weight %+v, total %d, %d events", out.Used.Normal, total, events)
+	}
 }
