@@ -33,8 +33,7 @@ func (p *Pool) follow() {
 	for {
 		ups, next, ok := p.chain.UpdatesSince(p.cursor, step)
 		if !ok {
-			p.restart()
-			p.revalidate(p.hashes())
+			p.startOver()
 			return
 		}
 		for i := range ups {
@@ -47,12 +46,40 @@ func (p *Pool) follow() {
 	}
 }
 
-func (p *Pool) hashes() []types.Hash {
-	var out []types.Hash
+// startOver is what a pool does that has lost its place: the machine remembers
+// blocks that may not be there any more, so what waits is moved to a new one.
+// Watches of transactions that are in blocks end, since nobody knows in which.
+func (p *Pool) startOver() {
+	p.deliver()
+	var waiting []*frame.Tx
 	for tx := range p.pool.Pending() {
-		out = append(out, tx.Hash)
+		waiting = append(waiting, p.txs[tx.Hash])
 	}
-	return out
+	p.restart()
+	p.pool, p.txs = txpool.New(p.cfg.Limits), map[types.Hash]*frame.Tx{}
+	for _, t := range waiting {
+		h := t.Hash()
+		v, err := p.validator.Judge(t, frame.SourceExternal)
+		if err == nil {
+			tx := poolTx(h, t, &v)
+			tx.Watched = len(p.watchers[h]) > 0
+			_, err = p.pool.Submit(tx, p.best.Number)
+		}
+		if err == nil {
+			p.txs[h] = t
+		} else {
+			p.tell(txpool.Event{Tx: h, Kind: txpool.Invalid})
+		}
+	}
+	p.deliver()
+	for h, ws := range p.watchers {
+		if p.txs[h] == nil {
+			for _, w := range ws {
+				w.end()
+			}
+			delete(p.watchers, h)
+		}
+	}
 }
 
 func (p *Pool) update(u *chain.Update) {

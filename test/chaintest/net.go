@@ -12,6 +12,7 @@ import (
 	"github.com/crustgo/crust/substrate/chainspec"
 	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/crypto/ed25519"
+	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -33,6 +34,7 @@ type Net struct {
 	Spec    *chainspec.Spec // raw
 	Runtime *runtime.Runtime
 	Genesis chain.Genesis
+	state   state.View // of block 0
 	now     atomic.Uint64
 }
 
@@ -69,6 +71,7 @@ func Load(t testing.TB, spec *chainspec.Spec) *Net {
 	if n.Genesis.Entries, err = n.Spec.Entries(); err != nil {
 		t.Fatal(err)
 	}
+	n.state = state.NewMem(n.Genesis.Entries)
 	return n
 }
 

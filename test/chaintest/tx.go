@@ -37,12 +37,13 @@ func (k *Node) SudoCall(c frame.RuntimeCall) frame.RuntimeCall {
 func (k *Node) Sign(uri string, t frame.Tx) types.Extrinsic {
 	k.t.Helper()
 	at := chain.Ref{Hash: k.Genesis()} // all that a signature for ever needs to know
+	view := k.Net.state
+	var err error
 	if !t.Era.IsImmortal() {
 		at = k.Heads().Best
-	}
-	view, err := k.ViewAt(at.Hash)
-	if err != nil {
-		k.t.Fatal(err)
+		if view, err = k.ViewAt(at.Hash); err != nil {
+			k.t.Fatal(err)
+		}
 	}
 	rt, pair := k.Runtime(), Pair(uri, crypto.Sr25519)
 	e := rt.NewEnv(view)

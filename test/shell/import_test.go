@@ -2,6 +2,8 @@ package shell
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -146,7 +148,9 @@ func everything(n *chaintest.Node) any {
 func TestWrongBlocks(t *testing.T) {
 	n := chaintest.New(t, nil).Start(t)
 	n.GrowBy(2)
-	for name, d := range damages() {
+	all := damages()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		d := all[name]
 		t.Run(name, func(t *testing.T) {
 			good := n.Make(chaintest.Plan{Txs: []types.Extrinsic{n.Transfer("//Alice", n.Nonce("//Alice"), "//Bob", 7)}})
 			bad := &types.Block{Header: good.Header, Body: append([]types.Extrinsic{}, good.Body...)}
@@ -224,3 +228,5 @@ func TestOwnBlocks(t *testing.T) {
 	}
 	again.CheckState(best)
 }
+
+func different(a, b any) string { return cmp.Diff(a, b) }
