@@ -79,7 +79,8 @@
 //	go run ./substrate/example/notaryd
 //
 // starts the chain with RPC on 127.0.0.1:9944. Any Substrate client can use it: it
-// reads from metadata that there is a pallet Notary with a call note. In Go, Sign
+// reads from metadata that there is a pallet Notary with a call note. In polkadot.js
+// that is api.tx.notary.note('I was here first').signAndSend(bob). In Go, Sign
 // makes a transaction, and example_test.go shows how it gets from a client into a
 // block, and how its events are read once the block is final.
 //
