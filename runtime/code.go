@@ -18,7 +18,7 @@ func (r *Runtime) buildView() {
 		Version:  r.Frame.Version(),
 		Metadata: []queryview.Metadata{{Format: 14, Blob: v14}, {Format: 15, Blob: v15}},
 		Grandpa:  grandpaPrefix, SlotDuration: types.Moment(r.Preset.SlotDuration), EpochDuration: r.Preset.EpochLength,
-		Fee: queryview.FeeEstimate{Weight: types.Weight{RefTime: 2 * baseExtrinsic.RefTime}, Base: base + estimatedFee, PerByte: r.Preset.PerByteFee.Uint64Sat()},
+		Fee: queryview.FeeEstimate{Weight: types.Weight{RefTime: 2 * weights.baseExtrinsic.RefTime}, Base: base + estimatedFee, PerByte: r.Preset.PerByteFee.Uint64Sat()},
 	}.View()
 	if err != nil {
 		panic(err) // a mistake in this description, found at start

@@ -130,13 +130,13 @@ func (r *Runtime) construct(weights frame.BlockWeights, length frame.BlockLength
 func limits(p *Preset) (frame.BlockWeights, frame.BlockLength) {
 	weight := func(ref uint64) types.Weight { return types.Weight{RefTime: ref, ProofSize: math.MaxUint64} }
 	whole := p.NormalWeight / 3 * 4
-	normal := frame.ClassWeights{BaseExtrinsic: baseExtrinsic, MaxTotal: scale.Some(weight(p.NormalWeight)), Reserved: scale.Some(types.Weight{}),
-		MaxExtrinsic: scale.Some(weight(p.NormalWeight - whole/40 - baseExtrinsic.RefTime))}
-	operational := frame.ClassWeights{BaseExtrinsic: baseExtrinsic, MaxTotal: scale.Some(weight(whole)), Reserved: scale.Some(weight(whole - p.NormalWeight)),
-		MaxExtrinsic: scale.Some(weight(whole - whole/40 - baseExtrinsic.RefTime))}
-	mandatory := frame.ClassWeights{BaseExtrinsic: baseExtrinsic}
+	normal := frame.ClassWeights{BaseExtrinsic: weights.baseExtrinsic, MaxTotal: scale.Some(weight(p.NormalWeight)), Reserved: scale.Some(types.Weight{}),
+		MaxExtrinsic: scale.Some(weight(p.NormalWeight - whole/40 - weights.baseExtrinsic.RefTime))}
+	operational := frame.ClassWeights{BaseExtrinsic: weights.baseExtrinsic, MaxTotal: scale.Some(weight(whole)), Reserved: scale.Some(weight(whole - p.NormalWeight)),
+		MaxExtrinsic: scale.Some(weight(whole - whole/40 - weights.baseExtrinsic.RefTime))}
+	mandatory := frame.ClassWeights{BaseExtrinsic: weights.baseExtrinsic}
 	const length = 5 << 20
-	return frame.BlockWeights{BaseBlock: baseBlock, MaxBlock: weight(whole),
+	return frame.BlockWeights{BaseBlock: weights.baseBlock, MaxBlock: weight(whole),
 			PerClass: frame.PerClass[frame.ClassWeights]{Normal: normal, Operational: operational, Mandatory: mandatory}},
 		frame.BlockLength{Max: frame.PerClass[uint32]{Normal: length / 4 * 3, Operational: length, Mandatory: length}}
 }
@@ -148,9 +148,3 @@ const keepSessions uint32 = 1000
 // maxSetSessions is for how many GRANDPA sets their last session is kept: for
 // longer than an offence can be reported.
 const maxSetSessions uint64 = 1000
-
-// What a block and an extrinsic cost before their calls do anything.
-var (
-	baseBlock     = types.Weight{RefTime: 500_000_000}
-	baseExtrinsic = types.Weight{RefTime: 40_000_000}
-)

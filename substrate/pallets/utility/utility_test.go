@@ -172,12 +172,17 @@ func TestRefund(t *testing.T) {
 		}
 	}
 	// A call deep inside others is weighed once, not once for each way to it.
-	deep := work(1000, false)
-	for range 15 {
-		deep = wrap("as_derivative", &utility.AsDerivativeArgs{Call: wrap("batch", calls(deep))})
+	deeper := func(c frame.RuntimeCall) frame.RuntimeCall {
+		return wrap("as_derivative", &utility.AsDerivativeArgs{Call: wrap("batch", calls(c))})
 	}
-	if w := deep.Info().Weight.RefTime; w < 15*2_000_000 {
-		t.Errorf("weight %d", w)
+	deep := work(1000, false)
+	inner := deep.Info().Weight.RefTime
+	layer := deeper(deep).Info().Weight.RefTime - inner
+	for range 15 {
+		deep = deeper(deep)
+	}
+	if w := deep.Info().Weight.RefTime; layer == 0 || w != inner+15*layer {
+		t.Errorf("15 layers of %d around %d weigh %d", layer, inner, w)
 	}
 }
 

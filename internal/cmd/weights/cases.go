@@ -1,0 +1,167 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/crustgo/crust/runtime"
+	"github.com/crustgo/crust/substrate/fixed"
+	"github.com/crustgo/crust/substrate/frame"
+	"github.com/crustgo/crust/substrate/pallets/babe"
+	"github.com/crustgo/crust/substrate/pallets/balances"
+	"github.com/crustgo/crust/substrate/pallets/grandpa"
+	"github.com/crustgo/crust/substrate/pallets/session"
+	"github.com/crustgo/crust/substrate/pallets/sudo"
+	"github.com/crustgo/crust/substrate/pallets/system"
+	"github.com/crustgo/crust/substrate/pallets/timestamp"
+	"github.com/crustgo/crust/substrate/pallets/treasury"
+	"github.com/crustgo/crust/substrate/pallets/utility"
+	"github.com/crustgo/crust/substrate/pallets/validatorset"
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// file is one weights_gen.go.
+type file struct {
+	dir, comment string
+	fields       []field
+}
+
+// field is one weight. If count is not zero, it grows with a count: setup is
+// measured with 0 and with count.
+type field struct {
+	name  string
+	setup func(n int) run
+	count int
+	inner int    // calls of System.remark inside for each of the count, or 1; their time is not counted
+	least uint64 // of what one of the count weighs, in picoseconds: what is done outside the call, such as decoding and hashing
+}
+
+var (
+	alice    = account("//Alice")
+	stash    = account("//Alice//stash")
+	nobody   = types.AccountID{7, 7, 7}
+	someCoin = fixed.FromUint64(runtime.CRU)
+)
+
+func account(uri string) types.AccountID {
+	a, err := accountOf(uri)
+	if err != nil {
+		panic(err) // the URIs are written above
+	}
+	return a
+}
+
+// call measures the dispatch of a call; prepare may change the state before it.
+func call(o frame.Origin, pallet, name string, args any, prepare ...func(w *world, e *frame.Env)) func(int) run {
+	return func(int) run {
+		return dispatch(o, pallet, name, func(*world, int) (any, error) { return args, nil }, 0, prepare...)
+	}
+}
+
+// callOf is call with arguments that depend on a count.
+func callOf(o frame.Origin, pallet, name string, args func(w *world, n int) (any, error)) func(int) run {
+	return func(n int) run { return dispatch(o, pallet, name, args, n) }
+}
+
+func dispatch(o frame.Origin, pallet, name string, args func(*world, int) (any, error), n int, prepare ...func(w *world, e *frame.Env)) run {
+	return func(w *world, h *types.Header) (*frame.Env, *counter, func() error, error) {
+		a, err := args(w, n)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		c, err := w.rt.Frame.NewRuntimeCall(pallet, name, a)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		e, counts := w.begin(h)
+		for _, p := range prepare {
+			p(w, e)
+		}
+		return e, counts, func() error {
+			if err := c.Dispatch(e, o); err != nil {
+				return fmt.Errorf("%s.%s: %s", pallet, name, w.rt.Frame.ErrorName(frame.DispatchErrorOf(err)))
+			}
+			return nil
+		}, nil
+	}
+}
+
+// hook measures what a hook does in a block that has begun.
+func hook(f func(w *world, e *frame.Env)) func(int) run {
+	return func(int) run {
+		return func(w *world, h *types.Header) (*frame.Env, *counter, func() error, error) {
+			e, counts := w.begin(h)
+			return e, counts, func() error { f(w, e); return nil }, nil
+		}
+	}
+}
+
+// remarks are n calls that do nothing.
+func remarks(w *world, n int) ([]frame.RuntimeCall, error) {
+	c, err := w.rt.Frame.NewRuntimeCall("System", "remark", &system.RemarkArgs{})
+	out := make([]frame.RuntimeCall, n)
+	for i := range out {
+		out[i] = c
+	}
+	return out, err
+}
+
+func remarkIn(wrap func(c frame.RuntimeCall) any) func(*world, int) (any, error) {
+	return func(w *world, _ int) (any, error) {
+		c, err := remarks(w, 1)
+		return wrap(c[0]), err
+	}
+}
+
+func remark(n int) []byte { return make([]byte, n) }
+
+func keys(n int) []system.KeyValue {
+	out := make([]system.KeyValue, n)
+	for i := range out {
+		out[i] = system.KeyValue{A: fmt.Appendf(nil, "key %d that belongs to no pallet at all", i), B: make([]byte, 64)}
+	}
+	return out
+}
+
+// rich gives the treasury something to spend.
+func rich(w *world, e *frame.Env) { w.rt.Balances.DepositCreating(e, treasury.Account(), someCoin) }
+
+// files lists everything that is measured beside blocks and rotations.
+func files(sessionKeys session.Keys) []file {
+	root, user := frame.Root(), frame.Signed(alice)
+	config := babe.NextConfigDescriptor{V1: &babe.EpochConfiguration{C: babe.Ratio{A: 1, B: 4}, AllowedSlots: 2}}
+	return []file{
+		{"authorship", "the hook; the unit is a handler", []field{
+			{name: "block", setup: hook(func(w *world, e *frame.Env) { w.rt.Authorship.OnInitialize(e); w.rt.Authorship.OnFinalize(e) })}}},
+		{"babe", "the call and of the block's hooks", []field{
+			{name: "planConfigChange", setup: call(root, "Babe", "plan_config_change", &babe.PlanConfigChangeArgs{Config: config})},
+			{name: "block", setup: hook(func(w *world, e *frame.Env) { w.rt.Babe.OnInitialize(e); w.rt.Babe.OnFinalize(e) })}}},
+		{"balances", "the calls", []field{
+			{name: "transfer", setup: call(user, "Balances", "transfer_keep_alive", &balances.TransferArgs{Dest: types.Address(nobody), Value: someCoin})},
+			{name: "set", setup: call(root, "Balances", "force_set_balance", &balances.ForceSetBalanceArgs{Who: types.Address(nobody), NewFree: someCoin})}}},
+		{"grandpa", "the call", []field{
+			{name: "noteStalled", setup: call(root, "Grandpa", "note_stalled", &grandpa.NoteStalledArgs{Delay: 1})}}},
+		{"session", "the calls and of the hook; the unit of rotation is a queued validator", []field{
+			{name: "setKeys", setup: call(frame.Signed(stash), "Session", "set_keys", &session.SetKeysArgs{Keys: sessionKeys})},
+			{name: "purgeKeys", setup: call(frame.Signed(stash), "Session", "purge_keys", &frame.NoArgs{})},
+			{name: "noRotation", setup: hook(func(w *world, e *frame.Env) { w.rt.Session.OnInitialize(e) })}}},
+		{"sudo", "the calls, without the call inside", []field{
+			{name: "sudo", inner: 1, setup: callOf(user, "Sudo", "sudo", remarkIn(func(c frame.RuntimeCall) any { return &sudo.SudoArgs{Call: c} }))},
+			{name: "setKey", setup: call(user, "Sudo", "set_key", &sudo.SetKeyArgs{New: types.Address(nobody)})}}},
+		{"system", "the calls; the unit is a byte for remarks, a key for storage calls", []field{
+			{name: "remark", count: 100_000, least: 1_000, setup: callOf(user, "System", "remark", func(_ *world, n int) (any, error) { return &system.RemarkArgs{Remark: remark(n)}, nil })},
+			{name: "remarkWithEvent", count: 100_000, least: 1_000, setup: callOf(user, "System", "remark_with_event", func(_ *world, n int) (any, error) { return &system.RemarkArgs{Remark: remark(n)}, nil })},
+			{name: "setStorage", count: 100, setup: callOf(root, "System", "set_storage", func(_ *world, n int) (any, error) { return &system.SetStorageArgs{Items: keys(n)}, nil })}}},
+		{"timestamp", "the calls", []field{
+			{name: "set", setup: call(frame.None(), "Timestamp", "set", &timestamp.SetArgs{Now: types.Moment(firstSlot) * 1000})}}},
+		{"treasury", "the calls", []field{
+			{name: "spend", setup: call(root, "Treasury", "spend_local", &treasury.SpendLocalArgs{Amount: fixed.FromUint64(runtime.CRU / 2), Beneficiary: types.Address(nobody)}, rich)}}},
+		{"utility", "the calls, without the calls inside; the unit is one call", []field{
+			{name: "batch", count: 100, inner: 1, least: leastCall, setup: callOf(user, "Utility", "batch_all", func(w *world, n int) (any, error) {
+				c, err := remarks(w, n)
+				return &utility.BatchArgs{Calls: c}, err
+			})},
+			{name: "asDerivative", inner: 1, setup: callOf(user, "Utility", "as_derivative", remarkIn(func(c frame.RuntimeCall) any { return &utility.AsDerivativeArgs{Call: c} }))}}},
+		{"validatorset", "the calls", []field{
+			{name: "change", setup: call(root, "ValidatorSet", "add_validator", &validatorset.ValidatorArgs{Who: nobody})}}},
+	}
+}

@@ -1,0 +1,19 @@
+// Command weights measures what calls and hooks cost and writes the result into
+// weights_gen.go of each pallet, and of package runtime for what a block and an
+// extrinsic cost before their calls do anything.
+//
+//	make weights                                # measure and write
+//	go run ./internal/cmd/weights -check        # measure and compare only
+//
+// A weight is time of execution plus, for each key that is read or written the
+// first time, the database's cost of it. Each measurement is repeated in rounds,
+// and the fastest quarter counts: others on the machine can only make it slower.
+// Weights are rounded up to two digits.
+//
+// Weights are part of the rules of the chain, so nodes must not measure them: the
+// files are committed, and written only by who wants to change the rules. -check
+// is for continuous integration: it fails if a weight is below half of what it
+// measures, which noise does not do.
+package main
+
+//go:generate go run github.com/crustgo/crust/internal/cmd/weights -dir ../../..

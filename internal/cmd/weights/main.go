@@ -1,0 +1,259 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"go/format"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/crustgo/crust/bench"
+	"github.com/crustgo/crust/node"
+	"github.com/crustgo/crust/runtime"
+	"github.com/crustgo/crust/substrate/crypto"
+	"github.com/crustgo/crust/substrate/frame"
+	"github.com/crustgo/crust/substrate/pallets/system"
+	"github.com/crustgo/crust/substrate/types"
+)
+
+func main() {
+	dir := flag.String("dir", ".", "root of the module")
+	check := flag.Bool("check", false, "compare with what is there instead of writing")
+	flag.Parse()
+	if err := mainErr(*dir, *check); err != nil {
+		fmt.Fprintln(os.Stderr, "weights:", err)
+		os.Exit(1)
+	}
+}
+
+func mainErr(dir string, check bool) error {
+	node.TuneMemory()
+	small, err := newWorld(1)
+	if err != nil {
+		return err
+	}
+	big, err := newWorld(101)
+	if err != nil {
+		return err
+	}
+	sessionKeys, err := runtime.SessionKeysOf("//Bob")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	var transfer types.Weight
+	for _, f := range files(sessionKeys) {
+		var values []value
+		for _, fd := range f.fields {
+			v, err := measureField(small, &fd)
+			if err != nil {
+				return fmt.Errorf("%s.%s: %w", f.dir, fd.name, err)
+			}
+			if f.dir == "balances" && fd.name == "transfer" {
+				transfer = v.base
+			}
+			values = append(values, v)
+		}
+		switch f.dir {
+		case "session":
+			v, err := rotation(small, big)
+			if err != nil {
+				return fmt.Errorf("rotation: %w", err)
+			}
+			values = append(values, v)
+		case "authorship":
+			values[0].linear = true
+			values[0].unit = types.Weight{RefTime: 5_000_000, ProofSize: 1_000} // this runtime has no handler; what one costs that reads and writes nothing
+		}
+		path := filepath.Join(dir, "substrate", "pallets", f.dir, "weights_gen.go")
+		errs = append(errs, emit(path, f.dir, "Weights of "+f.comment+".", values, check))
+	}
+	base, extrinsic, err := blocks(transfer)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, "runtime", "weights_gen.go")
+	errs = append(errs, emit(path, "runtime", "Weights of a block and of an extrinsic before their calls do anything.",
+		[]value{{name: "baseBlock", base: base}, {name: "baseExtrinsic", base: extrinsic}}, check))
+	return errors.Join(errs...)
+}
+
+// value is a weight that was measured.
+type value struct {
+	name       string
+	linear     bool
+	base, unit types.Weight
+}
+
+func measureField(w *world, f *field) (value, error) {
+	v := value{name: f.name, linear: f.count > 0}
+	var err error
+	if v.base, err = measure(w, f.setup(0)); err != nil {
+		return v, err
+	}
+	var inside types.Weight
+	if f.inner > 0 {
+		if inside, err = measure(w, call(frame.Signed(alice), "System", "remark", &system.RemarkArgs{})(0)); err != nil {
+			return v, err
+		}
+	}
+	if f.count == 0 {
+		v.base = atLeast(v.base.Sub(inside), leastCall)
+		return v, nil
+	}
+	full, err := measure(w, f.setup(f.count))
+	if err != nil {
+		return v, err
+	}
+	more := full.Sub(v.base)
+	v.unit = types.Weight{RefTime: more.RefTime / uint64(f.count), ProofSize: more.ProofSize / uint64(f.count)}.Sub(inside)
+	v.base, v.unit = atLeast(v.base, leastCall), atLeast(v.unit, f.least)
+	return v, nil
+}
+
+// leastCall is the least weight of a call or hook, in picoseconds: a call is
+// decoded, which is not measured.
+const leastCall = 500_000
+
+func atLeast(w types.Weight, ref uint64) types.Weight {
+	w.RefTime = max(w.RefTime, ref)
+	return w
+}
+
+// rotation measures what the first block of a session costs more than another.
+func rotation(small, big *world) (value, error) {
+	v := value{name: "rotation", linear: true}
+	costs := func(w *world) (types.Weight, error) {
+		if err := w.start(); err != nil {
+			return types.Weight{}, err
+		}
+		same, err1 := w.beginCost(2, firstSlot+1)
+		next, err2 := w.beginCost(2, firstSlot+types.Slot(w.rt.Preset.EpochLength))
+		return next.Sub(same), errors.Join(err1, err2)
+	}
+	few, err := costs(small)
+	if err != nil {
+		return v, err
+	}
+	many, err := costs(big)
+	if err != nil {
+		return v, err
+	}
+	more := many.Sub(few)
+	v.base, v.unit = few, types.Weight{RefTime: more.RefTime / 100, ProofSize: more.ProofSize / 100}
+	return v, nil
+}
+
+// start makes block 1, so that an epoch has begun.
+func (w *world) start() error {
+	h, err := w.header(1, firstSlot)
+	if err != nil {
+		return err
+	}
+	e, _ := w.begin(h)
+	w.view, err = w.view.With(w.rt.Frame.End(e).Changes)
+	return err
+}
+
+// blocks measures the import of empty and of full blocks to disk.
+func blocks(transfer types.Weight) (base, extrinsic types.Weight, err error) {
+	const txs = 1000
+	empty, err := importTime(bench.ImportCase{Accounts: 2, Blocks: 200})
+	if err != nil {
+		return base, extrinsic, err
+	}
+	full, err := importTime(bench.ImportCase{Accounts: 20_000, Blocks: 60, Txs: txs})
+	if err != nil {
+		return base, extrinsic, err
+	}
+	base.RefTime = empty
+	extrinsic.RefTime = (full-min(full, empty))/txs - min(transfer.RefTime, (full-min(full, empty))/txs)
+	extrinsic.RefTime = max(extrinsic.RefTime, readCost+writeCost)
+	return base, extrinsic, nil
+}
+
+// importTime is the time that the import of a block takes, in picoseconds.
+func importTime(c bench.ImportCase) (uint64, error) {
+	m, err := bench.NewImport(c)
+	if err != nil {
+		return 0, err
+	}
+	var all []time.Duration
+	for range 3 {
+		r, err := m.Run()
+		if err != nil {
+			return 0, err
+		}
+		all = append(all, r.WallPerBlock...)
+	}
+	slices.Sort(all)
+	return uint64(all[len(all)/4].Nanoseconds()) * 1000, nil
+}
+
+// emit writes a file, or checks the one that is there.
+func emit(path, pkg, comment string, values []value, check bool) error {
+	for i := range values {
+		values[i].base, values[i].unit = rounded(values[i].base), rounded(values[i].unit)
+	}
+	if check {
+		return compare(path, values)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "// Code generated by internal/cmd/weights; DO NOT EDIT.\n\npackage %s\n\nimport (\n", pkg)
+	if slices.ContainsFunc(values, func(v value) bool { return v.linear }) {
+		b.WriteString("\t\"github.com/crustgo/crust/substrate/frame\"\n")
+	}
+	fmt.Fprintf(&b, "\t\"github.com/crustgo/crust/substrate/types\"\n)\n\n// %s\nvar weights = struct {\n", comment)
+	for _, v := range values {
+		fmt.Fprintf(&b, "\t%s %s\n", v.name, v.goType())
+	}
+	b.WriteString("}{\n")
+	for _, v := range values {
+		fmt.Fprintf(&b, "\t%s: %s,\n", v.name, v.goValue())
+	}
+	b.WriteString("}\n")
+	text, err := format.Source([]byte(b.String()))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o644)
+}
+
+func (v *value) goType() string {
+	if v.linear {
+		return "frame.Linear"
+	}
+	return "types.Weight"
+}
+
+func (v *value) goValue() string {
+	if v.linear {
+		return fmt.Sprintf("frame.Linear{Base: %s, Unit: %s}", weightText(v.base), weightText(v.unit))
+	}
+	return weightText(v.base)
+}
+
+func weightText(w types.Weight) string {
+	return fmt.Sprintf("types.Weight{RefTime: %s, ProofSize: %s}", thousands(w.RefTime), thousands(w.ProofSize))
+}
+
+// thousands writes a number as Go source with groups of three digits.
+func thousands(n uint64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "_" + s[i:]
+	}
+	return s
+}
+
+func accountOf(uri string) (types.AccountID, error) {
+	p, err := crypto.ParseURI(uri, crypto.Sr25519)
+	if err != nil {
+		return types.AccountID{}, err
+	}
+	return p.Account(), nil
+}
