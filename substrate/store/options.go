@@ -29,7 +29,7 @@ type Options struct {
 	// (default 256). Archive ignores it.
 	KeepBlocks uint32
 	// CheckpointBytes is the memory that finalised blocks above the base may take
-	// before a checkpoint moves the base (default 16 MiB).
+	// before a checkpoint moves the base (default 24 MiB).
 	CheckpointBytes int
 	// CheckpointBlocks is the number of such blocks (default 256).
 	CheckpointBlocks int
@@ -37,7 +37,7 @@ type Options struct {
 	ValueCacheBytes int
 	// TrieCacheBytes bounds the loaded trie nodes of the base (default 128 MiB).
 	TrieCacheBytes int
-	// BlockCacheBytes bounds the database's cache of table blocks (default 32 MiB).
+	// BlockCacheBytes bounds the database's cache of table blocks (default 96 MiB).
 	BlockCacheBytes int64
 	// MemTableBytes bounds one of the database's write buffers (default 32 MiB). If
 	// what is written between two checkpoints fits, the journal of blocks is
@@ -57,11 +57,11 @@ func (o *Options) setDefaults() {
 		o.StateVersion = &v
 	}
 	def(&o.KeepBlocks, 256)
-	def(&o.CheckpointBytes, 16<<20)
+	def(&o.CheckpointBytes, 24<<20)
 	def(&o.CheckpointBlocks, 256)
 	def(&o.ValueCacheBytes, 32<<20)
 	def(&o.TrieCacheBytes, 128<<20)
-	def(&o.BlockCacheBytes, 32<<20)
+	def(&o.BlockCacheBytes, 96<<20)
 	def(&o.MemTableBytes, 32<<20)
 	if o.Par == nil {
 		o.Par = lifecycle.Parallel
@@ -99,7 +99,7 @@ func (o *Options) pebbleOptions(cache *pebble.Cache) *pebble.Options {
 		Cache:                       cache,
 		MemTableSize:                o.MemTableBytes,
 		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       4,
+		L0CompactionThreshold:       8,
 		L0StopWritesThreshold:       24,
 		LBaseMaxBytes:               64 << 20,
 		MaxOpenFiles:                512,
