@@ -7,7 +7,7 @@ COUNT   ?= 1
 STEP    := bin/testsum step
 
 .PHONY: build dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz interop \
-        interop-js gsrpc long fuzz-long bench weights generate testsum clean
+        interop-js gsrpc long fuzz-long bench weights weights-check generate testsum clean
 
 build: ; CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/crust ./cmd/crust
 dev: build ; bin/crust node --dev $(DEV_FLAGS)
@@ -39,9 +39,12 @@ gsrpc: build testsum ; $(STEP) -kind go -timeout 4m -dir test/interop/gsrpc gsrp
 test/interop/node_modules: test/interop/package-lock.json
 	npm ci --prefix test/interop --ignore-scripts && touch $@
 
-# Benchmarks print for benchstat: "make bench COUNT=10 >new.txt" before and after a change.
-bench: ; go test -run '^$$' -bench . -benchmem -count=$(COUNT) -timeout 60m ./bench/...
+# Writes bench/REPORT.md; the benchmarks print for benchstat: "make bench COUNT=10 >new.txt" before and after a change.
+bench: build
+	go run ./bench/report -binary bin/crust
+	go test -run '^$$' -bench . -benchmem -count=$(COUNT) -timeout 60m ./bench/...
 weights: ; go generate -run weights ./...
-generate: ; go generate ./...
+weights-check: ; go run ./internal/cmd/weights -check
+generate: ; go generate -skip weights ./...
 testsum: ; @go build -o bin/testsum ./internal/cmd/testsum
 clean: ; rm -rf bin out

@@ -32,13 +32,14 @@ type ImportCase struct {
 
 // ImportResult is what an import cost.
 type ImportResult struct {
-	Txs           int
-	Own, Peer     time.Duration // CPU time
-	PeerBatch     int           // signatures in the peer's batches
-	DiskBytes     uint64
-	Wall          time.Duration
-	OwnPerBlock   []time.Duration
-	PeerPerBlocks []time.Duration
+	Txs          int
+	Own, Peer    time.Duration // CPU time
+	PeerBatch    int           // signatures in the peer's batches
+	DiskBytes    uint64
+	Wall         time.Duration   // of the imports
+	OwnPerBlock  []time.Duration // CPU time of a block, one figure for each turn
+	PeerPerBlock []time.Duration
+	WallPerBlock []time.Duration
 }
 
 // Ratio is how many times the CPU time of bare verification the import took.
@@ -137,7 +138,9 @@ func (m *Import) Run() (r ImportResult, err error) {
 		if err != nil {
 			return r, err
 		}
-		r.Wall += time.Since(start)
+		wall := time.Since(start)
+		r.Wall += wall
+		r.WallPerBlock = append(r.WallPerBlock, wall/time.Duration(end-i))
 		peer, err := cpuOf(func() error {
 			var items []crypto.Item
 			for _, is := range m.items[i:end] {
@@ -150,7 +153,7 @@ func (m *Import) Run() (r ImportResult, err error) {
 			return r, err
 		}
 		r.Own, r.Peer = r.Own+own, r.Peer+peer
-		r.OwnPerBlock, r.PeerPerBlocks = append(r.OwnPerBlock, own/time.Duration(end-i)), append(r.PeerPerBlocks, peer/time.Duration(end-i))
+		r.OwnPerBlock, r.PeerPerBlock = append(r.OwnPerBlock, own/time.Duration(end-i)), append(r.PeerPerBlock, peer/time.Duration(end-i))
 	}
 	last, err := cpuOf(func() error { return m.finalise(c) })
 	r.Own += last

@@ -315,7 +315,9 @@ func (r *SubmitResult) block(ctx context.Context, cl *jsonrpc.Client, number int
 	if err := cl.Call(ctx, "chain_getBlockHash", []any{number}, &hash); err != nil {
 		return 0, err
 	}
-	var b struct{ Block struct{ Extrinsics []jsonrpc.Hex } }
+	var b struct {
+		Block struct{ Extrinsics []jsonrpc.Hex }
+	}
 	if err := cl.Call(ctx, "chain_getBlock", []any{hash}, &b); err != nil {
 		return 0, err
 	}
