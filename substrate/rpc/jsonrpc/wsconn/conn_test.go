@@ -210,8 +210,9 @@ func TestKeepaliveGivesUpOnASilentPeer(t *testing.T) {
 func TestKeepaliveAcceptsAPeerThatAnswers(t *testing.T) {
 	const pings = 3
 	got := make(chan struct{}, 100)
-	release := make(chan struct{})
+	release, checked := make(chan struct{}), make(chan struct{})
 	url := serve(t, Config{PingInterval: 5 * time.Millisecond, PongTimeout: 30 * time.Second}, func(c *Conn) {
+		defer close(checked) // before the peer may hang up
 		go func() { _, _ = c.Read(nil) }()
 		<-release
 		if r := c.Reason(); r != (Reason{}) {
@@ -230,6 +231,7 @@ func TestKeepaliveAcceptsAPeerThatAnswers(t *testing.T) {
 		<-got
 	}
 	close(release)
+	<-checked
 }
 
 // unstarted returns a queue without a writer, so that a test sees
