@@ -173,6 +173,9 @@ func TestFinaliseRefuses(t *testing.T) {
 }
 
 func TestJustificationsKept(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes hundreds of blocks")
+	}
 	n := chaintest.New(t, nil).Start(t)
 	const blocks = chain.JustificationPeriod + 20
 	for range blocks {

@@ -42,7 +42,13 @@ func histories() *rapid.Generator[[]step] {
 
 // However a chain comes about (made, imported, read from a file, restarted at
 // every block, pruned or not), it is the same chain.
-func TestSameChain(t *testing.T) { sameChains(t, 4) }
+func TestSameChain(t *testing.T) {
+	n := 4
+	if testing.Short() {
+		n = 1
+	}
+	sameChains(t, n)
+}
 
 func TestLongSameChain(t *testing.T) {
 	if os.Getenv("CRUST_LONG") == "" {
