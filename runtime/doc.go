@@ -7,8 +7,8 @@
 // opens the chain reads the constants from it, and two nodes cannot run the same
 // chain with different numbers.
 //
-//	spec, err := runtime.Spec("dev", nil)
-//	rt, err := runtime.Load(spec)      // *frame.Runtime for that chain
+//	spec, err := runtime.Networks()["dev"].Spec()
+//	rt, raw, err := runtime.Load(spec) // the runtime of that chain, and its genesis
 //
 // To add a pallet: one line in the table, one in the wiring. The golden files in
 // testdata show a reviewer what changed on the wire.

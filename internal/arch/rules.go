@@ -65,6 +65,7 @@ var rules = []rule{
 	{prefix: "substrate/author", kind: shell, ours: forShell(), thirds: observability},
 	{prefix: "substrate/voter", kind: shell, ours: forShell(), thirds: observability},
 	{prefix: "substrate/rpc", kind: shell, ours: forShell(), thirds: join(observability, []string{"github.com/coder/websocket"})},
+	{prefix: "substrate/example/notary", ours: join(base, []string{"substrate/frame"})},
 	{prefix: "substrate/example", kind: shell, ours: []string{"substrate"}, thirds: observability},
 
 	{prefix: "tee", siblings: true, ours: base},

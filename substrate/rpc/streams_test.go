@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/crustgo/crust/substrate/rpc/jsonrpc"
 	"github.com/crustgo/crust/substrate/trie"
 	"github.com/crustgo/crust/substrate/txpool"
@@ -201,15 +199,7 @@ func TestSafeTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reg := prometheus.NewRegistry()
-	m, err := NewMetrics(reg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := NewMetrics(reg); err == nil {
-		t.Error("metrics are registered twice")
-	}
-	s := &server{world: w, addr: listen(t, table, jsonrpc.Config{Observer: m})}
+	s := &server{world: w, addr: listen(t, table, jsonrpc.Config{})}
 	c := s.dial(t)
 	for _, method := range []string{"author_rotateKeys", "author_insertKey", "author_hasKey", "author_hasSessionKeys", "author_removeExtrinsic", "state_getPairs",
 		"state_queryStorage", "system_dryRun", "system_peers", "offchain_localStorageSet", "offchain_localStorageGet", "babe_epochAuthorship"} {
@@ -226,10 +216,6 @@ func TestSafeTable(t *testing.T) {
 	c.refused(-32603, "system_localPeerId")
 	c.refused(codeGrandpaNotReady, "grandpa_roundState")
 	c.refused(-32603, "sync_state_genSyncSpec", true)
-	families, err := reg.Gather()
-	if err != nil || len(families) < 5 {
-		t.Errorf("%d families of metrics, %v", len(families), err)
-	}
 	if _, err := New(Deps{Chain: w.chain}, Config{}); err == nil {
 		t.Error("a table without a pool")
 	}

@@ -191,7 +191,7 @@ var (
 	ErrTooManyReserves = frame.NewError("TooManyReserves")
 )
 
-// Spec lists the wire surface. Indices are those of FRAME; the calls and events
+// Spec lists the wire surface. Indices 0 and 1 are those of the original chain, the others those of FRAME; the calls and events
 // in the gaps do not exist here.
 func (p *Pallet) Spec() frame.Spec {
 	return frame.Spec{
