@@ -24,12 +24,12 @@ type Report struct {
 // FullReport is what make bench measures.
 func FullReport() Report {
 	return Report{
-		Repeat: 3, Idle: 60 * time.Second,
+		Repeat: 3, Idle: 30 * time.Second,
 		Imports: []ImportCase{
 			{Accounts: 20_000, Blocks: 100, Txs: 1000},
 			{Accounts: 20_000, Blocks: 100, Txs: 1000, Row: true},
 			{Accounts: 300_000, Blocks: 60, Txs: 1000},
-			{Accounts: 300_000, Blocks: 300, Txs: 1000},
+			{Accounts: 300_000, Blocks: 200, Txs: 1000},
 		},
 		Submits: []SubmitCase{
 			{Senders: 200_000, Each: 1, Connections: 4, InFlight: 250},

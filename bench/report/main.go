@@ -17,6 +17,7 @@ func main() {
 	binary := flag.String("binary", "bin/crust", "the program, made by make build")
 	out := flag.String("out", "bench/REPORT.md", "file to write")
 	quick := flag.Bool("quick", false, "fewer blocks and repetitions, to see that it works")
+	repeat := flag.Int("repeat", 0, "runs of each import; 0 stands for the plan's")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -24,6 +25,9 @@ func main() {
 	plan := bench.FullReport()
 	if *quick {
 		plan = bench.QuickReport()
+	}
+	if *repeat > 0 {
+		plan.Repeat = *repeat
 	}
 	commit, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
 	if err == nil {
