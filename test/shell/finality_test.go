@@ -208,7 +208,11 @@ func TestRestart(t *testing.T) {
 			t.Parallel()
 			net := chaintest.New(t, nil)
 			steady, n := net.StartWith(t, store.NewMem(), opt), net.StartWith(t, store.NewMem(), opt)
-			for i := range types.Nonce(70) { // over three epochs
+			blocks := types.Nonce(70) // over several epochs
+			if testing.Short() {
+				blocks = 36
+			}
+			for i := range blocks {
 				b := steady.Make(chaintest.Plan{Txs: []types.Extrinsic{steady.Transfer("//Alice", i, "//Bob", 9)}, Skip: skips(i)})
 				steady.Take(b)
 				n.Take(b)
