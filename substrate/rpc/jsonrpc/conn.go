@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/crustgo/crust/substrate/rpc/jsonrpc/wire"
@@ -19,6 +20,8 @@ type Conn struct {
 
 	slots chan struct{} // one token per request read and not yet answered
 	jobs  chan *wire.Buffer
+	held  atomic.Int64  // Σ capacity of those requests; only the reader adds
+	freed chan struct{} // one token: held has become less
 
 	calls     context.Context // ends when calls must stop; it is the connection's, not a call's
 	stopCalls context.CancelFunc
@@ -83,6 +86,7 @@ func newConn(s *Server, ws *wsconn.Conn, remote string) *Conn {
 		srv: s, ws: ws, remote: remote,
 		slots: make(chan struct{}, s.cfg.MaxInFlight),
 		jobs:  make(chan *wire.Buffer, s.cfg.MaxInFlight),
+		freed: make(chan struct{}, 1),
 		subs:  map[string]*Subscription{},
 	}
 	c.calls, c.stopCalls = context.WithCancel(context.WithValue(context.Background(), connKey{}, c))
@@ -102,7 +106,7 @@ func (c *Conn) serve() {
 			buf.Free()
 			break
 		}
-		if !c.reserve() {
+		if !c.reserve(int64(cap(buf.B))) {
 			buf.Free()
 			break
 		}
@@ -121,22 +125,48 @@ func (c *Conn) serve() {
 	c.srv.cfg.Observer.ConnClosed(c.ws.Reason().Text)
 }
 
-// reserve waits for a slot for one more request. Meanwhile nothing is read,
-// which holds the client back.
-func (c *Conn) reserve() bool {
-	select {
-	case c.slots <- struct{}{}:
-		return true
-	default:
+// reserve waits for a slot for one more request of that many bytes. Meanwhile
+// nothing is read, which holds the client back.
+func (c *Conn) reserve(size int64) bool {
+	if c.fits(size) {
+		select {
+		case c.slots <- struct{}{}:
+			c.held.Add(size)
+			return true
+		default:
+		}
 	}
 	c.ws.Stall(true)
 	defer c.ws.Stall(false)
+	for !c.fits(size) {
+		select {
+		case <-c.freed:
+		case <-c.ws.Done():
+			return false
+		}
+	}
 	select {
 	case c.slots <- struct{}{}:
+		c.held.Add(size)
 		return true
 	case <-c.ws.Done():
 		return false
 	}
+}
+
+func (c *Conn) fits(size int64) bool {
+	held := c.held.Load()
+	return held == 0 || held+size <= int64(c.srv.cfg.MaxInFlightBytes)
+}
+
+// done gives back what reserve has taken.
+func (c *Conn) done(size int64) {
+	c.held.Add(-size)
+	select {
+	case c.freed <- struct{}{}:
+	default:
+	}
+	<-c.slots
 }
 
 // dispatch hands a request to the workers. A worker runs until there is no
@@ -155,9 +185,10 @@ func (c *Conn) work() {
 	for {
 		select {
 		case buf := <-c.jobs:
+			size := int64(cap(buf.B)) // before the buffer is somebody else's
 			c.handle(buf)
 			buf.Free()
-			<-c.slots
+			c.done(size)
 			continue
 		default:
 		}

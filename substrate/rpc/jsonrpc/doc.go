@@ -29,7 +29,8 @@
 // one connection run concurrently, on at most Config.Workers goroutines, so
 // their answers may come in another order; the entries of a batch run one after
 // the other, in order, and are answered together. When Config.MaxInFlight
-// requests wait, the connection is simply not read any further.
+// requests or Config.MaxInFlightBytes of them wait, the connection is simply not
+// read any further.
 //
 // # Subscriptions
 //

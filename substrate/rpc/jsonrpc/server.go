@@ -27,6 +27,7 @@ type Config struct {
 	MaxResponseBytes int // one answer, batch answer or notification; 15 MiB
 	MaxBatch         int // entries of a batch; 1000
 	MaxInFlight      int // requests of one connection read and not yet answered; 256
+	MaxInFlightBytes int // the same in bytes of memory, except that one request of any size is taken; 16 MiB
 	Workers          int // calls of one connection running at a time; 16
 	MaxSubscriptions int // subscriptions of one connection; 1024
 	MaxQueueBytes    int // unwritten bytes of one connection before its senders wait; 4 MiB
@@ -69,6 +70,7 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxResponseBytes, 15<<20)
 	def(&c.MaxBatch, 1000)
 	def(&c.MaxInFlight, 256)
+	def(&c.MaxInFlightBytes, 16<<20)
 	def(&c.Workers, 16)
 	def(&c.MaxSubscriptions, 1024)
 	def(&c.MaxQueueBytes, 4<<20)
@@ -101,7 +103,7 @@ func (c *Config) validate() error {
 		value int
 	}{
 		{"MaxConnections", c.MaxConnections}, {"MaxRequestBytes", c.MaxRequestBytes}, {"MaxResponseBytes", c.MaxResponseBytes},
-		{"MaxBatch", c.MaxBatch}, {"MaxInFlight", c.MaxInFlight}, {"Workers", c.Workers}, {"MaxSubscriptions", c.MaxSubscriptions},
+		{"MaxBatch", c.MaxBatch}, {"MaxInFlight", c.MaxInFlight}, {"MaxInFlightBytes", c.MaxInFlightBytes}, {"Workers", c.Workers}, {"MaxSubscriptions", c.MaxSubscriptions},
 		{"MaxQueueBytes", c.MaxQueueBytes}, {"MaxQueueCount", c.MaxQueueCount}, {"MaxWaitingBytes", c.MaxWaitingBytes},
 	} {
 		if f.value < 0 {

@@ -305,6 +305,38 @@ func TestInFlightLimitHoldsTheClientBack(t *testing.T) {
 	}
 }
 
+// TestInFlightBytesHoldTheClientBack: long requests wait unread, however many a
+// connection might have; a longer one than the limit gets its turn.
+func TestInFlightBytesHoldTheClientBack(t *testing.T) {
+	var most, now atomic.Int32
+	release := make(chan struct{})
+	table, err := NewTable(Fn0("test_hold", func(context.Context) (int, error) {
+		if n := now.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		<-release
+		now.Add(-1)
+		return 1, nil
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := startTable(t, Config{MaxInFlightBytes: 100 << 10, Workers: 8}, table)
+	ws := r.dial(t)
+	const n = 10
+	for i := range n {
+		ws.send(req(fmt.Sprint(i), "test_hold", `["`+strings.Repeat("x", (70+20*i)<<10)+`"]`))
+	}
+	close(release)
+	seen := map[string]bool{}
+	for range n {
+		seen[string(decode(t, ws.recv()).ID)] = true
+	}
+	if len(seen) != n || most.Load() > 1 {
+		t.Errorf("%d answers, %d calls at a time", len(seen), most.Load())
+	}
+}
+
 func TestConcurrencyLimitOfAMethod(t *testing.T) {
 	r := start(t, Config{DrainTimeout: time.Millisecond})
 	ws := r.dial(t)
