@@ -47,7 +47,23 @@ func (m *Manager) Finalise(justification []byte) (Ref, error) {
 	if err != nil {
 		return ref, err
 	}
-	return ref, m.finalise(ref, justification, changes)
+	return ref, m.finalise(ref, justification, j.Round, changes)
+}
+
+// auxRound names where the store keeps what LastRound returns.
+const auxRound = "grandpa/round"
+
+// LastRound is the highest GRANDPA round that has finalised a block here, in any
+// set; a revert does not take it back. Whoever votes alone uses later rounds, and
+// so never signs two votes in one.
+func (m *Manager) LastRound() (uint64, error) {
+	raw, err := m.db.Aux(auxRound)
+	if err != nil || raw == nil {
+		return 0, err
+	}
+	c := scale.NewCursor(raw)
+	n := c.U64()
+	return n, c.Finish()
 }
 
 // changeBefore reports whether h itself changes the authorities, and fails if a
@@ -74,7 +90,7 @@ func (m *Manager) changeBefore(h, finalised types.Hash) (self bool, err error) {
 }
 
 // finalise applies proven finality. The caller holds write.
-func (m *Manager) finalise(ref Ref, justification []byte, changesSet bool) error {
+func (m *Manager) finalise(ref Ref, justification []byte, round uint64, changesSet bool) error {
 	old, voters := m.Heads().Finalised, m.Voters()
 	var err error
 	if changesSet {
@@ -86,7 +102,12 @@ func (m *Manager) finalise(ref Ref, justification []byte, changesSet bool) error
 	if err != nil {
 		return err
 	}
-	if _, err := m.db.Finalise(ref.Hash, justification, store.FinaliseOptions{}); err != nil {
+	last, err := m.LastRound()
+	if err != nil {
+		return err
+	}
+	note := store.AuxWrite{Name: auxRound, Value: scale.AppendU64(nil, max(last, round))}
+	if _, err := m.db.Finalise(ref.Hash, justification, store.FinaliseOptions{Aux: []store.AuxWrite{note}}); err != nil {
 		return err
 	}
 	if move != nil {

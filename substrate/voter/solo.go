@@ -78,9 +78,13 @@ func (s *Solo) step() (bool, error) {
 		if err != nil || !ok {
 			return false, err
 		}
-		// One target a round: the number of the block is the round's, so that no
-		// two votes of a round differ even across restarts.
-		j := grandpa.Solo(key, grandpa.Round{Set: voters.ID(), Number: uint64(next.Number)}, grandpa.Target{Hash: next.Hash, Number: next.Number})
+		last, err := s.chain.LastRound()
+		if err != nil {
+			return false, err
+		}
+		// Every vote has a round of its own, also after a restart or a revert. A vote
+		// that a crash keeps from being stored was shown to nobody.
+		j := grandpa.Solo(key, grandpa.Round{Set: voters.ID(), Number: last + 1}, grandpa.Target{Hash: next.Hash, Number: next.Number})
 		_, err = s.chain.Finalise(scale.Encode(j))
 		if errors.Is(err, chain.ErrNotDescendant) {
 			return false, nil // somebody else's justification came first
