@@ -80,6 +80,9 @@ func (a *Author) Run(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
+		if ctx.Err() != nil { // both were due, and the wrong one was chosen
+			return nil
+		}
 		now := a.cfg.Now()
 		slot := babe.SlotAt(now, duration)
 		if slot > a.last {
