@@ -82,7 +82,11 @@ func TestCrashAtEveryWrite(t *testing.T) {
 			t.Run(fmt.Sprintf("archive=%v/%d", archive, seed), func(t *testing.T) {
 				run := crashHistory(t, archive, seed)
 				t.Logf("%d crashes", len(run.clones))
-				if len(run.clones) < 25 {
+				least := 60 // of the writes there are; their number varies with what the database does in the background
+				if testing.Short() {
+					least = 12
+				}
+				if len(run.clones) < least {
 					t.Fatalf("only %d crashes", len(run.clones))
 				}
 				for _, cl := range run.clones {
