@@ -15,12 +15,16 @@ type keys struct{ store *keystore.Store }
 
 // BABE returns the keys that blocks are made with.
 func (k keys) BABE() []babe.Key {
-	var out []babe.Key
-	for _, public := range k.store.Public(keystore.BABE) {
-		if p, ok := k.store.Pair(keystore.BABE, public); ok {
-			if sr, ok := p.(crypto.Sr25519Pair); ok {
-				out = append(out, sr.KeyPair)
-			}
+	return signers(k.store, keystore.BABE, func(p crypto.Sr25519Pair) babe.Key { return p.KeyPair })
+}
+
+// signers are the keys of a kind, each as what signs with it.
+func signers[P crypto.Pair, K any](store *keystore.Store, kind keystore.KeyType, key func(P) K) []K {
+	var out []K
+	for _, public := range store.Public(kind) {
+		pair, _ := store.Pair(kind, public)
+		if p, ok := pair.(P); ok {
+			out = append(out, key(p))
 		}
 	}
 	return out
@@ -31,15 +35,7 @@ func (k keys) Authoring() []babe.Key { return k.BABE() }
 
 // GRANDPA returns the keys that blocks are finalised with.
 func (k keys) GRANDPA() []grandpa.Key {
-	var out []grandpa.Key
-	for _, public := range k.store.Public(keystore.GRANDPA) {
-		if p, ok := k.store.Pair(keystore.GRANDPA, public); ok {
-			if ed, ok := p.(crypto.Ed25519Pair); ok {
-				out = append(out, ed.KeyPair)
-			}
-		}
-	}
-	return out
+	return signers(k.store, keystore.GRANDPA, func(p crypto.Ed25519Pair) grandpa.Key { return p.KeyPair })
 }
 
 // Insert keeps the key of a secret URI.

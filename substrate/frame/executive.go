@@ -1,7 +1,6 @@
 package frame
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/crustgo/crust/substrate/crypto"
@@ -378,7 +377,3 @@ func (rt *Runtime) DryRun(view state.View, best types.Hash, raw types.Extrinsic)
 	}
 	return nil, nil
 }
-
-// ErrNotValid reports whether err says that a transaction can never be applied
-// as it stands, as opposed to not fitting into this block.
-func ErrNotValid(err error) bool { return err != nil && !errors.Is(err, ErrExhaustsResources) }

@@ -64,9 +64,6 @@ type BlockWeight = PerClass[types.Weight]
 // UsedWeight is what the block has used so far.
 func (e *Env) UsedWeight() BlockWeight { return e.weight }
 
-// UsedLength is the number of bytes of the block's extrinsics so far.
-func (e *Env) UsedLength() uint32 { return e.length }
-
 func totalWeight(w BlockWeight) types.Weight { return w.Normal.Add(w.Operational).Add(w.Mandatory) }
 
 // FitsAlone reports whether a call of this cost can be in a block at all.
