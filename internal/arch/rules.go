@@ -24,8 +24,8 @@ type rule struct {
 // Groups of packages that appear in several lines.
 var (
 	base    = []string{"substrate/scale", "substrate/hash", "substrate/fixed", "substrate/ss58", "substrate/crypto", "substrate/types", "substrate/trie"}
-	engines = []string{"substrate/blocktree", "substrate/babe", "substrate/grandpa", "substrate/light", "substrate/txpool", "substrate/sync", "substrate/state", "substrate/chainspec"}
-	shells  = []string{"substrate/chain", "substrate/store", "substrate/mempool", "substrate/p2p", "substrate/author", "substrate/voter", "substrate/rpc", "substrate/keystore", "substrate/lifecycle"}
+	engines = []string{"substrate/protocol", "substrate/blocktree", "substrate/babe", "substrate/grandpa", "substrate/light", "substrate/txpool", "substrate/sync", "substrate/state", "substrate/chainspec"}
+	shells  = []string{"substrate/chain", "substrate/store", "substrate/mempool", "substrate/p2p", "substrate/network", "substrate/author", "substrate/voter", "substrate/rpc", "substrate/keystore", "substrate/lifecycle"}
 
 	observability = []string{"github.com/prometheus/client_golang", "golang.org/x/sync"}
 )
@@ -47,6 +47,7 @@ var rules = []rule{
 	{prefix: "substrate/frame", ours: join(base, []string{"substrate/state"})},
 	{prefix: "substrate/frame/frametest", kind: tool, ours: []string{"substrate"}, thirds: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
 	{prefix: "substrate/pallets", siblings: true, ours: join(base, engines, []string{"substrate/frame"})},
+	{prefix: "substrate/protocol", ours: base, thirds: []string{"google.golang.org/protobuf"}},
 	{prefix: "substrate/blocktree", ours: base},
 	{prefix: "substrate/babe", ours: base},
 	{prefix: "substrate/grandpa", ours: join(base, []string{"substrate/blocktree"})},
@@ -62,6 +63,7 @@ var rules = []rule{
 	{prefix: "substrate/chain", kind: shell, ours: forShell(), thirds: observability},
 	{prefix: "substrate/mempool", kind: shell, ours: forShell(), thirds: observability},
 	{prefix: "substrate/p2p", kind: shell, ours: forShell(), thirds: join(observability, []string{"github.com/libp2p", "github.com/multiformats"})},
+	{prefix: "substrate/network", kind: shell, ours: forShell(), thirds: observability},
 	{prefix: "substrate/author", kind: shell, ours: forShell(), thirds: observability},
 	{prefix: "substrate/voter", kind: shell, ours: forShell(), thirds: observability},
 	{prefix: "substrate/rpc", kind: shell, ours: forShell(), thirds: join(observability, []string{"github.com/coder/websocket"})},
