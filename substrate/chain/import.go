@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/crustgo/crust/substrate/babe"
 	"github.com/crustgo/crust/substrate/blocktree"
+	"github.com/crustgo/crust/substrate/crypto/sr25519"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/state"
@@ -28,27 +30,121 @@ type Imported struct {
 // ErrUnknownParent, babe.ErrFuture and ErrHalted are nobody's fault; any other
 // means that the block is wrong or that the store failed.
 func (m *Manager) Import(b *types.Block) (Imported, error) {
+	checked, err := m.Check([]*types.Block{b}, nil)
+	if err != nil {
+		return Imported{}, err
+	}
+	return m.ImportChecked(checked[0])
+}
+
+// Checked is a block whose header is right: claim, VRF proof and seal. Whether
+// its execution is, ImportChecked finds out.
+type Checked struct {
+	Block *types.Block
+	Hash  types.Hash
+
+	verified babe.Verified
+}
+
+// Check verifies the headers of consecutive blocks, parents first, on all cores.
+// The first block's parent is after, if it is not nil, else a block of the
+// chain. It changes nothing and may run while other blocks are imported. With an
+// error, which is about the first block that is not among the results, come the
+// blocks before that one. Blocks that are stored already are ErrKnown.
+func (m *Manager) Check(blocks []*types.Block, after *Checked) ([]Checked, error) {
+	out := make([]Checked, 0, len(blocks))
+	candidates := make([]*babe.Candidate, 0, len(blocks))
+	var wrong error
+	for _, b := range blocks {
+		hash := b.Header.Hash()
+		c, err := m.inspect(&b.Header, hash, after)
+		if err != nil {
+			wrong = fmt.Errorf("block %d (%v): %w", b.Header.Number, hash, err)
+			break
+		}
+		candidates = append(candidates, c)
+		out = append(out, Checked{b, hash, c.Verified})
+		after = &out[len(out)-1]
+	}
+	if i, err := m.verifySignatures(candidates); err != nil {
+		return out[:i], fmt.Errorf("block %d (%v): %w", out[i].Block.Header.Number, out[i].Hash, err)
+	}
+	return out, wrong
+}
+
+// verifySignatures checks the VRF proofs on all cores and the seals in batches,
+// and returns the first candidate that is wrong.
+func (m *Manager) verifySignatures(cs []*babe.Candidate) (int, error) {
+	if len(cs) == 1 {
+		return 0, cs[0].VerifySignatures()
+	}
+	errs := make([]error, len(cs))
+	m.par(len(cs), func(i int) { errs[i] = cs[i].VerifyVRF() })
+	good := slices.IndexFunc(errs, func(err error) bool { return err != nil })
+	if good < 0 {
+		good = len(cs)
+	}
+	seals := make([]sr25519.Item, good)
+	for i, c := range cs[:good] {
+		public, message, seal := c.SealInput()
+		seals[i] = sr25519.Item{Public: public, Message: message[:], Signature: seal}
+	}
+	if i := sr25519.VerifyAll(seals, m.cfg.Par, m.points); i >= 0 {
+		return i, fmt.Errorf("%w: authority %d, slot %d", babe.ErrSeal, cs[i].Claim.Authority, cs[i].Claim.Slot)
+	}
+	if good < len(cs) {
+		return good, errs[good]
+	}
+	return good, nil
+}
+
+// inspect makes the cheap half of a header's verification.
+func (m *Manager) inspect(h *types.Header, hash types.Hash, after *Checked) (*babe.Candidate, error) {
+	if err := m.ready(hash); err != nil {
+		return nil, err
+	}
+	if after == nil {
+		parent, ok := m.Head(h.ParentHash)
+		if !ok {
+			return nil, ErrUnknownParent
+		}
+		return babe.Inspect(h, parent, m.latestSlot())
+	}
+	if h.ParentHash != after.Hash {
+		return nil, fmt.Errorf("the parent is %v, not the block before it", h.ParentHash)
+	}
+	return babe.Inspect(h, after.verified.Head, m.latestSlot())
+}
+
+func (m *Manager) par(n int, f func(i int)) {
+	if m.cfg.Par == nil {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	m.cfg.Par(n, f)
+}
+
+// ImportChecked executes a block whose header has been checked, and stores it.
+// Errors are those of Import.
+func (m *Manager) ImportChecked(c Checked) (Imported, error) {
 	m.write.Lock()
 	defer m.write.Unlock()
 	start := time.Now()
-	hash := b.Header.Hash()
-	if err := m.ready(hash); err != nil {
-		return Imported{}, err
+	b, ref := c.Block, Ref{c.Hash, c.Block.Header.ParentHash, c.Block.Header.Number}
+	wrap := func(err error) error { return fmt.Errorf("block %d (%v): %w", ref.Number, ref.Hash, err) }
+	if err := m.ready(ref.Hash); err != nil {
+		return Imported{}, wrap(err)
 	}
-	parent, ok := m.Head(b.Header.ParentHash)
-	if !ok {
-		return Imported{}, fmt.Errorf("block %d (%v): %w", b.Header.Number, hash, ErrUnknownParent)
-	}
-	checked, err := babe.Verify(&b.Header, parent, m.latestSlot())
-	if err != nil {
-		return Imported{}, fmt.Errorf("block %d (%v): %w", b.Header.Number, hash, err)
+	if _, ok := m.Head(ref.Parent); !ok {
+		return Imported{}, wrap(ErrUnknownParent)
 	}
 	out, err := m.execute(b)
 	if err != nil {
-		return Imported{}, fmt.Errorf("block %d (%v): %w", b.Header.Number, hash, err)
+		return Imported{}, wrap(err)
 	}
-	ref := Ref{hash, b.Header.ParentHash, b.Header.Number}
-	best, err := m.commit(b, ref, checked, out, false)
+	best, err := m.commit(b, ref, c.verified, out, false)
 	return Imported{ref, best, out.Used, time.Since(start)}, err
 }
 
