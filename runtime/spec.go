@@ -3,6 +3,7 @@ package runtime
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/crustgo/crust/substrate/chainspec"
 	"github.com/crustgo/crust/substrate/crypto"
@@ -79,19 +80,35 @@ type Network struct {
 
 // Networks are the networks that ship with the program, by the name that --chain takes.
 func Networks() map[string]Network {
-	people := func(names ...string) (uris []string) {
-		for _, n := range names {
-			uris = append(uris, "//"+n, "//"+n+"//stash")
-		}
-		return uris
-	}
-	services := []string{"//Faucet", "//User"}
+	local := Devnet(2)
+	local.Name, local.ID = "Crust Local Testnet", "local_testnet"
 	return map[string]Network{
 		"dev": {Name: "Crust Development", ID: "dev", Type: chainspec.Development, Preset: Development(),
-			Validators: []string{"Alice"}, Endowed: append(people("Alice", "Bob", "Charlie"), services...), Sudo: "//Alice"},
-		"local": {Name: "Crust Local Testnet", ID: "local_testnet", Type: chainspec.Local, Preset: Development(),
-			Validators: []string{"Alice", "Bob"}, Endowed: append(people("Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie"), services...), Sudo: "//Alice"},
+			Validators: []string{"Alice"}, Endowed: endowed("Alice", "Bob", "Charlie"), Sudo: "//Alice"},
+		"local": local,
 	}
+}
+
+// people have a flag of their own on the command line.
+var people = []string{"Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie"}
+
+// Devnet is the development network of n validators: Alice, Bob, Charlie, Dave,
+// Eve, Ferdie, and after them Validator//7, Validator//8 and so on.
+func Devnet(n int) Network {
+	names := slices.Clone(people)
+	for i := len(names); i < n; i++ {
+		names = append(names, fmt.Sprintf("Validator//%d", i+1))
+	}
+	return Network{Name: "Crust Devnet", ID: "devnet", Type: chainspec.Local, Preset: Development(),
+		Validators: names[:n], Endowed: endowed(names...), Sudo: "//Alice"}
+}
+
+// endowed are the accounts of these people, and those of the services.
+func endowed(names ...string) (uris []string) {
+	for _, n := range names {
+		uris = append(uris, "//"+n, "//"+n+"//stash")
+	}
+	return append(uris, "//Faucet", "//User")
 }
 
 // Endowment is what each endowed account of a development network holds: a million CRU.
