@@ -102,9 +102,9 @@ func NewImport(c ImportCase) (*Import, error) {
 // finalise makes everything final that can be.
 func (m *Import) finalise(c *Chain) error {
 	for {
-		next, ok, err := c.NextToFinalise()
-		if err != nil || !ok {
-			return err
+		next, ok := c.NextToFinalise()
+		if !ok {
+			return nil
 		}
 		j := grandpa.Solo(m.voter, grandpa.Round{Set: c.Voters().ID(), Number: uint64(next.Number)}, grandpa.Target{Hash: next.Hash, Number: next.Number})
 		if _, err := c.Finalise(scale.Encode(j)); err != nil {

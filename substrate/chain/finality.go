@@ -3,6 +3,7 @@ package chain
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/crustgo/crust/substrate/babe"
 	"github.com/crustgo/crust/substrate/blocktree"
@@ -43,11 +44,11 @@ func (m *Manager) Finalise(justification []byte) (Ref, error) {
 	if err := voters.Verify(&j, m.cfg.Par); err != nil {
 		return ref, fmt.Errorf("justification for block %d: %w", ref.Number, err)
 	}
-	changes, err := m.changeBefore(block.Hash, fin.Hash)
-	if err != nil {
-		return ref, err
+	change, pending := m.PendingChange(block.Hash)
+	if pending && change.Hash != block.Hash {
+		return ref, fmt.Errorf("block %d changes the authorities and has to be finalised first", change.Number)
 	}
-	return ref, m.finalise(ref, justification, j.Round, changes)
+	return ref, m.finalise(ref, justification, j.Round, pending)
 }
 
 // auxRound names where the store keeps what LastRound returns.
@@ -64,29 +65,6 @@ func (m *Manager) LastRound() (uint64, error) {
 	c := scale.NewCursor(raw)
 	n := c.U64()
 	return n, c.Finish()
-}
-
-// changeBefore reports whether h itself changes the authorities, and fails if a
-// block between the finalised one and h does.
-func (m *Manager) changeBefore(h, finalised types.Hash) (self bool, err error) {
-	for at := h; at != finalised; {
-		header, err := m.Header(at)
-		if err != nil {
-			return false, err
-		}
-		change, err := grandpa.ReadLogs(header.Digest)
-		if err != nil {
-			return false, err
-		}
-		if change != nil {
-			if at != h {
-				return false, fmt.Errorf("block %d changes the authorities and has to be finalised first", header.Number)
-			}
-			self = true
-		}
-		at = header.ParentHash
-	}
-	return self, nil
 }
 
 // finalise applies proven finality. The caller holds write.
@@ -139,6 +117,7 @@ func (m *Manager) moveRoot(ref, old Ref, voters *grandpa.VoterSet, move *BestCha
 		delete(m.babeAt, b.Hash)
 	}
 	delete(m.babeAt, old.Hash)
+	m.changes = slices.DeleteFunc(m.changes, func(c Ref) bool { return c.Hash == ref.Hash || !m.tree.Contains(c.Hash) })
 	m.voters = voters
 	m.setHeads()
 	m.updates.add(Update{Finalised: refsOf(done.Finalised), Pruned: refsOf(done.Pruned), Best: move})
@@ -189,26 +168,15 @@ func (m *Manager) dropJustification(old Ref) error {
 // NextToFinalise is the block that a lone authority can finalise now: the best
 // block, or the first on the way to it that changes the authorities. ok is
 // false if there is none.
-func (m *Manager) NextToFinalise() (ref Ref, ok bool, err error) {
-	m.mu.RLock()
-	best, root := m.tree.Best(), m.tree.Root()
-	route, err := m.tree.Route(root.Hash, best.Hash)
-	m.mu.RUnlock()
-	if err != nil || len(route.Enacted) == 0 {
-		return Ref{}, false, err
+func (m *Manager) NextToFinalise() (Ref, bool) {
+	heads := m.Heads()
+	if heads.Best.Hash == heads.Finalised.Hash {
+		return Ref{}, false
 	}
-	for _, b := range route.Enacted {
-		header, err := m.Header(b.Hash)
-		if err != nil {
-			return Ref{}, false, err
-		}
-		if change, err := grandpa.ReadLogs(header.Digest); err != nil {
-			return Ref{}, false, err
-		} else if change != nil {
-			return refOf(b), true, nil
-		}
+	if change, ok := m.PendingChange(heads.Best.Hash); ok {
+		return change, true
 	}
-	return refOf(best), true, nil
+	return heads.Best, true
 }
 
 // Revert makes the last n finalised blocks, and all above them, unhappen.

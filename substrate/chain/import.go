@@ -12,6 +12,7 @@ import (
 	"github.com/crustgo/crust/substrate/blocktree"
 	"github.com/crustgo/crust/substrate/crypto/sr25519"
 	"github.com/crustgo/crust/substrate/frame"
+	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/store"
@@ -265,6 +266,10 @@ func (m *Manager) commit(b *types.Block, ref Ref, v babe.Verified, out frame.Out
 	if best, err = m.prospect(ref, v.Weight); err != nil {
 		return false, fmt.Errorf("block %d (%v): %w", ref.Number, ref.Hash, err)
 	}
+	change, err := grandpa.ReadLogs(b.Header.Digest)
+	if err != nil {
+		return false, fmt.Errorf("block %d (%v): %w", ref.Number, ref.Hash, err)
+	}
 	err = m.db.Commit(store.Block{
 		BlockInfo: store.BlockInfo{Hash: ref.Hash, Parent: ref.Parent, Number: ref.Number, StateRoot: b.Header.StateRoot},
 		Header:    scale.Encode(&b.Header), Body: types.AppendBody(nil, b.Body),
@@ -279,6 +284,9 @@ func (m *Manager) commit(b *types.Block, ref Ref, v babe.Verified, out frame.Out
 		return false, err
 	}
 	m.babeAt[ref.Hash] = v.Head
+	if change != nil {
+		m.changes = append(m.changes, ref)
+	}
 	u := Update{Imported: &ref}
 	if best {
 		route, err := m.tree.Route(before.Hash, ref.Hash)

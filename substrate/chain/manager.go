@@ -80,6 +80,7 @@ type Manager struct {
 	mu      sync.RWMutex // guards the fields below
 	tree    *blocktree.Tree
 	babeAt  map[types.Hash]babe.Head // of the finalised block and all above
+	changes []Ref                    // unfinalised blocks that change the voters, in order of import
 	voters  *grandpa.VoterSet        // who may finalise blocks above the finalised one
 	updates updates
 	halted  error
@@ -128,7 +129,7 @@ func (m *Manager) recover() error {
 	}
 	fin := m.db.Finalised()
 	m.tree = blocktree.New(fin.Hash, fin.Number, maxUnfinalised)
-	m.babeAt = map[types.Hash]babe.Head{}
+	m.babeAt, m.changes = map[types.Hash]babe.Head{}, nil
 	head, err := m.headOf(fin.Hash, fin.Number)
 	if err != nil {
 		return err
@@ -151,6 +152,11 @@ func (m *Manager) recover() error {
 			return err
 		}
 		m.babeAt[b.Hash] = c.Head
+		if change, err := grandpa.ReadLogs(h.Digest); err != nil {
+			return fmt.Errorf("stored block %d (%v): %w", b.Number, b.Hash, err)
+		} else if change != nil {
+			m.changes = append(m.changes, Ref{b.Hash, b.Parent, b.Number})
+		}
 	}
 	if m.voters, err = m.votersAt(fin.Hash); err != nil {
 		return err
@@ -347,6 +353,20 @@ func (m *Manager) Voters() *grandpa.VoterSet {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return m.voters
+}
+
+// PendingChange is the first block above the finalised one on the chain up to h
+// that changes the voters: no vote, and no finality, goes beyond it before it is
+// final. ok is false if there is none.
+func (m *Manager) PendingChange(h types.Hash) (r Ref, ok bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, c := range m.changes {
+		if (!ok || c.Number < r.Number) && m.tree.IsDescendant(c.Hash, h) {
+			r, ok = c, true
+		}
+	}
+	return r, ok
 }
 
 // Leaves is the number of heads of unfinalised forks.

@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/crustgo/crust/substrate/crypto"
@@ -191,6 +192,10 @@ func (rt *Runtime) DecodeBody(body []types.Extrinsic, par Par) (*Decoded, error)
 	return d, nil
 }
 
+// ErrBody says that a body is not the one that its header names: the header may
+// be right, and have another body.
+var ErrBody = errors.New("the extrinsics are not the header's")
+
 // ExecuteBlock executes a block on the state of its parent and checks all that
 // the runtime can check: extrinsics root, signatures, inherents, each
 // extrinsic, the digest. The caller compares the state root of the changes with
@@ -198,7 +203,7 @@ func (rt *Runtime) DecodeBody(body []types.Extrinsic, par Par) (*Decoded, error)
 func (rt *Runtime) ExecuteBlock(view state.View, b *types.Block, with Checking) (out Outcome, err error) {
 	defer catch(&err)
 	if root := trie.OrderedRoot(trie.V0, rawBodies(b.Body)); root != [32]byte(b.Header.ExtrinsicsRoot) {
-		return out, fmt.Errorf("the extrinsics have the root %v, the header says %v", types.Hash(root), b.Header.ExtrinsicsRoot)
+		return out, fmt.Errorf("%w: they have the root %v, the header says %v", ErrBody, types.Hash(root), b.Header.ExtrinsicsRoot)
 	}
 	d, err := rt.DecodeBody(b.Body, with.Par)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"sync"
 
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/crypto/sr25519"
@@ -18,6 +20,7 @@ const (
 	maxWaiting    = 4096 // submissions that wait to be judged
 	maxBroadcasts = 1024 // transactions that are submitted again and again
 	maxEvents     = 64   // events that a watcher may leave unread
+	maxFresh      = 8192 // transactions that wait to be told to other nodes
 )
 
 // Config is what a Pool is given. Zero Limits are txpool's defaults.
@@ -37,6 +40,10 @@ type Pool struct {
 	submits chan *submission
 	calls   chan func()
 	done    chan struct{} // closed when Run has returned
+	news    chan struct{} // holds a value if fresh does
+
+	mu    sync.Mutex // guards fresh
+	fresh []types.Extrinsic
 
 	// The rest belongs to the goroutine in Run.
 	pool       *txpool.Pool
@@ -66,7 +73,7 @@ func New(m *chain.Manager, cfg Config) *Pool {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Pool{
-		cfg: cfg, chain: m, submits: make(chan *submission, maxWaiting), calls: make(chan func()), done: make(chan struct{}),
+		cfg: cfg, chain: m, submits: make(chan *submission, maxWaiting), calls: make(chan func()), done: make(chan struct{}), news: make(chan struct{}, 1),
 		pool: txpool.New(cfg.Limits), txs: map[types.Hash]*frame.Tx{}, watchers: map[types.Hash][]*Watch{}, broadcasts: map[*broadcast]struct{}{},
 	}
 }
@@ -138,20 +145,75 @@ func (p *Pool) SubmitAndWatch(ctx context.Context, raw types.Extrinsic) (*Watch,
 	return w, nil
 }
 
+// SubmitAll submits what another node sent, and returns the refusal of each.
+func (p *Pool) SubmitAll(ctx context.Context, raws []types.Extrinsic) []error {
+	waiting := make([]*submission, len(raws))
+	errs := make([]error, len(raws))
+	for i, raw := range raws {
+		waiting[i] = &submission{raw: raw, result: make(chan error, 1)}
+		errs[i] = p.enqueue(ctx, waiting[i])
+	}
+	for i, s := range waiting {
+		if errs[i] == nil {
+			errs[i] = p.await(s)
+		}
+	}
+	return errs
+}
+
+// News receives a value when there are transactions that Fresh returns.
+func (p *Pool) News() <-chan struct{} { return p.news }
+
+// Fresh returns the transactions that were admitted since the last call and are
+// for other nodes to know. If too many gather, the oldest are forgotten: Pending
+// still has them.
+func (p *Pool) Fresh() []types.Extrinsic {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := p.fresh
+	p.fresh = nil
+	return out
+}
+
+// announce puts an admitted transaction among the fresh ones.
+func (p *Pool) announce(raw types.Extrinsic) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.fresh) >= maxFresh {
+		p.fresh = slices.Delete(p.fresh, 0, maxFresh/2)
+	}
+	p.fresh = append(p.fresh, raw)
+	select {
+	case p.news <- struct{}{}:
+	default: // there is a value already
+	}
+}
+
 func (p *Pool) submit(ctx context.Context, s *submission) (types.Hash, error) {
+	if err := p.enqueue(ctx, s); err != nil {
+		return s.hash, err
+	}
+	return s.hash, p.await(s)
+}
+
+func (p *Pool) enqueue(ctx context.Context, s *submission) error {
 	s.hash = s.raw.Hash()
 	select {
 	case p.submits <- s:
+		return nil
 	case <-ctx.Done():
-		return s.hash, ctx.Err()
+		return ctx.Err()
 	case <-p.done:
-		return s.hash, ErrStopped
+		return ErrStopped
 	}
+}
+
+func (p *Pool) await(s *submission) error {
 	select {
 	case err := <-s.result:
-		return s.hash, err
+		return err
 	case <-p.done:
-		return s.hash, ErrStopped
+		return ErrStopped
 	}
 }
 
@@ -200,6 +262,9 @@ func (p *Pool) admit(s *submission, v frame.Verdict) error {
 	}
 	if known == nil {
 		p.txs[s.hash] = v.Tx
+		if v.Valid.Propagate {
+			p.announce(s.raw)
+		}
 	}
 	if s.watch != nil {
 		s.watch.hash = s.hash

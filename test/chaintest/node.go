@@ -223,10 +223,7 @@ func (k *Node) FinaliseRef(r chain.Ref) {
 func (k *Node) FinaliseBest() {
 	k.t.Helper()
 	for {
-		next, ok, err := k.NextToFinalise()
-		if err != nil {
-			k.t.Fatal(err)
-		}
+		next, ok := k.NextToFinalise()
 		if !ok {
 			return
 		}

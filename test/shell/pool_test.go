@@ -435,3 +435,24 @@ func TestPoolConcurrent(t *testing.T) {
 
 // fit is what a block takes at most in the tests.
 func fit(xs []types.Extrinsic) []types.Extrinsic { return xs[:min(len(xs), 40)] }
+
+// TestPoolGossip submits what another node sent, and takes what others should know.
+func TestPoolGossip(t *testing.T) {
+	n := chaintest.New(t, nil).Start(t)
+	p := startPool(t, n, txpool.Config{})
+	good := n.Transfer(chaintest.User(0), 0, "//Bob", chaintest.CRU)
+	next := n.Transfer(chaintest.User(0), 1, "//Bob", chaintest.CRU)
+	bad := n.Transfer(chaintest.User(1), 0, "//Bob", chaintest.CRU)
+	bad[len(bad)-1] ^= 1
+	errs := p.SubmitAll(t.Context(), []types.Extrinsic{good, bad, next, good})
+	if len(errs) != 4 || errs[0] != nil || errs[1] == nil || errs[2] != nil || !errors.Is(errs[3], txpool.ErrImported) {
+		t.Fatalf("%v", errs)
+	}
+	<-p.News()
+	if diff := cmp.Diff([]types.Extrinsic{good, next}, p.Fresh()); diff != "" {
+		t.Error(diff)
+	}
+	if again := p.Fresh(); len(again) != 0 {
+		t.Errorf("%d transactions are fresh twice", len(again))
+	}
+}
