@@ -123,6 +123,20 @@ func (t *Tree) Get(h types.Hash) (Block, bool) {
 // Contains reports whether the block is the root or above it.
 func (t *Tree) Contains(h types.Hash) bool { return t.nodes[h] != nil }
 
+// Contested reports whether a block on the chain from the root, exclusive, to a
+// block, inclusive, has a sibling: others may prefer another chain.
+func (t *Tree) Contested(h types.Hash) bool {
+	if t.Len() == int(t.best.Number-t.root.Number) {
+		return false // there is only one chain
+	}
+	for n := t.nodes[h]; n != nil && n.parent != nil; n = n.parent {
+		if len(n.parent.children) > 1 {
+			return true
+		}
+	}
+	return false
+}
+
 // Weight is the sum of weights on the chain from the root, exclusive, to a block.
 func (t *Tree) Weight(h types.Hash) (uint64, error) {
 	n := t.nodes[h]

@@ -355,20 +355,6 @@ func (m *Manager) Voters() *grandpa.VoterSet {
 	return m.voters
 }
 
-// PendingChange is the first block above the finalised one on the chain up to h
-// that changes the voters: no vote, and no finality, goes beyond it before it is
-// final. ok is false if there is none.
-func (m *Manager) PendingChange(h types.Hash) (r Ref, ok bool) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	for _, c := range m.changes {
-		if (!ok || c.Number < r.Number) && m.tree.IsDescendant(c.Hash, h) {
-			r, ok = c, true
-		}
-	}
-	return r, ok
-}
-
 // Leaves is the number of heads of unfinalised forks.
 func (m *Manager) Leaves() int {
 	m.mu.RLock()
