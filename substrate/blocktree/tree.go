@@ -1,8 +1,10 @@
 package blocktree
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -111,6 +113,22 @@ func (t *Tree) Best() Block { return t.best.Block }
 
 // Len is the number of blocks above the root.
 func (t *Tree) Len() int { return len(t.nodes) - 1 }
+
+// Blocks returns the blocks above the root in order of insertion.
+func (t *Tree) Blocks() []Block {
+	nodes := make([]*node, 0, t.Len())
+	for _, n := range t.nodes { //arch:allow maprange sorted below
+		if n != t.root {
+			nodes = append(nodes, n)
+		}
+	}
+	slices.SortFunc(nodes, func(a, b *node) int { return cmp.Compare(a.seq, b.seq) })
+	out := make([]Block, len(nodes))
+	for i, n := range nodes {
+		out[i] = n.Block
+	}
+	return out
+}
 
 // Get returns a block of the tree, its root included.
 func (t *Tree) Get(h types.Hash) (Block, bool) {

@@ -46,7 +46,7 @@ func (m *Manager) Finalise(justification []byte) (Ref, error) {
 	}
 	change, pending := m.PendingChange(block.Hash)
 	if pending && change.Hash != block.Hash {
-		return ref, fmt.Errorf("block %d changes the authorities and has to be finalised first", change.Number)
+		return ref, fmt.Errorf("block %d: %w", change.Number, ErrChangePending)
 	}
 	return ref, m.finalise(ref, justification, j.Round, pending)
 }
@@ -120,7 +120,7 @@ func (m *Manager) moveRoot(ref, old Ref, voters *grandpa.VoterSet, move *BestCha
 	m.changes = slices.DeleteFunc(m.changes, func(c Ref) bool { return c.Hash == ref.Hash || !m.tree.Contains(c.Hash) })
 	m.voters = voters
 	m.setHeads()
-	m.updates.add(Update{Finalised: refsOf(done.Finalised), Pruned: refsOf(done.Pruned), Best: move})
+	m.updates.add(Update{Finalised: refsOf(done.Finalised), Pruned: refsOf(done.Pruned), Voters: voters, Best: move})
 	return nil
 }
 

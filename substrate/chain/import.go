@@ -109,12 +109,12 @@ func (m *Manager) inspect(h *types.Header, hash types.Hash, after *Checked) (*ba
 		if !ok {
 			return nil, ErrUnknownParent
 		}
-		return babe.Inspect(h, parent, m.latestSlot())
+		return babe.Inspect(h, parent, m.LatestSlot())
 	}
 	if h.ParentHash != after.Hash {
 		return nil, fmt.Errorf("the parent is %v, not the block before it", h.ParentHash)
 	}
-	return babe.Inspect(h, after.verified.Head, m.latestSlot())
+	return babe.Inspect(h, after.verified.Head, m.LatestSlot())
 }
 
 func (m *Manager) par(n int, f func(i int)) {
@@ -162,7 +162,7 @@ func (m *Manager) ImportOwn(b *types.Block, out frame.Outcome) (Imported, error)
 	if !ok {
 		return Imported{}, ErrUnknownParent
 	}
-	c, err := babe.Inspect(&b.Header, parent, m.latestSlot())
+	c, err := babe.Inspect(&b.Header, parent, m.LatestSlot())
 	if err != nil {
 		return Imported{}, fmt.Errorf("own block %d: %w", b.Header.Number, err)
 	}
@@ -186,7 +186,8 @@ func (m *Manager) ready(hash types.Hash) error {
 	}
 }
 
-func (m *Manager) latestSlot() types.Slot {
+// LatestSlot is the highest slot that a block may have now.
+func (m *Manager) LatestSlot() types.Slot {
 	return babe.SlotAt(m.cfg.Now(), m.babe.SlotDuration) + m.cfg.SlotTolerance
 }
 
@@ -247,7 +248,7 @@ func (m *Manager) prospect(ref Ref, weight uint32) (best bool, err error) {
 		return false, ErrUnknownParent
 	case ref.Number == 0 || ref.Number-1 != parent.Number:
 		return false, fmt.Errorf("the number does not follow the parent's, %d", parent.Number)
-	case m.tree.Len() >= maxUnfinalised:
+	case m.tree.Len() >= MaxUnfinalised:
 		return false, fmt.Errorf("%d blocks wait for finality: %w", m.tree.Len(), blocktree.ErrFull)
 	}
 	head := m.tree.Best()
@@ -287,7 +288,7 @@ func (m *Manager) commit(b *types.Block, ref Ref, v babe.Verified, out frame.Out
 	if change != nil {
 		m.changes = append(m.changes, ref)
 	}
-	u := Update{Imported: &ref}
+	u := Update{Imported: &Block{ref, v.Weight, change != nil}}
 	if best {
 		route, err := m.tree.Route(before.Hash, ref.Hash)
 		if err != nil {

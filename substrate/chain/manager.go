@@ -32,10 +32,12 @@ var (
 	ErrHalted = errors.New("import is halted")
 	// ErrNotDescendant says that a block to finalise is not above the finalised one.
 	ErrNotDescendant = errors.New("block is not a descendant of the finalised block")
+	// ErrChangePending says that a block below the one to finalise changes the voters.
+	ErrChangePending = errors.New("it changes the authorities and has to be finalised first")
 )
 
-// maxUnfinalised bounds the tree of unfinalised blocks.
-const maxUnfinalised = 1 << 16
+// MaxUnfinalised bounds the tree of unfinalised blocks.
+const MaxUnfinalised = 1 << 16
 
 // Config is what a Manager is given.
 type Config struct {
@@ -128,7 +130,7 @@ func (m *Manager) recover() error {
 		return err
 	}
 	fin := m.db.Finalised()
-	m.tree = blocktree.New(fin.Hash, fin.Number, maxUnfinalised)
+	m.tree = blocktree.New(fin.Hash, fin.Number, MaxUnfinalised)
 	m.babeAt, m.changes = map[types.Hash]babe.Head{}, nil
 	head, err := m.headOf(fin.Hash, fin.Number)
 	if err != nil {

@@ -1,21 +1,33 @@
 package chain
 
 import (
+	"slices"
 	"sync"
 
+	"github.com/crustgo/crust/substrate/blocktree"
+	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/types"
 )
 
 // maxUpdates is how many updates a follower may be behind.
 const maxUpdates = 4096
 
+// Block is an unfinalised block as the fork choice and GRANDPA see it.
+type Block struct {
+	Ref
+	Weight uint32 // 1 for a primary claim, else 0
+	Change bool   // it changes the voters
+}
+
 // Update is one thing that happened to the chain. At most one of Imported and
 // Finalised is set; Best goes with either.
 type Update struct {
-	Imported  *Ref
+	Imported  *Block
 	Best      *BestChange
 	Finalised []Ref // ascending
 	Pruned    []Ref // forks that finality discarded, parents first
+	// Voters is, with Finalised, the set that finalises what is above.
+	Voters *grandpa.VoterSet
 }
 
 // BestChange is a move of the best block.
@@ -114,7 +126,8 @@ func (m *Manager) Wake() (wake <-chan struct{}, cancel func()) {
 // Snapshot is the chain at one moment, for followers that begin.
 type Snapshot struct {
 	Heads
-	Unfinalised []Ref // parents before children
+	Unfinalised []Block // in order of import, parents before children
+	Voters      *grandpa.VoterSet
 	Cursor      Cursor
 }
 
@@ -122,19 +135,19 @@ type Snapshot struct {
 func (m *Manager) Snapshot() Snapshot {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	s := Snapshot{Heads: m.Heads()}
-	queue := []types.Hash{m.tree.Root().Hash}
-	for len(queue) > 0 {
-		for _, b := range m.tree.Children(queue[0]) {
-			s.Unfinalised = append(s.Unfinalised, refOf(b))
-			queue = append(queue, b.Hash)
-		}
-		queue = queue[1:]
+	s := Snapshot{Heads: m.Heads(), Voters: m.voters}
+	for _, b := range m.tree.Blocks() {
+		s.Unfinalised = append(s.Unfinalised, m.block(b))
 	}
 	m.updates.mu.Lock()
 	s.Cursor = Cursor(m.updates.next)
 	m.updates.mu.Unlock()
 	return s
+}
+
+// block is a block of the tree for those who follow. The caller holds mu.
+func (m *Manager) block(b blocktree.Block) Block {
+	return Block{refOf(b), b.Weight, slices.ContainsFunc(m.changes, func(c Ref) bool { return c.Hash == b.Hash })}
 }
 
 // OnBestChain reports whether an unfinalised or finalised block is an ancestor

@@ -9,7 +9,9 @@ import (
 )
 
 // numbered is the n-th update of a test.
-func numbered(n uint64) Update { return Update{Imported: &Ref{Number: types.BlockNumber(n)}} }
+func numbered(n uint64) Update {
+	return Update{Imported: &Block{Ref: Ref{Number: types.BlockNumber(n)}}}
+}
 
 // read returns the numbers of all updates from a cursor on.
 func read(t *testing.T, m *Manager, from Cursor, step int) (got []uint64, ok bool) {

@@ -288,11 +288,11 @@ func refusal(err error) error {
 	var v *frame.Validity
 	switch {
 	case errors.As(err, &v) && v.Unknown:
-		return &txpool.Error{Code: txpool.ErrUnknown.Code, Message: txpool.ErrUnknown.Message, Data: v.Error()}
+		return &txpool.Error{Code: txpool.ErrUnknown.Code, Message: txpool.ErrUnknown.Message, Data: v.Error(), Cause: v}
 	case errors.As(err, &v):
-		return &txpool.Error{Code: txpool.ErrInvalid.Code, Message: txpool.ErrInvalid.Message, Data: v.Error()}
+		return &txpool.Error{Code: txpool.ErrInvalid.Code, Message: txpool.ErrInvalid.Message, Data: v.Error(), Cause: v}
 	case frame.IsUndecodable(err):
-		return &txpool.Error{Code: codeFormat, Message: "Extrinsic has invalid format: " + err.Error()}
+		return &txpool.Error{Code: codeFormat, Message: "Extrinsic has invalid format: " + err.Error(), Cause: err}
 	}
 	return err
 }

@@ -164,7 +164,7 @@ func (f *follow) begin(snap *chain.Snapshot) error {
 		return err
 	}
 	for i := range snap.Unfinalised {
-		if err := f.newBlock(&snap.Unfinalised[i]); err != nil {
+		if err := f.newBlock(&snap.Unfinalised[i].Ref); err != nil {
 			return err
 		}
 	}
@@ -198,7 +198,7 @@ func (f *follow) best(h types.Hash) error {
 // always descend from the finalised one.
 func (f *follow) update(u *chain.Update) error {
 	if u.Imported != nil {
-		if err := f.newBlock(u.Imported); err != nil {
+		if err := f.newBlock(&u.Imported.Ref); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,11 @@ type Error struct {
 	Code    int
 	Message string
 	Data    string // details, or empty
+	Cause   error  // the runtime's verdict, or nil
 }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
 
 // Error is the message with its details.
 func (e *Error) Error() string {
