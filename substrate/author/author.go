@@ -39,6 +39,11 @@ type Config struct {
 	Log *slog.Logger
 	// Made is told of every block that was made; it may be nil.
 	Made func(Block)
+	// Peers tells how many peers the node has and whether it is far behind them; nil
+	// means that it is alone and knows everything. A node that is far behind makes no
+	// blocks, nor does one that should have peers, because there are other
+	// authorities, and has none.
+	Peers func() (count int, behind bool)
 }
 
 // Block is a block that was made.
@@ -72,6 +77,9 @@ func New(m *chain.Manager, pool Pool, keys Keys, cfg Config) *Author {
 // Run makes blocks until ctx ends, or until the import of blocks is halted.
 func (a *Author) Run(ctx context.Context) error {
 	duration := a.chain.BABE().SlotDuration
+	// Before it was restarted the node may have made a block in a slot on another
+	// fork, and two blocks of one author in a slot are an equivocation.
+	a.last = a.chain.HighestSlot()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -117,6 +125,9 @@ func (a *Author) attempt(slot types.Slot, now types.Moment) (err error) {
 		return nil // finality moved meanwhile, or the slot has a block already
 	}
 	epoch, _ := head.Epochs.At(slot)
+	if !a.inTouch(len(epoch.Authorities)) {
+		return nil
+	}
 	claim, key, ok := babe.Claim(slot, epoch, a.keys.BABE())
 	if !ok {
 		return nil
@@ -138,6 +149,15 @@ func (a *Author) attempt(slot types.Slot, now types.Moment) (err error) {
 		a.cfg.Made(made)
 	}
 	return nil
+}
+
+// inTouch reports whether the node knows enough of the others to make blocks.
+func (a *Author) inTouch(authorities int) bool {
+	if a.cfg.Peers == nil {
+		return true
+	}
+	count, behind := a.cfg.Peers()
+	return !behind && (count > 0 || authorities == 1)
 }
 
 // build makes the block, all but its seal.

@@ -18,6 +18,16 @@ func (m *Manager) PendingChange(h types.Hash) (r Ref, ok bool) {
 	return r, ok
 }
 
+// HighestSlot is the highest slot of a block that is finalised last or above.
+func (m *Manager) HighestSlot() (s types.Slot) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for _, head := range m.babeAt {
+		s = max(s, head.Slot)
+	}
+	return s
+}
+
 // Number is the number of a block that is stored.
 func (m *Manager) Number(h types.Hash) (types.BlockNumber, bool) {
 	m.mu.RLock()

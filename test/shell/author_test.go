@@ -337,3 +337,56 @@ func TestFinaliseBeyondChange(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAuthorWaitsForPeers starts an author that is one of two: alone, far behind,
+// and in touch.
+func TestAuthorWaitsForPeers(t *testing.T) {
+	net := chaintest.New(t, func(n *runtime.Network) { n.Validators = []string{"Alice", "Bob"} })
+	n := net.Start(t)
+	p := startPool(t, n, txpool.Config{})
+	both := hurry{net, []string{"//Alice", "//Bob"}}
+	n.Net.Advance(1)
+	asked, made := 0, 0
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	a := author.New(n.Manager, p, both, author.Config{
+		Now: func() types.Moment { net.Advance(1); return net.Now() },
+		Peers: func() (int, bool) {
+			asked++
+			switch {
+			case asked <= 2:
+				return 0, false
+			case asked <= 4:
+				return 1, true
+			}
+			return 1, false
+		},
+		Made: func(author.Block) { made = asked; cancel() },
+	})
+	if err := a.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if made != 5 {
+		t.Errorf("the first block came after %d questions", made)
+	}
+}
+
+// TestAuthorRestart starts an author in a slot that has a block on a fork which
+// is not the best.
+func TestAuthorRestart(t *testing.T) {
+	n := chaintest.New(t, nil).Start(t)
+	root := n.Grow()
+	n.GrowBy(12)
+	fork := n.Add(chaintest.Plan{Parent: root.Hash, Skip: 30})
+	if n.Heads().Best == fork {
+		t.Fatal("the fork is the best chain")
+	}
+	head, _ := n.Head(fork.Hash)
+	if n.HighestSlot() != head.Slot {
+		t.Fatalf("the highest slot is %d, not %d", n.HighestSlot(), head.Slot)
+	}
+	made := makeBlocks(t, n, startPool(t, n, txpool.Config{}), []string{"//Alice"}, atLeast(1))
+	if made[0].Slot <= head.Slot {
+		t.Errorf("slot %d again, after %d", made[0].Slot, head.Slot)
+	}
+}
