@@ -1,0 +1,91 @@
+package p2p
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/control"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// What one remote may hold of libp2p, whatever it is to us.
+const (
+	peerConnections = 6
+	peerStreams     = 256      // of either direction
+	peerStreamsIn   = 64       // that it opened
+	peerBytes       = 10 << 20 // that streams may receive before they are read
+	streamWindow    = 2 << 20  // the same, of one stream
+	keepAlive       = 10 * time.Second
+)
+
+// newLibp2p makes libp2p's host with nothing in it but what this chain uses.
+func newLibp2p(cfg *Config, g gater, public []ma.Multiaddr) (host.Host, error) {
+	limits := rcmgr.PartialLimitConfig{
+		System: rcmgr.ResourceLimits{Conns: rcmgr.LimitVal(cfg.Limits.Connections), ConnsInbound: rcmgr.LimitVal(cfg.Limits.Connections),
+			Streams: rcmgr.LimitVal(32 * cfg.Limits.Connections)},
+		Transient: rcmgr.ResourceLimits{ConnsInbound: 128, StreamsInbound: 1024},
+		PeerDefault: rcmgr.ResourceLimits{Conns: peerConnections, Streams: peerStreams, StreamsInbound: peerStreamsIn,
+			Memory: peerBytes},
+	}
+	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.Build(rcmgr.InfiniteLimits)), rcmgr.WithMetricsDisabled())
+	if err != nil {
+		return nil, err
+	}
+	conns, err := connmgr.NewConnManager(cfg.Limits.Connections/2, cfg.Limits.Connections*3/4)
+	if err != nil {
+		return nil, errors.Join(err, resources.Close())
+	}
+	mux := *yamux.DefaultTransport
+	mux.MaxStreamWindowSize = streamWindow
+	mux.KeepAliveInterval = keepAlive
+	return libp2p.New(
+		libp2p.Identity(cfg.Key.private()), libp2p.UserAgent(cfg.Agent), libp2p.NoListenAddrs, libp2p.DisableRelay(), libp2p.DisableMetrics(),
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), libp2p.Transport(websocket.New),
+		libp2p.Security(noise.ID, noise.New), libp2p.Muxer(yamux.ID, &mux),
+		libp2p.ResourceManager(resources), libp2p.ConnectionManager(conns), libp2p.ConnectionGater(g),
+		libp2p.BandwidthReporter(&cfg.Metrics.traffic),
+		libp2p.AddrsFactory(func(addrs []ma.Multiaddr) []ma.Multiaddr { return append(addrs[:len(addrs):len(addrs)], public...) }),
+	)
+}
+
+// listenError explains why an address could not be listened on.
+func listenError(a ma.Multiaddr, err error) error {
+	hint := "the address has to be one of this machine's, with /tcp/<port> and perhaps /ws"
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = "another program, or another node, uses the port: stop it or choose another one"
+	case errors.Is(err, syscall.EACCES):
+		hint = "ports below 1024 need a privilege: choose another one"
+	}
+	return fmt.Errorf("p2p: cannot listen on %s: %w; %s", a, err, hint)
+}
+
+// gater keeps refused peers from connecting at all.
+type gater struct{ host *Host }
+
+func (g gater) wanted(id peer.ID) bool {
+	g.host.mu.Lock()
+	defer g.host.mu.Unlock()
+	r, ok := g.host.book.records[id]
+	return ok && r.reserved || !g.host.book.only && !(ok && r.banned.After(time.Now()))
+}
+
+func (g gater) InterceptPeerDial(id peer.ID) bool                             { return g.wanted(id) }
+func (gater) InterceptAddrDial(peer.ID, ma.Multiaddr) bool                    { return true }
+func (gater) InterceptAccept(network.ConnMultiaddrs) bool                     { return true }
+func (gater) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
+func (g gater) InterceptSecured(_ network.Direction, id peer.ID, _ network.ConnMultiaddrs) bool {
+	return g.wanted(id)
+}
