@@ -2,12 +2,14 @@
 // bytes: what goes over the notification and request protocols of package p2p.
 //
 //	req := protocol.BlockRequest{Fields: protocol.FieldHeader | protocol.FieldBody, FromHash: h, Max: 64}
-//	bytes := req.Append(nil)
+//	answer, err := host.Request(ctx, peer, sync2, req.Append(nil))
+//	response, err := protocol.DecodeBlockResponse(answer, &req)
 //
 // Notifications are SCALE; requests and responses are protocol buffers of
-// Substrate's schemas, version 1 of each, except for warp sync. Decoders check
-// every length against what is left and against the limits of this package,
-// ignore fields that they do not know, and never panic.
+// Substrate's schemas, except for warp sync, whose request is a bare hash.
+// Decoders check every length against what is left and against the limits of this
+// package, ignore fields that they do not know, and never panic. What they
+// return may alias their input.
 //
 // The package opens no connections, and decides nothing: which messages make
 // sense is the business of sync, grandpa and txpool.
