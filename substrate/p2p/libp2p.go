@@ -3,6 +3,7 @@ package p2p
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"time"
 
@@ -63,10 +64,11 @@ func newLibp2p(cfg *Config, g gater, public []ma.Multiaddr) (host.Host, error) {
 // listenError explains why an address could not be listened on.
 func listenError(a ma.Multiaddr, err error) error {
 	hint := "the address has to be one of this machine's, with /tcp/<port> and perhaps /ws"
+	because := func(e syscall.Errno) bool { return strings.Contains(err.Error(), e.Error()) } // libp2p does not wrap
 	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
+	case because(syscall.EADDRINUSE):
 		hint = "another program, or another node, uses the port: stop it or choose another one"
-	case errors.Is(err, syscall.EACCES):
+	case because(syscall.EACCES):
 		hint = "ports below 1024 need a privilege: choose another one"
 	}
 	return fmt.Errorf("p2p: cannot listen on %s: %w; %s", a, err, hint)

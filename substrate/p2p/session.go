@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"net"
 	"sync"
 	"time"
 
@@ -252,7 +252,7 @@ func (s *session) write(protocol int, st network.Stream, gone <-chan struct{}) e
 				return context.Cause(s.ctx)
 			}
 		}
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		if late := net.Error(nil); errors.As(err, &late) && late.Timeout() {
 			return errSlow
 		} else if err != nil {
 			return err
