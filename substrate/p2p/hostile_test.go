@@ -299,6 +299,11 @@ func TestRequests(t *testing.T) {
 	if got, err := ask(t.Context(), "big"); err != nil || len(got) != 2<<20 {
 		t.Errorf("got %d bytes, %v", len(got), err)
 	}
+	for i := range 2 * peerStreamsIn { // none stays open
+		if _, err := ask(t.Context(), "x"); err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
+	}
 	for _, payload := range []string{"fail", "too big"} {
 		if _, err := ask(t.Context(), payload); !errors.Is(err, ErrNoAnswer) {
 			t.Errorf("%s: got %v", payload, err)
