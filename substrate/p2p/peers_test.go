@@ -253,3 +253,19 @@ func TestOpenExplains(t *testing.T) {
 		}
 	}
 }
+
+// A network of 25 on one machine grows from one bootnode, and nobody is refused
+// for having the same address as the others.
+func TestManyOnLoopback(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts 25 hosts")
+	}
+	quiet := func(c *Config) { c.Log = nil }
+	nodes := []*node{startNode(t, quiet)}
+	for range 24 {
+		nodes = append(nodes, startNode(t, func(c *Config) { bootnode(nodes[0])(c); quiet(c) }))
+	}
+	for _, n := range nodes {
+		n.wait("having 5 peers", func() bool { return len(n.open) >= 5 })
+	}
+}

@@ -109,7 +109,7 @@ func (h *Host) reply(ctx context.Context, r *RequestProtocol, id peer.ID, st net
 	}
 	a.charge(len(answer))
 	w := bufio.NewWriterSize(st, 512)
-	_ = writeFrame(w, answer) // a failure is Flush's too
+	_ = writeFrame(w, answer)                 // a failure is Flush's too
 	return errors.Join(w.Flush(), st.Close()) // without Close it would count as open
 }
 
