@@ -19,9 +19,10 @@ type Chain interface {
 	Best() Target
 	// Finalised returns the highest final block.
 	Finalised() Target
-	// Head returns what children of a block inherit; ok is false unless the block
-	// is the finalised one or an imported one above it, so that it can be built on.
-	Head(types.Hash) (head babe.Head, ok bool)
+	// Head returns a block's number and what its children inherit; ok is false unless
+	// the block is the finalised one or an imported one above it, so that it can be
+	// built on.
+	Head(types.Hash) (number types.BlockNumber, head babe.Head, ok bool)
 }
 
 // Config is what a Machine is given.
@@ -36,7 +37,7 @@ type Config struct {
 
 // Limits bound what a Machine holds and asks for.
 type Limits struct {
-	Peers     int // peers that are used; others are ignored until one leaves
+	Peers     int // peers that are used; more are ignored, so the network's own limit should be lower
 	PerPeer   int // requests to one peer at once; at least 2
 	Headers   int // headers that wait for their body or their import
 	Bytes     int // bytes of bodies that wait for import, and that are expected
@@ -45,7 +46,7 @@ type Limits struct {
 
 // DefaultLimits are meant for a node with some hundred MiB to spare.
 func DefaultLimits() Limits {
-	return Limits{Peers: 64, PerPeer: 4, Headers: 4096, Bytes: 48 << 20, Importing: 512}
+	return Limits{Peers: 256, PerPeer: 4, Headers: 4096, Bytes: 48 << 20, Importing: 512}
 }
 
 // RequestID names a request. They count up and are never used again.
@@ -103,17 +104,17 @@ type Reason uint8
 
 // The reasons. The first three can happen to honest peers.
 const (
-	Slow              Reason = iota // no answer before the deadline
-	Useless                         // did not deliver what it advertised, again and again
-	Conflict                        // its chain contradicts what is final here
-	Unlinked                        // blocks of one answer that do not follow each other
-	WrongHash                       // a block that is not the one it is said to be, or that was asked for
-	TooMuch                         // more than was asked for
-	Unrequested                     // an answer to no question
-	SentBadBlock                    // a block that is wrong, or a descendant of one
-	SentBadBody                     // a body that is not the block's
-	BadJustification                // a justification that proves nothing
-	TooManyAnnounces                // more open announces than a peer may have
+	Slow             Reason = iota // no answer before the deadline
+	Useless                        // did not deliver what it advertised, again and again
+	Conflict                       // its chain contradicts what is final here
+	Unlinked                       // blocks of one answer that do not follow each other
+	WrongHash                      // a block that is not the one it is said to be, or that was asked for
+	TooMuch                        // more than was asked for
+	Unrequested                    // an answer to no question
+	SentBadBlock                   // a block that is wrong, or a descendant of one
+	SentBadBody                    // a body that is not the block's
+	BadJustification               // a justification that proves nothing
+	TooManyAnnounces               // more open announces than a peer may have
 )
 
 // Cost is how much a report weighs: 1000 and more is reason to part with the peer.
