@@ -387,6 +387,7 @@ func (c *chain) checkHeads(t tester) {
 	if got := c.db.Best(); got != c.best.info {
 		t.Fatalf("best %v, want %v", got, c.best.info)
 	}
+	c.checkJustified(t)
 }
 
 func (c *chain) step(t tester) {
