@@ -5,8 +5,8 @@ import (
 	"errors"
 
 	"github.com/crustgo/crust/substrate/chain"
+	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/rpc/jsonrpc"
-	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -15,6 +15,7 @@ func (a *api) grandpaMethods() []*jsonrpc.Method {
 	return []*jsonrpc.Method{
 		jsonrpc.Fn0("grandpa_roundState", a.roundState),
 		jsonrpc.Fn1("grandpa_proveFinality", a.proveFinality),
+		jsonrpc.Fn1("crust_warpProof", a.warpProof),
 		jsonrpc.Sub0("grandpa_subscribeJustifications", "grandpa_unsubscribeJustifications", "grandpa_justifications", a.justifications),
 	}
 }
@@ -66,9 +67,8 @@ func (a *api) votesOf(v *Votes) roundVotes {
 	return out
 }
 
-// proveFinality proves that the block at a number is final: the next block with
-// a justification, that justification, and the headers that lead to it. The
-// encoding is Substrate's FinalityProof.
+// proveFinality proves that the block at a number is final, in the encoding of
+// Substrate's FinalityProof: see chain.Manager.FinalityProof.
 func (a *api) proveFinality(ctx context.Context, number uint32) (any, error) {
 	n, top := types.BlockNumber(number), a.Chain.Heads().Finalised.Number
 	if n > top {
@@ -79,33 +79,35 @@ func (a *api) proveFinality(ctx context.Context, number uint32) (any, error) {
 		return nil, err
 	}
 	defer done()
-	var unknown []types.Header
-	for at := n; at <= top && int(at-n) < a.cfg.MaxBlockRange; at++ {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		h, ok, err := a.Chain.HashAt(at)
-		if err != nil || !ok {
-			return nil, errors.Join(err, fail(codeGrandpaProof, "failed to prove finality for block %d: block %d is not stored", n, at))
-		}
-		block, justification, err := a.Chain.Block(h)
-		if err != nil {
-			return nil, clientError(h, err)
-		}
-		if at != n {
-			unknown = append(unknown, block.Header)
-		}
-		if justification == nil {
-			continue
-		}
-		proof := scale.AppendBytes(h[:], justification)
-		proof = scale.AppendCompact(proof, uint64(len(unknown)))
-		for i := range unknown {
-			proof = unknown[i].AppendSCALE(proof)
-		}
-		return jsonrpc.Hex(proof), nil
+	proof, err := a.Chain.FinalityProof(n, a.cfg.MaxBlockRange)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fail(codeGrandpaProof, "failed to prove finality for block %d: no justification is kept within %d blocks", n, a.cfg.MaxBlockRange)
+	if proof == nil {
+		return nil, fail(codeGrandpaProof, "failed to prove finality for block %d: no justification is kept within %d blocks", n, a.cfg.MaxBlockRange)
+	}
+	return jsonrpc.Hex(proof), nil
+}
+
+// maxWarpBytes bounds warp proofs, which hex makes twice as long: half of what
+// sync/warp carries, below what an answer may have.
+const maxWarpBytes = grandpa.MaxWarpBytes / 2
+
+// warpProof is what sync/warp answers to a client whose last final block is h.
+func (a *api) warpProof(ctx context.Context, h blockHash) (any, error) {
+	done, err := a.reading(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	proof, err := a.Chain.WarpProof(types.Hash(h), maxWarpBytes)
+	switch {
+	case errors.Is(err, chain.ErrNotFinal):
+		return nil, fail(codeGrandpaProof, "no warp proof from %v: the block is not final", types.Hash(h))
+	case err != nil:
+		return nil, clientError(types.Hash(h), err)
+	}
+	return jsonrpc.Hex(proof), nil
 }
 
 // justifications tells every justification that makes blocks final from now on.
