@@ -31,9 +31,11 @@
 // about it: the effective epoch follows from the slot alone, and the presence of
 // the announcement must agree with it.
 //
+// [Equivocations] finds authors that fill one slot with two blocks; the proof that
+// it returns can be verified by anybody.
+//
 // The package does not read clocks (slots are arguments), hold keys, follow
-// forks, accumulate randomness (the runtime does, with [MixRandomness]) or
-// report authors that claim one slot twice.
+// forks, or accumulate randomness (the runtime does, with [MixRandomness]).
 //
 // The threshold is the one place in the pure tree that uses floating point: see
 // [Epoch.Threshold] for why it gives every machine the same bits.

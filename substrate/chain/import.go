@@ -130,45 +130,66 @@ func (m *Manager) par(n int, f func(i int)) {
 // ImportChecked executes a block whose header has been checked, and stores it.
 // Errors are those of Import.
 func (m *Manager) ImportChecked(c Checked) (Imported, error) {
+	res, proof, err := m.importChecked(c)
+	m.report(proof)
+	return res, err
+}
+
+func (m *Manager) importChecked(c Checked) (res Imported, proof *babe.EquivocationProof, err error) {
 	m.write.Lock()
 	defer m.write.Unlock()
 	start := time.Now()
 	b, ref := c.Block, Ref{c.Hash, c.Block.Header.ParentHash, c.Block.Header.Number}
 	wrap := func(err error) error { return fmt.Errorf("block %d (%v): %w", ref.Number, ref.Hash, err) }
 	if err := m.ready(ref.Hash); err != nil {
-		return Imported{}, wrap(err)
+		return res, nil, wrap(err)
 	}
 	if _, ok := m.Head(ref.Parent); !ok {
-		return Imported{}, wrap(ErrUnknownParent)
+		return res, nil, wrap(ErrUnknownParent)
 	}
+	proof = m.watched.Note(&b.Header, c.verified.Author, c.verified.Claim.Slot) // valid or not, the author has sealed it
 	out, err := m.execute(b)
 	if err != nil {
-		return Imported{}, wrap(err)
+		return res, proof, wrap(err)
 	}
 	best, err := m.commit(b, ref, c.verified, out, false)
-	return Imported{ref, best, out.Used, time.Since(start)}, err
+	return Imported{ref, best, out.Used, time.Since(start)}, proof, err
+}
+
+// report hands a proof on; nothing is locked.
+func (m *Manager) report(proof *babe.EquivocationProof) {
+	if proof != nil && m.cfg.Equivocated != nil {
+		m.cfg.Equivocated(*proof)
+	}
 }
 
 // ImportOwn stores a block that this node has just built and sealed: its
 // execution is known, and it survives a crash once this returns.
 func (m *Manager) ImportOwn(b *types.Block, out frame.Outcome) (Imported, error) {
+	res, proof, err := m.importOwn(b, out)
+	m.report(proof) // of another node with the same key
+	return res, err
+}
+
+func (m *Manager) importOwn(b *types.Block, out frame.Outcome) (res Imported, proof *babe.EquivocationProof, err error) {
 	m.write.Lock()
 	defer m.write.Unlock()
 	hash := b.Header.Hash()
 	if err := m.ready(hash); err != nil {
-		return Imported{}, err
+		return res, nil, err
 	}
 	parent, ok := m.Head(b.Header.ParentHash)
 	if !ok {
-		return Imported{}, ErrUnknownParent
+		return res, nil, ErrUnknownParent
 	}
 	c, err := babe.Inspect(&b.Header, parent, m.LatestSlot())
 	if err != nil {
-		return Imported{}, fmt.Errorf("own block %d: %w", b.Header.Number, err)
+		return res, nil, fmt.Errorf("own block %d: %w", b.Header.Number, err)
 	}
+	proof = m.watched.Note(&b.Header, c.Author, c.Claim.Slot)
 	ref := Ref{hash, b.Header.ParentHash, b.Header.Number}
 	best, err := m.commit(b, ref, c.Verified, out, true)
-	return Imported{Ref: ref, NewBest: best, Weight: out.Used}, err
+	return Imported{Ref: ref, NewBest: best, Weight: out.Used}, proof, err
 }
 
 // ready refuses blocks that cannot be imported at all.

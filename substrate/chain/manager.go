@@ -50,6 +50,9 @@ type Config struct {
 	// Verified reports extrinsics whose signature the transaction pool has checked;
 	// it may be nil.
 	Verified func(types.Hash) bool
+	// Equivocated is told of authors that made two blocks in one slot, each once
+	// while the manager runs; it may be nil. It must not block.
+	Equivocated func(babe.EquivocationProof)
 	// Log is told what an operator would want to know.
 	Log *slog.Logger
 }
@@ -77,7 +80,8 @@ type Manager struct {
 	points  *pointCache
 	heads   atomic.Pointer[Heads]
 
-	write sync.Mutex // held while a block is imported or finalised
+	write   sync.Mutex         // held while a block is imported or finalised
+	watched babe.Equivocations // of imported blocks; guarded by write
 
 	mu      sync.RWMutex // guards the fields below
 	tree    *blocktree.Tree

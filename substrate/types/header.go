@@ -41,6 +41,14 @@ func (h *Header) DecodeSCALE(c *scale.Cursor) {
 	h.Digest.DecodeSCALE(c)
 }
 
+// SCALEType describes the header to metadata.
+func (Header) SCALEType() scale.TypeDef {
+	return scale.TypeDef{Path: "sp_runtime::generic::header::Header", Kind: scale.KindComposite, Fields: []scale.Field{
+		{Name: "parent_hash", Type: typeHash}, {Name: "number", Type: typeNumber, Compact: true},
+		{Name: "state_root", Type: typeHash}, {Name: "extrinsics_root", Type: typeHash}, {Name: "digest", Type: typeDigest},
+	}}
+}
+
 // Hash is the block's hash: BLAKE2b-256 over the whole header, seal included.
 func (h *Header) Hash() Hash {
 	var buf [512]byte

@@ -101,10 +101,7 @@ func (v *Voters) JustifyIn(set *grandpa.VoterSet, r chain.Ref) grandpa.Justifica
 func (v *Voters) FinaliseBest() {
 	v.n.t.Helper()
 	for {
-		next, ok, err := v.n.NextToFinalise()
-		if err != nil {
-			v.n.t.Fatal(err)
-		}
+		next, ok := v.n.NextToFinalise()
 		if !ok {
 			return
 		}
