@@ -11,6 +11,8 @@ import (
 	"github.com/crustgo/crust/substrate/pallets/balances"
 	"github.com/crustgo/crust/substrate/pallets/grandpa"
 	"github.com/crustgo/crust/substrate/pallets/historical"
+	"github.com/crustgo/crust/substrate/pallets/imonline"
+	"github.com/crustgo/crust/substrate/pallets/offences"
 	"github.com/crustgo/crust/substrate/pallets/session"
 	"github.com/crustgo/crust/substrate/pallets/sudo"
 	"github.com/crustgo/crust/substrate/pallets/system"
@@ -28,7 +30,7 @@ import (
 // rules, state or metadata; TransactionVersion with every change of what a
 // signature covers.
 var version = types.RuntimeVersion{
-	SpecName: "crust", ImplName: "crust-go", AuthoringVersion: 1, SpecVersion: 100, ImplVersion: 1, TransactionVersion: 1, StateVersion: 1,
+	SpecName: "crust", ImplName: "crust-go", AuthoringVersion: 1, SpecVersion: 101, ImplVersion: 1, TransactionVersion: 1, StateVersion: 1,
 }
 
 // Runtime is Crust's runtime with the constants of one chain.
@@ -46,7 +48,9 @@ type Runtime struct {
 	Historical         *historical.Pallet
 	Session            *session.Pallet
 	Grandpa            *grandpa.Pallet
+	ImOnline           *imonline.Pallet
 	AuthorityDiscovery *authoritydiscovery.Pallet
+	Offences           *offences.Pallet
 	Treasury           *treasury.Pallet
 	Utility            *utility.Pallet
 	Sudo               *sudo.Pallet
@@ -77,7 +81,9 @@ func New(p Preset) *Runtime {
 			9:  {Name: "Historical", Pallet: r.Historical},
 			10: {Name: "Session", Pallet: r.Session},
 			11: {Name: "Grandpa", Prefix: grandpaPrefix, Pallet: r.Grandpa},
+			12: {Name: "ImOnline", Pallet: r.ImOnline},
 			13: {Name: "AuthorityDiscovery", Pallet: r.AuthorityDiscovery},
+			14: {Name: "Offences", Pallet: r.Offences},
 			15: {Name: "Treasury", Pallet: r.Treasury},
 			23: {Name: "Utility", Pallet: r.Utility},
 			40: {Name: "Sudo", Pallet: r.Sudo},
@@ -113,6 +119,8 @@ func (r *Runtime) construct(weights frame.BlockWeights, length frame.BlockLength
 	r.Historical = &historical.Pallet{KeepSessions: frame.ConstOf(keepSessions)}
 	r.Session = &session.Pallet{}
 	r.AuthorityDiscovery = &authoritydiscovery.Pallet{}
+	r.ImOnline = &imonline.Pallet{UnsignedPriority: frame.ConstOf(uint64(math.MaxUint64)), MaxKeys: frame.ConstOf(p.MaxAuthorities), SessionLength: types.BlockNumber(p.EpochLength)}
+	r.Offences = &offences.Pallet{KeepSessions: frame.ConstOf(keepSessions)}
 	r.Utility = &utility.Pallet{BatchedCallsLimit: frame.ConstOf(uint32(1000))}
 	r.Sudo = &sudo.Pallet{}
 	r.ValidatorSet = &validatorset.Pallet{MaxValidators: frame.ConstOf(p.MaxAuthorities)}
@@ -141,8 +149,8 @@ func limits(p *Preset) (frame.BlockWeights, frame.BlockLength) {
 		frame.BlockLength{Max: frame.PerClass[uint32]{Normal: length / 4 * 3, Operational: length, Mandatory: length}}
 }
 
-// keepSessions is for how many sessions the roots of their validators are kept:
-// for as long as an offence can be reported.
+// keepSessions is for how many sessions the roots of their validators, and the
+// reports of their offences, are kept: for as long as an offence can be reported.
 const keepSessions uint32 = 1000
 
 // maxSetSessions is for how many GRANDPA sets their last session is kept: for

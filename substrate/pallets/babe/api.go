@@ -16,6 +16,8 @@ func (p *Pallet) APIs() []frame.API {
 		}),
 		frame.Method0("current_epoch", "Returns the current epoch.", p.CurrentEpoch),
 		frame.Method0("next_epoch", "Returns the next epoch, which has been announced.", p.NextEpoch),
+		frame.Method2("generate_key_ownership_proof", "Proves to whom a key belonged in the session of a slot.", "slot", "authority_id", p.keyOwnershipProof),
+		frame.Method2("submit_report_equivocation_unsigned_extrinsic", "Returns none: nodes make their reports themselves.", "equivocation_proof", "key_owner_proof", submitReport),
 	}}}
 }
 

@@ -87,8 +87,10 @@ func (p *Pallet) OnNewSession(e *frame.Env, index types.SessionIndex, _ bool, va
 // OnBeforeSessionEnding does nothing.
 func (p *Pallet) OnBeforeSessionEnding(*frame.Env) {}
 
-// OnDisabled does nothing: OnTimestampSet refuses blocks of disabled authors.
-func (p *Pallet) OnDisabled(*frame.Env, uint32) {}
+// OnDisabled announces that an authority must not author; OnTimestampSet refuses its blocks.
+func (p *Pallet) OnDisabled(e *frame.Env, position uint32) {
+	e.Deposit(babe.OnDisabled(position).Item())
+}
 
 // enact begins an epoch and announces the next one.
 func (p *Pallet) enact(e *frame.Env, sess types.SessionIndex, now, next []Authority) {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/crustgo/crust/substrate/babe"
 	"github.com/crustgo/crust/substrate/frame"
+	"github.com/crustgo/crust/substrate/pallets/offences"
+	"github.com/crustgo/crust/substrate/pallets/session"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -38,7 +40,15 @@ type Pallet struct {
 	NextEpochConfig          frame.Value[EpochConfiguration]                                 `frame:"optional"` // configuration of the next epoch, if it was ever changed
 	SkippedEpochs            frame.Value[[]scale.Pair[types.EpochIndex, types.SessionIndex]] // epochs before which others were skipped, with their sessions
 
-	Session Session // knows who is disabled
+	Session       Session                 // knows who is disabled
+	Provers       Provers                 // proves to whom keys belonged
+	Equivocations *offences.Equivocations // takes reports
+}
+
+// Provers is what the pallet needs of package historical.
+type Provers interface {
+	// ProveEncoded makes the proof of a key's owner in a session; ok is false if it cannot.
+	ProveEncoded(e *frame.Env, key session.OwnedKey, index types.SessionIndex) (proof []byte, ok bool)
 }
 
 // Session is what the pallet needs of package session.
@@ -47,8 +57,17 @@ type Session interface {
 	IsDisabled(e *frame.Env, position uint32) bool
 }
 
-// ErrInvalidConfiguration says that no chain could run with the planned configuration.
-var ErrInvalidConfiguration = frame.NewError("InvalidConfiguration")
+// Errors.
+var (
+	// ErrInvalidEquivocationProof says that the headers of a report are no equivocation.
+	ErrInvalidEquivocationProof = frame.NewError("InvalidEquivocationProof")
+	// ErrInvalidKeyOwnershipProof says that a report does not show whose the key was in the session of the slot.
+	ErrInvalidKeyOwnershipProof = frame.NewError("InvalidKeyOwnershipProof")
+	// ErrDuplicateOffenceReport says that the offence is known.
+	ErrDuplicateOffenceReport = frame.NewError("DuplicateOffenceReport")
+	// ErrInvalidConfiguration says that no chain could run with the planned configuration.
+	ErrInvalidConfiguration = frame.NewError("InvalidConfiguration")
+)
 
 // Reasons why a block is refused.
 var (
@@ -56,13 +75,15 @@ var (
 	errDisabled = errors.New("babe: the block's author is disabled")
 )
 
-// Spec lists the wire surface. Indices 0 and 1 are for reports of equivocations.
+// Spec lists the wire surface.
 func (p *Pallet) Spec() frame.Spec {
 	return frame.Spec{
 		Calls: []frame.Call{
+			0: frame.NewCall("report_equivocation", p.reportEquivocation, weights.report.At(0)).Info(reportInfo),
+			1: frame.NewCall("report_equivocation_unsigned", p.reportEquivocationUnsigned, weights.report.At(0)).Info(reportInfo),
 			2: frame.NewCall("plan_config_change", p.planConfigChange, weights.planConfigChange).Class(frame.Operational),
 		},
-		Errors: []*frame.Error{3: ErrInvalidConfiguration},
+		Errors: []*frame.Error{ErrInvalidEquivocationProof, ErrInvalidKeyOwnershipProof, ErrDuplicateOffenceReport, ErrInvalidConfiguration},
 	}
 }
 

@@ -3,14 +3,17 @@
 package babe
 
 import (
+	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/types"
 )
 
-// Weights of the call and of the block's hooks.
+// Weights of the calls and of the block's hooks; the unit is a kibibyte of a report.
 var weights = struct {
+	report           frame.Linear
 	planConfigChange types.Weight
 	block            types.Weight
 }{
+	report:           frame.Linear{Base: types.Weight{RefTime: 600_000_000, ProofSize: 2_000}, Unit: types.Weight{RefTime: 6_000_000, ProofSize: 0}},
 	planConfigChange: types.Weight{RefTime: 9_400_000, ProofSize: 32},
 	block:            types.Weight{RefTime: 42_000_000, ProofSize: 170},
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/grandpa"
+	"github.com/crustgo/crust/substrate/pallets/offences"
 	"github.com/crustgo/crust/substrate/pallets/session"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/types"
@@ -31,8 +32,16 @@ type Pallet struct {
 	SetIdSession  frame.Map[types.SetID, types.SessionIndex]                    `frame:"twox_64_concat,optional"` // last session of each set
 	Authorities   frame.Value[[]Authority]                                      // current set of authorities
 
+	Provers       Provers                 // proves to whom keys belonged
+	Equivocations *offences.Equivocations // takes reports
 	// ForcedChanges says that the chain's nodes and clients follow forced changes.
 	ForcedChanges bool `frame:"-"`
+}
+
+// Provers is what the pallet needs of package historical.
+type Provers interface {
+	// ProveEncoded makes the proof of a key's owner in a session; ok is false if it cannot.
+	ProveEncoded(e *frame.Env, key session.OwnedKey, index types.SessionIndex) (proof []byte, ok bool)
 }
 
 // Authority is a voter: on the wire (Public, u64).
@@ -71,18 +80,28 @@ func (StoredPendingChange) SCALEPath() string { return "pallet_grandpa::StoredPe
 // NewAuthorities says that a new set of authorities holds from the next block on.
 type NewAuthorities struct{ AuthoritySet []Authority }
 
-// ErrForcedChangeUnsupported says that the chain's nodes do not follow forced changes.
-var ErrForcedChangeUnsupported = frame.NewError("ForcedChangeUnsupported")
+// Errors.
+var (
+	// ErrInvalidKeyOwnershipProof says that a report does not show whose the key was.
+	ErrInvalidKeyOwnershipProof = frame.NewError("InvalidKeyOwnershipProof")
+	// ErrInvalidEquivocationProof says that the votes of a report are no equivocation, or that its set did not rule in the session of its proof.
+	ErrInvalidEquivocationProof = frame.NewError("InvalidEquivocationProof")
+	// ErrDuplicateOffenceReport says that the offence is known.
+	ErrDuplicateOffenceReport = frame.NewError("DuplicateOffenceReport")
+	// ErrForcedChangeUnsupported says that the chain's nodes do not follow forced changes.
+	ErrForcedChangeUnsupported = frame.NewError("ForcedChangeUnsupported")
+)
 
-// Spec lists the wire surface. Calls 0 and 1 are for reports of equivocations;
-// errors 0 to 6 are those of FRAME that this pallet never returns.
+// Spec lists the wire surface. Errors 0 to 3 are those of FRAME that this pallet never returns.
 func (p *Pallet) Spec() frame.Spec {
 	return frame.Spec{
 		Calls: []frame.Call{
+			0: frame.NewCall("report_equivocation", p.reportEquivocation, weights.report.At(0)).Info(reportInfo),
+			1: frame.NewCall("report_equivocation_unsigned", p.reportEquivocationUnsigned, weights.report.At(0)).Info(reportInfo),
 			2: frame.NewCall("note_stalled", p.noteStalled, weights.noteStalled).Class(frame.Operational),
 		},
 		Events: []any{NewAuthorities{}},
-		Errors: []*frame.Error{7: ErrForcedChangeUnsupported},
+		Errors: []*frame.Error{4: ErrInvalidKeyOwnershipProof, ErrInvalidEquivocationProof, ErrDuplicateOffenceReport, ErrForcedChangeUnsupported},
 	}
 }
 
@@ -225,6 +244,8 @@ func (p *Pallet) APIs() []frame.API {
 		frame.Method0("current_set_id", "Returns the number of the current set of authorities.", func(e *frame.Env) (types.SetID, error) {
 			return p.CurrentSetId.Get(e), nil
 		}),
+		frame.Method2("generate_key_ownership_proof", "Proves to whom a key belonged in the last session of a set.", "set_id", "authority_id", p.keyOwnershipProof),
+		frame.Method2("submit_report_equivocation_unsigned_extrinsic", "Returns none: nodes make their reports themselves.", "equivocation_proof", "key_owner_proof", submitReport),
 	}}}
 }
 

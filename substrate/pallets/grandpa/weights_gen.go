@@ -3,12 +3,15 @@
 package grandpa
 
 import (
+	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/types"
 )
 
-// Weights of the call.
+// Weights of the calls; the unit is a kibibyte of a report.
 var weights = struct {
+	report      frame.Linear
 	noteStalled types.Weight
 }{
+	report:      frame.Linear{Base: types.Weight{RefTime: 600_000_000, ProofSize: 2_000}, Unit: types.Weight{RefTime: 6_000_000, ProofSize: 0}},
 	noteStalled: types.Weight{RefTime: 9_400_000, ProofSize: 32},
 }

@@ -45,6 +45,15 @@ type MembershipProof struct {
 // SCALEPath names the type for clients.
 func (MembershipProof) SCALEPath() string { return "sp_session::MembershipProof" }
 
+// Size is the number of bytes of the proof's nodes.
+func (m *MembershipProof) Size() int {
+	n := 0
+	for _, node := range m.TrieNodes {
+		n += len(node)
+	}
+	return n
+}
+
 // Reasons why there is no proof, or why one does not hold.
 var (
 	// ErrUnknownSession reports a session whose root, or members, are not kept.
@@ -99,12 +108,19 @@ func (p *Pallet) record(e *frame.Env, index types.SessionIndex, entries []sessio
 func (p *Pallet) members(e *frame.Env, index types.SessionIndex, entries []session.Entry) []Member {
 	out := make([]Member, len(entries))
 	for i, entry := range entries {
-		out[i].Entry = entry
-		if p.Identification != nil {
-			out[i].Identification = p.Identification.FullIdentification(e, index, entry.Validator)
-		}
+		out[i] = Member{entry, p.Identify(e, index, entry.Validator).Identification}
 	}
 	return out
+}
+
+// Identify is a validator with what stands behind it in the previous, the current
+// or the next session.
+func (p *Pallet) Identify(e *frame.Env, index types.SessionIndex, validator types.AccountID) Identity {
+	who := Identity{Validator: validator}
+	if p.Identification != nil {
+		who.Identification = p.Identification.FullIdentification(e, index, validator)
+	}
+	return who
 }
 
 // PruneUpTo forgets the roots of all sessions before one.
@@ -140,6 +156,16 @@ func (p *Pallet) Prove(e *frame.Env, key session.OwnedKey, index types.SessionIn
 	}
 	nodes, err := tree.Prove(key)
 	return MembershipProof{index, nodes, record.B}, err
+}
+
+// ProveEncoded is Prove, encoded; ok is false if there is no proof.
+func (p *Pallet) ProveEncoded(e *frame.Env, key session.OwnedKey, index types.SessionIndex) (proof []byte, ok bool) {
+	made, err := p.Prove(e, key, index)
+	if err != nil {
+		return nil, false
+	}
+	codec := scale.CodecOf[MembershipProof]()
+	return codec.Append(nil, &made), true
 }
 
 // Verify returns to whom a key belonged in a proof's session. The proof may be hostile.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
 	"sort"
 
 	"github.com/crustgo/crust/substrate/pallets/session"
@@ -18,10 +19,15 @@ type Member struct {
 	Identification []byte // SCALE encoding of whatever the handler of offences wants
 }
 
-// Identity is who a session key belonged to.
+// Identity is who a session key belonged to: on the wire (AccountId, Vec<u8>).
 type Identity struct {
 	Validator      types.AccountID
 	Identification []byte
+}
+
+// SCALEType describes the identity to metadata, as a pair.
+func (Identity) SCALEType() scale.TypeDef {
+	return scale.TypeDef{Kind: scale.KindTuple, Fields: []scale.Field{{Type: reflect.TypeFor[types.AccountID]()}, {Type: reflect.TypeFor[[]byte]()}}}
 }
 
 // Tree is the membership tree of a session.
