@@ -7,6 +7,7 @@ import (
 	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/keystore"
+	"github.com/crustgo/crust/substrate/reporter"
 	"github.com/crustgo/crust/substrate/rpc"
 )
 
@@ -36,6 +37,11 @@ func (k keys) Authoring() []babe.Key { return k.BABE() }
 // GRANDPA returns the keys that blocks are finalised with.
 func (k keys) GRANDPA() []grandpa.Key {
 	return signers(k.store, keystore.GRANDPA, func(p crypto.Ed25519Pair) grandpa.Key { return p.KeyPair })
+}
+
+// ImOnline returns the keys that heartbeats are signed with.
+func (k keys) ImOnline() []reporter.Key {
+	return signers(k.store, keystore.ImOnline, func(p crypto.Sr25519Pair) reporter.Key { return p.KeyPair })
 }
 
 // Insert keeps the key of a secret URI.

@@ -17,10 +17,12 @@ import (
 
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/author"
+	"github.com/crustgo/crust/substrate/babe"
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/chainspec"
 	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/mempool"
+	"github.com/crustgo/crust/substrate/reporter"
 	"github.com/crustgo/crust/substrate/rpc"
 	"github.com/crustgo/crust/substrate/rpc/jsonrpc"
 	"github.com/crustgo/crust/substrate/store"
@@ -110,7 +112,10 @@ func (n *node) run(ctx context.Context) error {
 	}
 	if n.cfg.Validator {
 		a := author.New(c, pool, n.keys, author.Config{Now: clock, Log: n.log.With("part", "author"), Made: n.made})
+		r := reporter.New(c, pool, n.keys, reporter.Config{Now: clock, Memory: n.data.DB, Log: n.log.With("part", "reporter")})
+		n.data.equivocated = r.ReportBABE
 		g.Go("author", a.Run)
+		g.Go("reporter", r.Run)
 		g.Go("voter", voter.NewSolo(c, n.keys, voter.Delay, n.log.With("part", "voter")).Run)
 	}
 	n.announce(listener, metricsListener)
@@ -220,6 +225,8 @@ type Data struct {
 	Runtime *runtime.Runtime
 	DB      *store.DB
 	Chain   *chain.Manager
+
+	equivocated func(babe.EquivocationProof) // nil if nobody reports; set before blocks are imported
 }
 
 // LoadSpec finds the chain specification that --chain names: a network that
@@ -278,6 +285,11 @@ func OpenData(cfg *Config) (*Data, error) {
 	}
 	d.Chain, err = chain.Open(d.DB, d.Runtime.Frame, chain.Genesis{Header: header, Entries: entries}, chain.Config{
 		Now: clock, Par: lifecycle.Parallel, SlotTolerance: 1, Log: log.With("part", "chain"),
+		Equivocated: func(p babe.EquivocationProof) {
+			if d.equivocated != nil {
+				d.equivocated(p)
+			}
+		},
 	})
 	if err != nil {
 		return nil, errors.Join(err, d.DB.Close())

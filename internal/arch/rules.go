@@ -25,7 +25,7 @@ type rule struct {
 var (
 	base    = []string{"substrate/scale", "substrate/hash", "substrate/fixed", "substrate/ss58", "substrate/crypto", "substrate/types", "substrate/trie"}
 	engines = []string{"substrate/protocol", "substrate/blocktree", "substrate/babe", "substrate/grandpa", "substrate/light", "substrate/txpool", "substrate/sync", "substrate/state", "substrate/chainspec"}
-	shells  = []string{"substrate/chain", "substrate/store", "substrate/mempool", "substrate/p2p", "substrate/network", "substrate/author", "substrate/voter", "substrate/rpc", "substrate/keystore", "substrate/lifecycle"}
+	shells  = []string{"substrate/chain", "substrate/store", "substrate/mempool", "substrate/p2p", "substrate/network", "substrate/author", "substrate/reporter", "substrate/voter", "substrate/rpc", "substrate/keystore", "substrate/lifecycle"}
 
 	observability = []string{"github.com/prometheus/client_golang", "golang.org/x/sync"}
 )
@@ -65,6 +65,7 @@ var rules = []rule{
 	{prefix: "substrate/p2p", kind: shell, ours: forShell(), thirds: join(observability, []string{"github.com/libp2p", "github.com/multiformats"})},
 	{prefix: "substrate/network", kind: shell, ours: forShell(), thirds: observability},
 	{prefix: "substrate/author", kind: shell, ours: forShell(), thirds: observability},
+	{prefix: "substrate/reporter", kind: shell, ours: forShell(), thirds: observability},
 	{prefix: "substrate/voter", kind: shell, ours: forShell(), thirds: observability},
 	{prefix: "substrate/rpc", kind: shell, ours: forShell(), thirds: join(observability, []string{"github.com/coder/websocket"})},
 	{prefix: "substrate/example/notary", ours: join(base, []string{"substrate/frame"})},

@@ -52,14 +52,15 @@ func (p *Pool) follow() {
 func (p *Pool) startOver() {
 	p.deliver()
 	var waiting []*frame.Tx
+	var sources []frame.Source
 	for tx := range p.pool.Pending() {
-		waiting = append(waiting, p.txs[tx.Hash])
+		waiting, sources = append(waiting, p.txs[tx.Hash]), append(sources, sourceOf(tx))
 	}
 	p.restart()
 	p.pool, p.txs = txpool.New(p.cfg.Limits), map[types.Hash]*frame.Tx{}
-	for _, t := range waiting {
+	for i, t := range waiting {
 		h := t.Hash()
-		v, err := p.validator.Judge(t, frame.SourceExternal)
+		v, err := p.validator.Judge(t, sources[i])
 		if err == nil {
 			tx := poolTx(h, t, &v)
 			tx.Watched = len(p.watchers[h]) > 0
@@ -184,7 +185,7 @@ func (p *Pool) revalidate(hashes []types.Hash) {
 		if old == nil || t == nil {
 			continue
 		}
-		v, err := p.validator.Judge(t, frame.SourceExternal)
+		v, err := p.validator.Judge(t, sourceOf(old))
 		if err != nil {
 			p.pool.Reject(h)
 			continue

@@ -58,6 +58,7 @@ type Pool struct {
 type submission struct {
 	raw    types.Extrinsic
 	hash   types.Hash
+	local  bool   // this node made it
 	watch  *Watch // nil if nobody watches
 	result chan error
 }
@@ -134,6 +135,12 @@ func (p *Pool) call(f func()) error {
 // with Substrate's code.
 func (p *Pool) Submit(ctx context.Context, raw types.Extrinsic) (types.Hash, error) {
 	return p.submit(ctx, &submission{raw: raw, result: make(chan error, 1)})
+}
+
+// SubmitLocal is Submit for a transaction that this node made itself, which may be
+// one that the runtime takes from nobody else and that is not passed on.
+func (p *Pool) SubmitLocal(ctx context.Context, raw types.Extrinsic) (types.Hash, error) {
+	return p.submit(ctx, &submission{raw: raw, local: true, result: make(chan error, 1)})
 }
 
 // SubmitAndWatch is Submit; what becomes of the transaction can be read from the watch.
@@ -227,6 +234,10 @@ func (p *Pool) take(batch []*submission) {
 			s.result <- err
 			continue
 		}
+		if s.local {
+			s.result <- p.admit(s, p.checkFrom(frame.SourceLocal, []types.Extrinsic{s.raw})[0])
+			continue
+		}
 		raws, fresh = append(raws, s.raw), append(fresh, s)
 	}
 	for i, v := range p.check(raws) {
@@ -235,7 +246,11 @@ func (p *Pool) take(batch []*submission) {
 }
 
 func (p *Pool) check(raws []types.Extrinsic) []frame.Verdict {
-	return p.validator.Check(raws, frame.SourceExternal, frame.Checking{Par: p.cfg.Par, Points: p.cfg.Points})
+	return p.checkFrom(frame.SourceExternal, raws)
+}
+
+func (p *Pool) checkFrom(source frame.Source, raws []types.Extrinsic) []frame.Verdict {
+	return p.validator.Check(raws, source, frame.Checking{Par: p.cfg.Par, Points: p.cfg.Points})
 }
 
 // refuseUnseen refuses what need not be judged.
@@ -271,6 +286,15 @@ func (p *Pool) admit(s *submission, v frame.Verdict) error {
 		p.watchers[s.hash] = append(p.watchers[s.hash], s.watch)
 	}
 	return nil
+}
+
+// sourceOf tells where a transaction of the pool came from: what is not passed on
+// can only have been made here.
+func sourceOf(tx *txpool.Tx) frame.Source {
+	if tx.Propagate {
+		return frame.SourceExternal
+	}
+	return frame.SourceLocal
 }
 
 func poolTx(h types.Hash, t *frame.Tx, v *frame.ValidTransaction) txpool.Tx {

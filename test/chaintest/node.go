@@ -22,6 +22,9 @@ type Node struct {
 	DB  *store.DB
 	Mem *store.Mem
 
+	// Equivocated are the equivocations that the node has seen.
+	Equivocated []babe.EquivocationProof
+
 	t   testing.TB
 	opt store.Options
 }
@@ -44,7 +47,10 @@ func (k *Node) open() {
 	if k.DB, err = store.OpenMem(k.Mem, k.opt); err != nil {
 		k.t.Fatal(err)
 	}
-	k.Manager, err = chain.Open(k.DB, k.Net.Runtime.Frame, k.Net.Genesis, chain.Config{Now: k.Net.Now, Par: lifecycle.Parallel, SlotTolerance: 1})
+	k.Manager, err = chain.Open(k.DB, k.Net.Runtime.Frame, k.Net.Genesis, chain.Config{
+		Now: k.Net.Now, Par: lifecycle.Parallel, SlotTolerance: 1,
+		Equivocated: func(p babe.EquivocationProof) { k.Equivocated = append(k.Equivocated, p) },
+	})
 	if err != nil {
 		k.t.Fatal(err)
 	}
