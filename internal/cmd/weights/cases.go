@@ -125,21 +125,32 @@ func keys(n int) []system.KeyValue {
 // rich gives the treasury something to spend.
 func rich(w *world, e *frame.Env) { w.rt.Balances.DepositCreating(e, treasury.Account(), someCoin) }
 
+// What is done outside a call that has to be paid for nevertheless: hashing and
+// copying a kibibyte, and decoding a key, in picoseconds.
+const (
+	leastKiB = 4_000_000
+	leastKey = 20_000
+)
+
 // files lists everything that is measured beside blocks and rotations.
 func files(sessionKeys session.Keys) []file {
 	root, user := frame.Root(), frame.Signed(alice)
 	config := babe.NextConfigDescriptor{V1: &babe.EpochConfiguration{C: babe.Ratio{A: 1, B: 4}, AllowedSlots: 2}}
 	return []file{
 		{"authorship", "the hook; the unit is a handler", []field{
-			{name: "block", setup: hook(func(w *world, e *frame.Env) { w.rt.Authorship.OnInitialize(e); w.rt.Authorship.OnFinalize(e) })}}},
-		{"babe", "the call and of the block's hooks", []field{
+			{name: "block", setup: hook(alone)}}},
+		{"babe", "the calls and of the block's hooks; the unit is a kibibyte of a report", []field{
+			{name: "report", count: 64, least: leastKiB, setup: unsigned("Babe", "report_equivocation_unsigned", twoBlocks)},
 			{name: "planConfigChange", setup: call(root, "Babe", "plan_config_change", &babe.PlanConfigChangeArgs{Config: config})},
 			{name: "block", setup: hook(func(w *world, e *frame.Env) { w.rt.Babe.OnInitialize(e); w.rt.Babe.OnFinalize(e) })}}},
 		{"balances", "the calls", []field{
 			{name: "transfer", setup: call(user, "Balances", "transfer_keep_alive", &balances.TransferArgs{Dest: types.Address(nobody), Value: someCoin})},
 			{name: "set", setup: call(root, "Balances", "force_set_balance", &balances.ForceSetBalanceArgs{Who: types.Address(nobody), NewFree: someCoin})}}},
-		{"grandpa", "the call", []field{
+		{"grandpa", "the calls; the unit is a kibibyte of a report", []field{
+			{name: "report", count: 64, least: leastKiB, setup: unsigned("Grandpa", "report_equivocation_unsigned", twoVotes)},
 			{name: "noteStalled", setup: call(root, "Grandpa", "note_stalled", &grandpa.NoteStalledArgs{Delay: 1})}}},
+		{"imonline", "the call; the unit is a validator", []field{
+			{name: "heartbeat", count: 500, least: leastKey, setup: func(n int) run { return unsigned("ImOnline", "heartbeat", beat, quiet(n))(n) }}}},
 		{"session", "the calls and of the hook; the unit of rotation is a queued validator", []field{
 			{name: "setKeys", setup: call(frame.Signed(stash), "Session", "set_keys", &session.SetKeysArgs{Keys: sessionKeys})},
 			{name: "purgeKeys", setup: call(frame.Signed(stash), "Session", "purge_keys", &frame.NoArgs{})},

@@ -11,5 +11,5 @@ import (
 var weights = struct {
 	block frame.Linear
 }{
-	block: frame.Linear{Base: types.Weight{RefTime: 500_000, ProofSize: 0}, Unit: types.Weight{RefTime: 5_000_000, ProofSize: 1_000}},
+	block: frame.Linear{Base: types.Weight{RefTime: 500_000, ProofSize: 0}, Unit: types.Weight{RefTime: 12_000_000, ProofSize: 1_000}},
 }

@@ -11,5 +11,5 @@ import (
 var weights = struct {
 	heartbeat frame.Linear
 }{
-	heartbeat: frame.Linear{Base: types.Weight{RefTime: 100_000_000, ProofSize: 1_000}, Unit: types.Weight{RefTime: 50_000, ProofSize: 64}},
+	heartbeat: frame.Linear{Base: types.Weight{RefTime: 52_000_000, ProofSize: 56}, Unit: types.Weight{RefTime: 20_000, ProofSize: 0}},
 }

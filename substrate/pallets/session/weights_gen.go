@@ -17,5 +17,5 @@ var weights = struct {
 	setKeys:    types.Weight{RefTime: 90_000_000, ProofSize: 950},
 	purgeKeys:  types.Weight{RefTime: 62_000_000, ProofSize: 800},
 	noRotation: types.Weight{RefTime: 500_000, ProofSize: 0},
-	rotation:   frame.Linear{Base: types.Weight{RefTime: 200_000_000, ProofSize: 1_400}, Unit: types.Weight{RefTime: 11_000_000, ProofSize: 520}},
+	rotation:   frame.Linear{Base: types.Weight{RefTime: 210_000_000, ProofSize: 1_500}, Unit: types.Weight{RefTime: 60_000_000, ProofSize: 920}},
 }
