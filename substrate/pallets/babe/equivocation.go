@@ -81,7 +81,8 @@ func (p *Pallet) evidence(e *frame.Env, a *ReportArgs) (offences.Evidence, error
 	if err := proof.Verify(); err != nil {
 		return offences.Evidence{}, err
 	}
-	if proof.Slot < p.GenesisSlot.Get(e) || p.SessionOfEpoch(e, p.epochAt(e, proof.Slot)) != a.KeyOwnerProof.Session {
+	epoch := p.epochAt(e, proof.Slot)
+	if proof.Slot < p.GenesisSlot.Get(e) || epoch > p.EpochIndex.Get(e)+1 || p.SessionOfEpoch(e, epoch) != a.KeyOwnerProof.Session {
 		return offences.Evidence{}, offences.ErrOwner
 	}
 	return offences.Evidence{
