@@ -1,0 +1,191 @@
+package grandpa
+
+import (
+	"errors"
+
+	"github.com/crustgo/crust/substrate/crypto/ed25519"
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// Chain is what a [Voter] asks of the tree of blocks. The answers change only
+// between calls of the voter's methods; all of them must be cheap, since they
+// are asked for every block that somebody votes for.
+type Chain interface {
+	// Finalised is the highest block that is final.
+	Finalised() Target
+	// BestContaining is the head of the best chain that contains a block, which is
+	// final or above what is; ok is false if the block is not known, or given up.
+	BestContaining(h types.Hash) (best Target, ok bool)
+	// Number is a block's number; ok is false if the block is not known. Final
+	// blocks are known at least as far back as rounds are kept.
+	Number(h types.Hash) (n types.BlockNumber, ok bool)
+	// AncestorAt is the block with a number on the chain that ends at h, h included,
+	// also below the finalised block; ok is false where Number's would be, and above h.
+	AncestorAt(h types.Hash, n types.BlockNumber) (at types.Hash, ok bool)
+	// Header is a known block's header; the voter does not change it.
+	Header(h types.Hash) (header *types.Header, ok bool)
+	// Change is the first block above the finalised one, on the chain that ends at h
+	// and h included, whose header changes the set (see [ReadLogs]); ok is false if
+	// there is none.
+	Change(h types.Hash) (first Target, ok bool)
+	// Contested reports whether a block on the chain from the finalised one, exclusive,
+	// to h, inclusive, has a sibling: others may see another best block than we do.
+	Contested(h types.Hash) bool
+}
+
+// Verifier checks signatures together: the i-th answer says whether the i-th
+// signature is right. It may remember them.
+type Verifier func(items []ed25519.Item) []bool
+
+// VoterConfig is what may differ between the voters of a set. Zero values mean
+// the defaults; times are in milliseconds.
+type VoterConfig struct {
+	// Gossip is T, how long a message takes to everybody: a prevote for a contested
+	// block waits 2 T for the primary's hint, a precommit 4 T for missing prevotes.
+	// Default: 250.
+	Gossip types.Moment
+	// Behind is how many blocks behind the best one a vote stays. Default: 0.
+	Behind types.BlockNumber
+	// Neighbor is how often peers are told where we are though nothing has changed.
+	// Default: 2 minutes.
+	Neighbor types.Moment
+	// Resend is how long a round may stand still before votes are sent again.
+	// Default: 1 second.
+	Resend types.Moment
+	// CatchUp is how long an answer to a request to catch up may take. Default: 5 seconds.
+	CatchUp types.Moment
+	// Seed picks the peers that votes of others are forwarded to; it should differ
+	// from node to node.
+	Seed uint64
+	// Verify checks signatures; nil checks in batches and remembers nothing but keys.
+	Verify Verifier
+}
+
+func (c *VoterConfig) setDefaults() {
+	for _, d := range []struct {
+		field *types.Moment
+		value types.Moment
+	}{{&c.Gossip, 250}, {&c.Neighbor, 120_000}, {&c.Resend, 1000}, {&c.CatchUp, 5000}} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+}
+
+// State is what a voter must find again when it starts, in two records that
+// change together: keep both in one atomic write. A nil record has not changed.
+type State struct {
+	// Votes says what has been signed: small, written for every vote.
+	Votes []byte
+	// Round is the last round that was completed, with its votes: at most 264 bytes
+	// for each voter, written once in a round.
+	Round []byte
+}
+
+// Empty reports whether there is nothing to write.
+func (s *State) Empty() bool { return s.Votes == nil && s.Round == nil }
+
+// Inbound is a message from a peer.
+type Inbound struct {
+	Peer    types.PeerID
+	Message Message // not changed, and possibly kept: it may be shared, but not changed later
+}
+
+// Outbound is a message to peers.
+type Outbound struct {
+	To      []types.PeerID
+	Message Message
+}
+
+// Report says that a peer cost us work or told a lie.
+type Report struct {
+	Peer   types.PeerID
+	Cost   int32 // one of the costs, negative
+	Reason string
+}
+
+// Equivocation proves that a voter signed two votes in one stage of a round.
+type Equivocation struct {
+	Round         Round
+	Stage         Stage
+	First, Second SignedVote
+}
+
+// Ready is what is to be done, in this order.
+type Ready struct {
+	// Persist, if it is not empty, must be durable before anything in Send leaves.
+	Persist State
+	// Finalise is for the chain, which calls back [Voter.Finalised]; the
+	// justifications are verified, and for blocks above the finalised one.
+	Finalise []Justification
+	// Send is to be sent in this order. A peer that cannot keep up may miss messages.
+	Send []Outbound
+	// Reports and Equivocations are news, to be acted on at leisure.
+	Reports       []Report
+	Equivocations []Equivocation
+	// Wake is when Tick is next of use; 0 if only other inputs are.
+	Wake types.Moment
+}
+
+// NewVoter makes a voter that goes on where the state says; both records are nil
+// at first. The set is the one that finalises the blocks above chain's finalised
+// block. A state of another set, or of a chain that was reverted since, only
+// tells which rounds must not be voted in again.
+func NewVoter(set *VoterSet, keys []Key, state State, chain Chain, now types.Moment, cfg VoterConfig) (*Voter, error) {
+	return nil, errors.New("not finished")
+}
+
+// Voter takes part in the rounds of GRANDPA, or follows them if it has no key of
+// the set. It belongs to one goroutine. Every method may leave things to do:
+// call Ready after it, or after a few of them.
+type Voter struct{}
+
+// SetKeys replaces the keys that vote.
+func (v *Voter) SetKeys(keys []Key) {}
+
+// Connected adds a peer. Nothing is sent to it until it says where it is, but
+// where we are.
+func (v *Voter) Connected(now types.Moment, peer types.PeerID, role types.Role) {}
+
+// Disconnected removes a peer.
+func (v *Voter) Disconnected(peer types.PeerID) {}
+
+// Receive takes the messages that have arrived since the last call: signatures
+// of all of them are verified together.
+func (v *Voter) Receive(now types.Moment, batch []Inbound) {}
+
+// Imported says that there are new blocks, or another best one.
+func (v *Voter) Imported(now types.Moment) {}
+
+// Finalised says that finality has moved to what chain.Finalised returns, whoever
+// proved it, and which set votes from here on: the one so far, or the next.
+func (v *Voter) Finalised(now types.Moment, set *VoterSet) {}
+
+// Tick says how late it is.
+func (v *Voter) Tick(now types.Moment) {}
+
+// Ready returns what is to be done since the last call.
+func (v *Voter) Ready() Ready { return Ready{} }
+
+// RoundStates is where the rounds in progress stand.
+type RoundStates struct {
+	Set        types.SetID
+	Best       RoundState
+	Background []RoundState // older rounds whose outcome is not final yet, ascending
+}
+
+// RoundState is where a round stands.
+type RoundState struct {
+	Number               uint64
+	Total, Threshold     uint64 // weights
+	Prevotes, Precommits StageState
+}
+
+// StageState is where one of the two votes of a round stands.
+type StageState struct {
+	Weight  uint64
+	Missing [][32]byte // keys of who has not voted, in the order of the set
+}
+
+// State describes the rounds in progress.
+func (v *Voter) State() RoundStates { return RoundStates{} }
