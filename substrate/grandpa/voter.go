@@ -1,8 +1,6 @@
 package grandpa
 
 import (
-	"errors"
-
 	"github.com/crustgo/crust/substrate/crypto/ed25519"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -127,45 +125,193 @@ type Ready struct {
 	Wake types.Moment
 }
 
+// Voter takes part in the rounds of GRANDPA, or follows them if it has no key of
+// the set. It belongs to one goroutine. Every method may leave things to do:
+// call Ready after it, or after a few of them.
+type Voter struct {
+	cfg   VoterConfig
+	chain Chain
+	now   types.Moment
+
+	set      *VoterSet
+	prepared []*ed25519.PreparedKey // of the set, made when first needed
+	keys     []Key
+	own      []ownKey // the keys that are in the set
+
+	// rounds in order: background ones, last, cur and, if votes for it came early, the next.
+	rounds []*round
+	last   *round // the round before cur; fixed if cur is the first one
+	cur    *round
+	moved  types.Moment // when cur began
+
+	memory       memory // what has been signed
+	unsaved      bool   // memory is to be persisted
+	roundPending bool   // last is to be persisted with it
+
+	proposed Target    // the highest block that Finalise was told of
+	commits  []*commit // the latest of this set and of the one before, newest last
+	early    []*CommitMessage
+
+	gossip gossip
+	out    Ready
+}
+
+// ownKey is a key of ours with its place in the set.
+type ownKey struct {
+	Key
+	voter int
+}
+
+// maxBackground bounds the rounds before the last one that are kept for late votes.
+const maxBackground = 8
+
 // NewVoter makes a voter that goes on where the state says; both records are nil
 // at first. The set is the one that finalises the blocks above chain's finalised
 // block. A state of another set, or of a chain that was reverted since, only
 // tells which rounds must not be voted in again.
 func NewVoter(set *VoterSet, keys []Key, state State, chain Chain, now types.Moment, cfg VoterConfig) (*Voter, error) {
-	return nil, errors.New("not finished")
+	cfg.setDefaults()
+	v := &Voter{cfg: cfg, chain: chain, now: now, gossip: newGossip(now, &cfg)}
+	if err := v.memory.load(state.Votes); err != nil {
+		return nil, err
+	}
+	v.SetKeys(keys)
+	resumed := v.memory.set == set.id && v.memory.round > 0 && isAbove(chain, v.memory.final, chain.Finalised())
+	signed := v.memory.signed
+	v.enter(set)
+	if resumed {
+		if err := v.resume(v.memory.round, signed, state.Round); err != nil {
+			return nil, err
+		}
+	}
+	v.advance()
+	return v, nil
 }
 
-// Voter takes part in the rounds of GRANDPA, or follows them if it has no key of
-// the set. It belongs to one goroutine. Every method may leave things to do:
-// call Ready after it, or after a few of them.
-type Voter struct{}
+// enter begins the rounds of a set.
+func (v *Voter) enter(set *VoterSet) {
+	v.set, v.prepared = set, nil
+	v.SetKeys(v.keys)
+	first := v.memory.firstRound(set.id)
+	v.memory.signed = nil
+	v.roundPending = false
+	v.proposed = v.chain.Finalised()
+	v.begin(first)
+	v.gossip.entered()
+}
+
+// begin makes a round the current one, without one before it.
+func (v *Voter) begin(number uint64) {
+	v.last = beginning(v.set, number-1, v.chain.Finalised())
+	v.cur = newRound(v.set, number, v.chain.Finalised())
+	v.rounds = []*round{v.cur}
+	v.moved = v.now
+}
+
+// resume goes on in the round of the state.
+func (v *Voter) resume(number uint64, signed []VoteMessage, completed []byte) error {
+	v.begin(number)
+	if completed != nil {
+		c, err := loadRound(completed)
+		if err != nil {
+			return err
+		}
+		if c.Round == (Round{v.set.id, number - 1}) {
+			v.last = newRound(v.set, c.Round.Number, c.Base)
+			v.fill(v.last, c)
+			v.rounds = []*round{v.last, v.cur}
+		}
+	}
+	v.memory.signed = signed
+	for i := range signed {
+		m := &signed[i]
+		n, ok := v.set.Index(m.Vote.ID)
+		switch {
+		case !ok || m.Round != v.cur.id():
+			return errState
+		case m.Stage == PrimaryPropose:
+			v.cur.proposal = &m.Vote
+		default:
+			v.cur.vote(v.chain, m.Stage, n, &m.Vote)
+		}
+	}
+	return nil
+}
+
+// fill adds verified votes to a round.
+func (v *Voter) fill(r *round, c *CatchUp) {
+	for s, votes := range [][]SignedVote{c.Prevotes, c.Precommits} {
+		for i := range votes {
+			if n, ok := v.set.Index(votes[i].ID); ok {
+				r.vote(v.chain, Stage(s), n, &votes[i])
+			}
+		}
+	}
+}
 
 // SetKeys replaces the keys that vote.
-func (v *Voter) SetKeys(keys []Key) {}
+func (v *Voter) SetKeys(keys []Key) {
+	v.keys, v.own = keys, nil
+	if v.set == nil {
+		return
+	}
+	for _, k := range keys {
+		if n, ok := v.set.Index(k.Public()); ok {
+			v.own = append(v.own, ownKey{k, n})
+		}
+	}
+}
 
-// Connected adds a peer. Nothing is sent to it until it says where it is, but
-// where we are.
-func (v *Voter) Connected(now types.Moment, peer types.PeerID, role types.Role) {}
-
-// Disconnected removes a peer.
-func (v *Voter) Disconnected(peer types.PeerID) {}
-
-// Receive takes the messages that have arrived since the last call: signatures
-// of all of them are verified together.
-func (v *Voter) Receive(now types.Moment, batch []Inbound) {}
+// votes reports whether this node may vote in the current round.
+func (v *Voter) votes() bool { return len(v.own) > 0 && !v.memory.muted(v.set.id) }
 
 // Imported says that there are new blocks, or another best one.
-func (v *Voter) Imported(now types.Moment) {}
+func (v *Voter) Imported(now types.Moment) {
+	v.now = now
+	for _, r := range v.rounds {
+		r.imported(v.chain)
+	}
+	v.retryCommits()
+	v.advance()
+}
 
 // Finalised says that finality has moved to what chain.Finalised returns, whoever
 // proved it, and which set votes from here on: the one so far, or the next.
-func (v *Voter) Finalised(now types.Moment, set *VoterSet) {}
+func (v *Voter) Finalised(now types.Moment, set *VoterSet) {
+	v.now = now
+	if set.id != v.set.id {
+		v.early = nil
+		v.enter(set)
+	}
+	for _, r := range v.rounds {
+		r.imported(v.chain)
+	}
+	v.retryCommits()
+	v.advance()
+}
 
 // Tick says how late it is.
-func (v *Voter) Tick(now types.Moment) {}
+func (v *Voter) Tick(now types.Moment) {
+	v.now = now
+	v.advance()
+}
+
+// final is the highest block that is final, or about to be.
+func (v *Voter) final() Target {
+	if f := v.chain.Finalised(); f.Number >= v.proposed.Number {
+		return f
+	}
+	return v.proposed
+}
 
 // Ready returns what is to be done since the last call.
-func (v *Voter) Ready() Ready { return Ready{} }
+func (v *Voter) Ready() Ready {
+	v.flush()
+	out := v.out
+	out.Wake = v.wake()
+	v.out = Ready{}
+	return out
+}
 
 // RoundStates is where the rounds in progress stand.
 type RoundStates struct {
@@ -188,4 +334,25 @@ type StageState struct {
 }
 
 // State describes the rounds in progress.
-func (v *Voter) State() RoundStates { return RoundStates{} }
+func (v *Voter) State() RoundStates {
+	out := RoundStates{Set: v.set.id, Best: v.cur.state()}
+	for _, r := range v.rounds {
+		if e, ok := r.at(r.estimate); r.number < v.cur.number && (!ok || e.Number > v.final().Number) {
+			out.Background = append(out.Background, r.state())
+		}
+	}
+	return out
+}
+
+func (r *round) state() RoundState {
+	s := RoundState{Number: r.number, Total: r.set.total, Threshold: r.set.Threshold()}
+	for i, out := range []*StageState{&s.Prevotes, &s.Precommits} {
+		out.Weight = r.stages[i].weight
+		for n := range r.stages[i].ballots {
+			if r.stages[i].ballots[n].first == nil {
+				out.Missing = append(out.Missing, r.set.authorities[n].Key)
+			}
+		}
+	}
+	return s
+}

@@ -1,0 +1,269 @@
+package grandpa
+
+import (
+	"github.com/crustgo/crust/substrate/crypto/ed25519"
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// Costs of what peers do wrong. What an honest peer does now and then, because
+// messages cross, costs little.
+const (
+	CostMalformed    int32 = -1000 // for the caller: a message that DecodeMessage refuses
+	costBadSignature int32 = -1000 // a vote that nobody signed
+	costBadCommit    int32 = -5000 // a commit that proves nothing
+	costBadCatchUp   int32 = -5000 // a round that is not complete
+	costStranger     int32 = -150  // a vote of nobody in the set
+	costFuture       int32 = -500  // of a round or set that we have not said we are in
+	costStale        int32 = -10   // of a round or set that we have said we have left
+	costDuplicate    int32 = -10   // the same twice from one peer
+	costWentBack     int32 = -500  // a neighbor packet that says less than the one before
+	costUnasked      int32 = -200  // an answer to no question
+	costRequest      int32 = -200  // a request to catch up of who need not, or again
+	costNoAnswer     int32 = -200  // no answer to a request to catch up
+	costFlood        int32 = -500  // more messages in a round than there can be
+)
+
+// check gathers the signatures of a batch of messages.
+type check struct {
+	items    []ed25519.Item
+	payloads [][PayloadSize]byte
+	voters   []int32
+	index    map[signed]int32
+	jobs     []job
+}
+
+// signed is a signature to be checked.
+type signed struct {
+	stage Stage
+	round uint64
+	vote  SignedVote
+}
+
+// job is a message that depends on signatures.
+type job struct {
+	peer  *peer
+	msg   Message
+	items []int32 // into the check's
+}
+
+// add asks for a signature to be checked, and returns its number; again says
+// that another message of the batch has asked.
+func (c *check) add(s Stage, r Round, voter int, vote *SignedVote) (item int32, again bool) {
+	key := signed{s, r.Number, *vote}
+	if i, ok := c.index[key]; ok {
+		return i, true
+	}
+	i := int32(len(c.items))
+	c.index[key] = i
+	c.items = append(c.items, ed25519.Item{Public: vote.ID, Signature: vote.Signature})
+	c.payloads = append(c.payloads, SignedPayload(s, vote.Target, r))
+	c.voters = append(c.voters, int32(voter))
+	return i, false
+}
+
+// Receive takes the messages that have arrived since the last call: signatures
+// of all of them are verified together.
+func (v *Voter) Receive(now types.Moment, batch []Inbound) {
+	v.now = now
+	c := &check{index: make(map[signed]int32, len(batch))}
+	for i := range batch {
+		p := v.gossip.peer(batch[i].Peer)
+		if p == nil {
+			continue
+		}
+		if p.messages++; p.messages > maxMessages(v.set) {
+			v.report(p, costFlood, "too many messages in a round")
+			continue
+		}
+		switch m := batch[i].Message.(type) {
+		case *VoteMessage:
+			v.takeVote(c, p, m)
+		case *CommitMessage:
+			v.takeCommit(c, p, m)
+		case *Neighbor:
+			v.takeNeighbor(p, m)
+		case *CatchUpRequest:
+			v.takeRequest(p, m)
+		case *CatchUp:
+			v.takeCatchUp(c, p, m)
+		}
+	}
+	valid := v.verify(c)
+	for i := range c.jobs {
+		v.finish(&c.jobs[i], valid)
+	}
+	v.advance()
+}
+
+// maxMessages bounds what a peer may send us while a round lasts: every vote of
+// three rounds with equivocations, twice, and some for the rest.
+func maxMessages(set *VoterSet) int { return 24*len(set.authorities) + 1024 }
+
+// verify checks all signatures.
+func (v *Voter) verify(c *check) []bool {
+	if len(c.items) == 0 {
+		return nil
+	}
+	for i := range c.items {
+		c.items[i].Message = c.payloads[i][:]
+	}
+	if v.cfg.Verify != nil {
+		return v.cfg.Verify(c.items)
+	}
+	if v.prepared == nil {
+		v.prepared = make([]*ed25519.PreparedKey, len(v.set.authorities))
+	}
+	b := ed25519.NewBatch(len(c.items))
+	for i := range c.items {
+		it, n := &c.items[i], c.voters[i]
+		if v.prepared[n] == nil {
+			v.prepared[n], _ = ed25519.Prepare(it.Public) // nil for a key that is no point
+		}
+		switch key := v.prepared[n]; {
+		case key == nil:
+			b.Add(it.Public, it.Message, it.Signature)
+		case len(c.items) == 1:
+			return []bool{key.Verify(it.Message, it.Signature)}
+		default:
+			b.AddPrepared(key, it.Message, it.Signature)
+		}
+	}
+	if b.Verify() {
+		valid := make([]bool, len(c.items))
+		for i := range valid {
+			valid[i] = true
+		}
+		return valid
+	}
+	return b.VerifyEach()
+}
+
+// finish acts on a message whose signatures have been checked.
+func (v *Voter) finish(j *job, valid []bool) {
+	for _, i := range j.items {
+		if !valid[i] {
+			v.report(j.peer, costBadSignature, "a signature is wrong")
+			return
+		}
+	}
+	switch m := j.msg.(type) {
+	case *VoteMessage:
+		v.finishVote(m)
+	case *CommitMessage:
+		v.finishCommit(j.peer, m)
+	case *CatchUp:
+		v.finishCatchUp(j.peer, m)
+	}
+}
+
+// takeVote checks what costs nothing of a vote.
+func (v *Voter) takeVote(c *check, p *peer, m *VoteMessage) {
+	if m.Stage > PrimaryPropose {
+		v.report(p, CostMalformed, "a vote of no stage")
+		return
+	}
+	r := v.roundOf(p, m.Round)
+	if r == nil {
+		return
+	}
+	n, ok := v.set.Index(m.Vote.ID)
+	if !ok || m.Stage == PrimaryPropose && n != r.primary() {
+		v.report(p, costStranger, "a vote of nobody who may")
+		return
+	}
+	what := voteKnown
+	second := false
+	if m.Stage == PrimaryPropose {
+		if r.proposal == nil {
+			what = voteNew
+		}
+	} else {
+		what = r.judge(m.Stage, n, m.Vote.Target)
+		b := &r.stages[m.Stage].ballots[n]
+		second = what == voteEquivocates || b.second != nil && b.second.Target == m.Vote.Target
+	}
+	if !p.receives(v.set, r.number, slot(v.set, m.Stage, n, second)) && what == voteKnown {
+		v.report(p, costDuplicate, "a vote again")
+	}
+	if what == voteKnown || what == voteExcess {
+		return
+	}
+	if item, again := c.add(m.Stage, m.Round, n, &m.Vote); !again {
+		c.jobs = append(c.jobs, job{peer: p, msg: m, items: []int32{item}})
+	}
+}
+
+// roundOf is the round of a vote, if votes for it are of use.
+func (v *Voter) roundOf(p *peer, id Round) *round {
+	switch {
+	case id.Set > v.set.id || id.Set == v.set.id && id.Number > v.cur.number+1:
+		v.report(p, costFuture, "a vote of a later round")
+		return nil
+	case id.Set < v.set.id:
+		v.report(p, costStale, "a vote of an earlier set")
+		return nil
+	}
+	r := v.round(id.Number)
+	if r == nil && id.Number == v.cur.number+1 {
+		r = v.insert(newRound(v.set, id.Number, v.final()))
+	}
+	if r == nil && id.Number+1 < v.cur.number {
+		v.report(p, costStale, "a vote of an earlier round")
+	}
+	return r
+}
+
+// finishVote counts a verified vote and passes it on.
+func (v *Voter) finishVote(m *VoteMessage) {
+	r := v.round(m.Round.Number)
+	n, _ := v.set.Index(m.Vote.ID)
+	if r == nil {
+		return
+	}
+	if m.Stage == PrimaryPropose {
+		if r.proposal == nil {
+			r.proposal = &m.Vote
+			v.spread(m, slot(v.set, m.Stage, n, false), false)
+		}
+		return
+	}
+	switch v.tally(r, m.Stage, n, &m.Vote) {
+	case voteNew:
+		v.spread(m, slot(v.set, m.Stage, n, false), false)
+	case voteEquivocates:
+		v.spread(m, slot(v.set, m.Stage, n, true), false)
+	}
+}
+
+// tally counts a verified vote, and tells of an equivocation.
+func (v *Voter) tally(r *round, s Stage, n int, vote *SignedVote) verdict {
+	what := r.vote(v.chain, s, n, vote)
+	if what == voteEquivocates {
+		b := &r.stages[s].ballots[n]
+		v.out.Equivocations = append(v.out.Equivocations, Equivocation{r.id(), s, *b.first, *b.second})
+	}
+	return what
+}
+
+// knows reports whether a vote has been verified in its round.
+func (r *round) knows(s Stage, voter int, vote *SignedVote) bool {
+	b := &r.stages[s].ballots[voter]
+	return b.first != nil && *b.first == *vote || b.second != nil && *b.second == *vote
+}
+
+// need asks for the signatures of votes that are not known to be right.
+func (v *Voter) need(c *check, id Round, s Stage, votes []SignedVote, items []int32) []int32 {
+	r := v.round(id.Number)
+	for i := range votes {
+		n, _ := v.set.Index(votes[i].ID)
+		if r == nil || r.fixed || !r.knows(s, n, &votes[i]) {
+			item, _ := c.add(s, id, n, &votes[i])
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+func (v *Voter) report(p *peer, cost int32, reason string) {
+	v.out.Reports = append(v.out.Reports, Report{p.id, cost, reason})
+}

@@ -1,0 +1,311 @@
+package grandpa
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"github.com/crustgo/crust/substrate/crypto/ed25519"
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// TestCrashAtEveryPoint plays a network and stops one voter after every Ready in
+// turn: before it persists, or after that and before anything is sent, or after
+// both. The network fails if it ever signs two votes in one stage of a round.
+func TestCrashAtEveryPoint(t *testing.T) {
+	for _, how := range []string{"before persisting", "before sending", "after sending"} {
+		t.Run(how, func(t *testing.T) {
+			for at := 1; at < 120; at++ {
+				n := newNetwork(t, 3, netConfig{voters: 4, minDelay: 1, delay: 120, forks: true, changeEvery: 3})
+				nd, count := n.nodes[2], 0
+				nd.crashing = func(stage string) bool {
+					if stage == "before persisting" {
+						count++
+					}
+					return count == at && stage == how
+				}
+				n.author(n.now+1000, n.now+7000)
+				n.run(n.now + 9000)
+				if count < at {
+					break
+				}
+				nd.crashing = nil
+				if f := nd.chain.Finalised().Number; f < 5 {
+					t.Fatalf("stopped %s at Ready %d, it got only to block %d", how, at, f)
+				}
+			}
+		})
+	}
+}
+
+// alone is a chain of blocks and a voter of a set of four, whose messages the test sees.
+type alone struct {
+	t     *testing.T
+	keys  []*ed25519.KeyPair
+	sets  []*VoterSet
+	chain *treeChain
+	state State
+	v     *Voter
+	now   types.Moment
+	head  types.Header
+}
+
+func newAlone(t *testing.T) *alone {
+	a := &alone{t: t, keys: keys(4), chain: newTreeChain(types.Header{}), now: 1000}
+	for i := range 70 {
+		a.sets = append(a.sets, voters(t, types.SetID(i), a.keys))
+	}
+	return a
+}
+
+func (a *alone) start(set int) {
+	a.t.Helper()
+	v, err := NewVoter(a.sets[set], []Key{a.keys[0]}, a.state, a.chain, a.now, VoterConfig{})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.v = v
+	v.Connected(a.now, "p", types.RoleAuthority)
+	v.Receive(a.now, []Inbound{{"p", &Neighbor{Round: v.cur.id()}}})
+}
+
+// votes are the votes that leave; what has to be durable is.
+func (a *alone) votes() []*VoteMessage {
+	r := a.v.Ready()
+	a.state = mergeState(a.state, r.Persist)
+	var out []*VoteMessage
+	for _, o := range r.Send {
+		if m, ok := o.Message.(*VoteMessage); ok {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func (a *alone) block() {
+	a.head = types.Header{ParentHash: a.head.Hash(), Number: a.head.Number + 1, StateRoot: types.Hash{byte(a.now)}}
+	h := a.head
+	a.chain.insert(&h)
+	a.v.Imported(a.now)
+}
+
+// finalise makes a block final by other means.
+func (a *alone) finalise(set int) {
+	if err := a.chain.finalise(a.head.Hash()); err != nil {
+		a.t.Fatal(err)
+	}
+	a.v.Finalised(a.now, a.sets[set])
+	a.v.Receive(a.now, []Inbound{{"p", &Neighbor{Round: a.v.cur.id()}}})
+}
+
+func (a *alone) want(got []*VoteMessage, set types.SetID, round uint64, stages ...Stage) {
+	a.t.Helper()
+	if len(got) != len(stages) {
+		a.t.Fatalf("%d votes, want %d", len(got), len(stages))
+	}
+	for i, m := range got {
+		if m.Round != (Round{set, round}) || m.Stage != stages[i] {
+			a.t.Errorf("vote %d in stage %d of %v, want stage %d of round %d in set %d", i, m.Stage, m.Round, stages[i], round, set)
+		}
+	}
+}
+
+func TestRestartAfterARevert(t *testing.T) {
+	a := newAlone(t)
+	a.start(0)
+	a.block()
+	a.want(a.votes(), 0, 1, Prevote)
+	a.finalise(1) // the block changes the set
+	a.block()
+	a.want(a.votes(), 1, 1, Prevote)
+
+	// An older set, whose chain was given up: nothing of it is voted in again.
+	a.chain, a.head = newTreeChain(types.Header{}), types.Header{}
+	a.now++ // other blocks
+	a.start(0)
+	a.block()
+	a.want(a.votes(), 0, restartRounds, Prevote)
+	// The same set again.
+	a.finalise(1)
+	a.block()
+	a.want(a.votes(), 1, restartRounds, Prevote)
+	// A restart there resumes: nothing is signed again.
+	a.start(1)
+	a.want(a.votes(), 1, restartRounds, Prevote) // the same vote, for a newcomer
+	// A newer set than that of the state begins at its first round.
+	a.start(2)
+	a.block()
+	a.want(a.votes(), 2, 1, Prevote)
+	// A revert within the set.
+	a.finalise(2)
+	a.block()
+	a.votes()
+	a.v.memory.sign(&VoteMessage{Round: Round{2, 7}}, a.chain.Finalised())
+	a.state.Votes = a.v.memory.encode()
+	a.chain, a.head = newTreeChain(types.Header{}), types.Header{}
+	a.start(2)
+	a.block()
+	a.want(a.votes(), 2, restartRounds, Prevote)
+}
+
+func TestForgottenSetsAreNotVotedIn(t *testing.T) {
+	var m memory
+	for s := range types.SetID(maxVotedSets + 2) {
+		m.sign(&VoteMessage{Round: Round{s + 1, 5}}, Target{})
+	}
+	var back memory
+	if err := back.load(m.encode()); err != nil {
+		t.Fatal(err)
+	}
+	for set, muted := range map[types.SetID]bool{0: true, 1: true, 2: true, 3: false, 66: false, 67: false} {
+		if back.muted(set) != muted {
+			t.Errorf("set %d is muted: %v", set, !muted)
+		}
+	}
+	if got := back.firstRound(3); got != restartRounds {
+		t.Errorf("set 3 begins again at round %d", got)
+	}
+	if got := back.firstRound(99); got != 1 {
+		t.Errorf("set 99 begins at round %d", got)
+	}
+	if !bytes.Equal(back.encode(), m.encode()) {
+		t.Error("the record does not come back")
+	}
+}
+
+func TestObserverFollows(t *testing.T) {
+	n := newNetwork(t, 1, netConfig{voters: 4, extra: 2, minDelay: 1, delay: 30})
+	n.author(n.now+1000, n.now+6000)
+	n.run(n.now + 8000)
+	if f := n.nodes[5].chain.Finalised().Number; f < 5 {
+		t.Errorf("who has no key got to block %d", f)
+	}
+	if s := n.nodes[5].state; !s.Empty() {
+		t.Error("who signs nothing has something to keep")
+	}
+}
+
+// FuzzReceive gives a voter messages of everybody, in the middle of a round.
+func FuzzReceive(f *testing.F) {
+	k := keys(4)
+	g := types.Header{}
+	b := chain(g, 2, 1)
+	r := Round{0, 1}
+	for _, m := range []Message{
+		&VoteMessage{r, Prevote, Sign(k[1], Prevote, target(b[0]), r)},
+		&VoteMessage{r, Precommit, Sign(k[2], Precommit, target(b[1]), r)},
+		&VoteMessage{r, PrimaryPropose, Sign(k[1], PrimaryPropose, target(b[0]), r)},
+		&CommitMessage{r, target(b[0]), []SignedVote{Sign(k[1], Precommit, target(b[0]), r), Sign(k[2], Precommit, target(b[1]), r), Sign(k[3], Precommit, target(b[0]), r)}},
+		&Neighbor{Round{0, 9}, 1}, &CatchUpRequest{r},
+		&CatchUp{Round{0, 8}, nil, nil, target(g)},
+	} {
+		enc := AppendMessage(nil, m)
+		f.Add(append([]byte{byte(len(enc)), byte(len(enc) >> 8)}, enc...))
+	}
+	set := voters(f, 0, k)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c := newTreeChain(g)
+		for i := range b {
+			c.insert(&b[i])
+		}
+		v, err := NewVoter(set, []Key{k[0]}, State{}, c, 1, VoterConfig{Verify: func(items []ed25519.Item) []bool {
+			ok := make([]bool, len(items)) // everybody can sign everything
+			for i := range ok {
+				ok[i] = true
+			}
+			return ok
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Connected(1, "p", types.RoleAuthority)
+		v.Connected(1, "q", types.RoleLight)
+		now := types.Moment(1)
+		for len(data) > 2 {
+			n := min(int(data[0])|int(data[1])<<8, len(data)-2)
+			m, err := DecodeMessage(data[2 : 2+n])
+			data = data[2+n:]
+			if err != nil {
+				continue
+			}
+			now += 300
+			v.Receive(now, []Inbound{{"p", m}, {"q", m}, {"r", m}})
+			for range 3 {
+				out := v.Ready()
+				for i := range out.Finalise {
+					j := &out.Finalise[i]
+					if err := errorsOf(set, j); err != nil {
+						t.Fatal(err)
+					}
+					if err := c.finalise(j.Target.Hash); err != nil {
+						t.Fatal(err)
+					}
+					v.Finalised(now, set)
+				}
+			}
+			if len(v.rounds) > maxBackground+4 || len(v.early) > maxEarly {
+				t.Fatalf("%d rounds and %d commits are kept", len(v.rounds), len(v.early))
+			}
+			v.State()
+		}
+	})
+}
+
+// BenchmarkRound is all the work of one voter in a round: prevotes and precommits
+// in batches, and the justification. Beside it: a batch check of the same votes.
+func BenchmarkRound(b *testing.B) {
+	for _, n := range []int{4, 100, 1000} {
+		k := keys(n)
+		set := voters(b, 0, k)
+		g := types.Header{}
+		blocks := chain(g, 1, 1)
+		r := Round{0, 1}
+		var batches [2][]Inbound
+		var items []ed25519.Item
+		for s := range batches {
+			for i := 1; i < n; i++ {
+				vote := Sign(k[i], Stage(s), target(blocks[0]), r)
+				payload := SignedPayload(Stage(s), vote.Target, r)
+				items = append(items, ed25519.Item{Public: vote.ID, Message: payload[:], Signature: vote.Signature})
+				for p := range 4 { // from four peers each
+					batches[s] = append(batches[s], Inbound{id(p), &VoteMessage{r, Stage(s), vote}})
+				}
+			}
+		}
+		var prepared []*ed25519.PreparedKey // as a voter has them after its first round
+		b.Run(fmt.Sprintf("round/%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				c := newTreeChain(g)
+				c.insert(&blocks[0])
+				v, err := NewVoter(set, []Key{k[0]}, State{}, c, 1, VoterConfig{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				v.prepared = prepared
+				for p := range 20 {
+					v.Connected(1, id(p), types.RoleAuthority)
+					v.Receive(1, []Inbound{{id(p), &Neighbor{Round: r}}})
+				}
+				v.Ready()
+				v.Receive(1, batches[0])
+				v.Ready()
+				v.Receive(1, batches[1])
+				if out := v.Ready(); len(out.Finalise) != 1 {
+					b.Fatal("nothing is final")
+				}
+				prepared = v.prepared
+			}
+		})
+		b.Run(fmt.Sprintf("verify/%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				for s := range 2 {
+					if ed25519.VerifyAll(items[s*(n-1):(s+1)*(n-1)], nil) >= 0 {
+						b.Fatal("wrong")
+					}
+				}
+			}
+		})
+	}
+}
