@@ -168,7 +168,9 @@ func (v *Voter) Connected(now types.Moment, id types.PeerID, role types.Role) {
 	i, _ := slices.BinarySearchFunc(g.peers, id, func(p *peer, id types.PeerID) int { return strings.Compare(string(p.id), string(id)) })
 	g.peers = slices.Insert(g.peers, i, p)
 	g.byID[id] = p
-	v.send(p, v.here())
+	if g.toldOnce { // else all are about to be told
+		v.send(p, v.here())
+	}
 }
 
 // Disconnected removes a peer.
@@ -205,7 +207,9 @@ func (v *Voter) flush() {
 		v.roundPending = false
 	}
 	g := &v.gossip
-	if here := v.here(); !g.toldOnce || *here != g.told || v.now >= g.neighborAt {
+	// While the chain is about to finalise a block, there will be more to tell.
+	settled := v.proposed.Number <= v.chain.Finalised().Number
+	if here := v.here(); !g.toldOnce || *here != g.told && settled || v.now >= g.neighborAt {
 		g.toldOnce, g.told, g.neighborAt = true, *here, v.now+v.cfg.Neighbor
 		if len(g.peers) > 0 {
 			to := make([]types.PeerID, len(g.peers))

@@ -489,9 +489,9 @@ func (n *network) settle(ill, well types.Moment) {
 }
 
 func TestNetworkIsSafeAndLive(t *testing.T) {
-	seeds := 150
+	seeds := 40
 	if testing.Short() {
-		seeds = 20
+		seeds = 5
 	}
 	for name, cfg := range map[string]netConfig{
 		"honest":      {voters: 4, minDelay: 1, delay: 50},
@@ -519,9 +519,9 @@ func TestFinalityIsFast(t *testing.T) {
 		want   types.Moment
 	}{
 		{"4 near", netConfig{voters: 4, minDelay: 1, delay: 5}, 20, 20},
-		{"100", netConfig{voters: 100, degree: 24, minDelay: 20, delay: 150}, 5, 650},
-		{"100 with 10 % offline", netConfig{voters: 100, degree: 24, minDelay: 20, delay: 150, offline: 10}, 5, 1950},
-		{"300", netConfig{voters: 300, degree: 24, minDelay: 20, delay: 150}, 2, 950},
+		{"100", netConfig{voters: 100, degree: 24, minDelay: 20, delay: 150}, 3, 650},
+		{"100 with 10 % offline", netConfig{voters: 100, degree: 24, minDelay: 20, delay: 150, offline: 10}, 3, 1950},
+		{"300", netConfig{voters: 300, degree: 16, minDelay: 20, delay: 150}, 1, 950},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if testing.Short() && tc.cfg.voters > 100 {

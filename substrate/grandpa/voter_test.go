@@ -185,6 +185,74 @@ func TestObserverFollows(t *testing.T) {
 	}
 }
 
+// TestLightClientsGetCommitsOnly: of their set, above what they know, once.
+func TestLightClientsGetCommitsOnly(t *testing.T) {
+	a := newAlone(t)
+	a.start(0)
+	for _, p := range []types.PeerID{"silent", "low", "high", "elsewhere"} {
+		a.v.Connected(a.now, p, types.RoleLight)
+	}
+	a.v.Receive(a.now, []Inbound{{"low", &Neighbor{Round{0, 1}, 0}}, {"high", &Neighbor{Round{0, 1}, 1}}, {"elsewhere", &Neighbor{Round{1, 1}, 0}}})
+	a.block()
+	r := Round{0, 1}
+	for s := range Stage(2) {
+		for i := 1; i < 4; i++ {
+			a.v.Receive(a.now, []Inbound{{"p", &VoteMessage{r, s, Sign(a.keys[i], s, target(a.head), r)}}})
+		}
+	}
+	got := map[types.PeerID]int{}
+	for range 20 {
+		out := a.v.Ready()
+		if len(out.Finalise) > 0 {
+			a.finalise(0)
+		}
+		for _, o := range out.Send {
+			for _, p := range o.To {
+				switch o.Message.(type) {
+				case *Neighbor:
+				case *CommitMessage:
+					got[p]++
+				default:
+					if p != "p" {
+						t.Fatalf("%s gets %T", p, o.Message)
+					}
+				}
+			}
+		}
+		a.now += 1000
+		a.v.Tick(a.now)
+	}
+	if got["low"] != 1 || got["silent"]+got["high"]+got["elsewhere"] != 0 {
+		t.Errorf("commits are sent to %v", got)
+	}
+	if got["p"] < 2 {
+		t.Error("a full node that does not move is not told again")
+	}
+}
+
+// TestNeighborsAreToldWhereWeAre also if nothing changes: every two minutes.
+func TestNeighborsAreToldWhereWeAre(t *testing.T) {
+	a := newAlone(t)
+	a.start(0)
+	told := 0
+	for end := a.now + 600_000; a.now < end; {
+		r := a.v.Ready()
+		for _, o := range r.Send {
+			if _, ok := o.Message.(*Neighbor); ok {
+				told++
+			}
+		}
+		if r.Wake <= a.now {
+			t.Fatalf("asks to be woken at %d, %d ms ago", r.Wake, a.now-r.Wake)
+		}
+		a.now = r.Wake
+		a.v.Tick(a.now)
+	}
+	if told != 5 {
+		t.Errorf("told %d times in 10 minutes, want 5", told)
+	}
+}
+
 // FuzzReceive gives a voter messages of everybody, in the middle of a round.
 func FuzzReceive(f *testing.F) {
 	k := keys(4)
