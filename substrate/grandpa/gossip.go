@@ -35,8 +35,10 @@ type peer struct {
 	// caught is the last round of the set that it was sent to catch up, and when.
 	caught   uint64
 	caughtAt types.Moment
-	// messages counts what it has sent us in the current round.
+	// messages counts what it has sent us in the current round; replied says that a
+	// neighbor packet without news was answered in it.
 	messages int
+	replied  bool
 }
 
 // seenVotes says which votes of a round a peer has, by slot.
@@ -121,7 +123,7 @@ func (g *gossip) peer(id types.PeerID) *peer { return g.byID[id] }
 // entered forgets what was of the set before.
 func (g *gossip) entered() {
 	for _, p := range g.peers {
-		p.seen, p.caught, p.messages = nil, 0, 0
+		p.seen, p.caught = nil, 0
 	}
 	g.asked = nil
 	g.moved()
@@ -131,7 +133,7 @@ func (g *gossip) entered() {
 func (g *gossip) moved() {
 	g.resends, g.askAfter = 0, 0
 	for _, p := range g.peers {
-		p.messages = 0
+		p.messages, p.replied = 0, false
 	}
 }
 
@@ -283,6 +285,10 @@ func (v *Voter) takeNeighbor(p *peer, m *Neighbor) {
 	if !p.known || m.Round != p.view.Round {
 		p.since = v.now
 	}
+	if p.known && p.view == *m && !p.replied {
+		p.replied = true // it stands still: it may not know where we are
+		v.send(p, v.here())
+	}
 	p.known, p.view = true, *m
 	if m.Round.Set != v.set.id || p.role == types.RoleLight {
 		return
@@ -355,9 +361,7 @@ func (v *Voter) resend() {
 		if p.role == types.RoleLight || p.known && p.view.Round == v.cur.id() && v.cur.active == 0 {
 			continue
 		}
-		if !p.known || p.view.Round != v.cur.id() {
-			v.send(p, v.here())
-		}
+		v.send(p, v.here()) // it may not know, and then sends us nothing
 		for _, r := range []*round{v.last, v.cur} {
 			if !r.fixed && p.listens(r.id()) {
 				v.push(p, r, all && v.pushesAll(p), true)

@@ -499,6 +499,7 @@ func TestNetworkIsSafeAndLive(t *testing.T) {
 		"crashes":     {voters: 4, minDelay: 1, delay: 100, lossPercent: 10, crashes: true, changeEvery: 7, forks: true},
 		"equivocator": {voters: 4, extra: 1, minDelay: 1, delay: 150, faulty: 1, forks: true, changeEvery: 6},
 		"all":         {voters: 7, extra: 2, degree: 6, minDelay: 1, delay: 200, lossPercent: 20, faulty: 2, forks: true, changeEvery: 9, crashes: true},
+		"ring":        {voters: 5, degree: 1, minDelay: 1, delay: 100, lossPercent: 40},
 		"offline":     {voters: 7, minDelay: 1, delay: 100, lossPercent: 20, offline: 2, forks: true},
 	} {
 		t.Run(name, func(t *testing.T) {

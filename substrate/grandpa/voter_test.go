@@ -185,6 +185,55 @@ func TestObserverFollows(t *testing.T) {
 	}
 }
 
+// TestForgedVotesCountForNothing: neither alone, nor among others, nor in a commit.
+func TestForgedVotesCountForNothing(t *testing.T) {
+	a := newAlone(t)
+	a.start(0)
+	a.block()
+	a.votes()
+	r := Round{0, 1}
+	vote := func(s Stage, i int, forged bool) Inbound {
+		m := &VoteMessage{r, s, Sign(a.keys[i], s, target(a.head), r)}
+		if forged {
+			m.Vote.Signature[3] ^= 1
+		}
+		return Inbound{"p", m}
+	}
+	reports := func() (n int) {
+		out := a.v.Ready()
+		for _, p := range out.Reports {
+			if p.Cost == costBadSignature {
+				n++
+			}
+		}
+		if len(out.Finalise) > 0 {
+			t.Fatal("a forgery makes a block final")
+		}
+		return n
+	}
+	a.v.Receive(a.now, []Inbound{vote(Prevote, 1, true)})
+	if reports() != 1 || a.v.State().Best.Prevotes.Weight != 1 {
+		t.Error("a forged vote counts")
+	}
+	a.v.Receive(a.now, []Inbound{vote(Prevote, 1, false), vote(Prevote, 2, true), vote(Prevote, 3, false), vote(Precommit, 1, false)})
+	if s := a.v.State().Best; reports() != 1 || s.Prevotes.Weight != 3 || s.Precommits.Weight != 2 {
+		t.Errorf("with a forged vote among others %+v", s)
+	}
+	c := &CommitMessage{Round: r, Target: target(a.head)}
+	for i := 1; i < 4; i++ {
+		c.Precommits = append(c.Precommits, vote(Precommit, i, i == 3).Message.(*VoteMessage).Vote)
+	}
+	a.v.Receive(a.now, []Inbound{{"p", c}})
+	if reports() != 1 {
+		t.Error("a forged commit is not reported")
+	}
+	other := keys(5)[4]
+	a.v.Receive(a.now, []Inbound{{"p", &VoteMessage{r, Prevote, Sign(other, Prevote, target(a.head), r)}}})
+	if out := a.v.Ready(); len(out.Reports) != 1 || out.Reports[0].Cost != costStranger {
+		t.Errorf("a stranger's vote is reported as %v", out.Reports)
+	}
+}
+
 // TestLightClientsGetCommitsOnly: of their set, above what they know, once.
 func TestLightClientsGetCommitsOnly(t *testing.T) {
 	a := newAlone(t)
