@@ -12,6 +12,7 @@ import (
 	"github.com/crustgo/crust/substrate/crypto/ed25519"
 	"github.com/crustgo/crust/substrate/crypto/sr25519"
 	"github.com/crustgo/crust/substrate/grandpa"
+	"github.com/crustgo/crust/substrate/protocol"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/trie"
@@ -293,7 +294,7 @@ func nodesOf(t testing.TB) [][]byte {
 	for _, n := range nodes {
 		wire = scale.AppendBytes(wire, n)
 	}
-	back, err := DecodeNodes(wire)
+	back, err := protocol.DecodeProof(wire)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -471,7 +472,7 @@ func FuzzNodes(f *testing.F) {
 	c := genesis(f)
 	root, _ := c.Final()
 	f.Fuzz(func(t *testing.T, b []byte) {
-		nodes, err := DecodeNodes(b)
+		nodes, err := protocol.DecodeProof(b)
 		if err != nil {
 			return
 		}

@@ -125,24 +125,3 @@ func (c *Client) Epochs(rt Runtime, nodes [][]byte) error {
 	c.blocks[hash] = b
 	return nil
 }
-
-// DecodeNodes reads the nodes of a proof as light/2 carries it, SCALE
-// Vec<Vec<u8>>. They alias the input.
-func DecodeNodes(b []byte) ([][]byte, error) {
-	if len(b) > trie.MaxProofBytes {
-		return nil, fmt.Errorf("light: a proof of %d bytes; at most %d are allowed", len(b), trie.MaxProofBytes)
-	}
-	c := scale.NewCursor(b)
-	n := c.Len(1)
-	if n > trie.MaxProofNodes {
-		return nil, fmt.Errorf("light: a proof of %d nodes; at most %d are allowed", n, trie.MaxProofNodes)
-	}
-	nodes := make([][]byte, n)
-	for i := range nodes {
-		nodes[i] = c.BytesRef(len(b))
-	}
-	if err := c.Finish(); err != nil {
-		return nil, fmt.Errorf("proof: %w", err)
-	}
-	return nodes, nil
-}

@@ -8,7 +8,6 @@ import (
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/protocol"
-	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/store"
 	"github.com/crustgo/crust/substrate/trie"
@@ -22,8 +21,6 @@ const (
 	// maxStateBytes is how many bytes of keys and values an answer has, but for its
 	// first entry.
 	maxStateBytes = 2 << 20
-	// maxKeys is how many keys one read may ask for.
-	maxKeys = 4096
 )
 
 // Server answers requests of peers. It is safe for concurrent use.
@@ -118,8 +115,8 @@ func (s *Server) Warp(from types.Hash) ([]byte, error) {
 // Read answers a read of light/2: SCALE Vec<Vec<u8>> of the trie nodes that show
 // what the keys map to after a block; nil if the node does not have the state.
 func (s *Server) Read(block types.Hash, keys [][]byte) ([]byte, error) {
-	if len(keys) == 0 || len(keys) > maxKeys {
-		return nil, fmt.Errorf("a read of %d keys; it has to be 1 to %d", len(keys), maxKeys)
+	if len(keys) == 0 || len(keys) > protocol.MaxReadKeys {
+		return nil, fmt.Errorf("a read of %d keys; it has to be 1 to %d", len(keys), protocol.MaxReadKeys)
 	}
 	nodes, err := s.Chain.Proof(block, keys)
 	if gone(err) {
@@ -128,7 +125,7 @@ func (s *Server) Read(block types.Hash, keys [][]byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return appendNodes(nodes), nil
+	return protocol.AppendProof(nil, nodes), nil
 }
 
 // childPrefix begins the keys under which the roots of child tries would be.
@@ -199,7 +196,7 @@ func (s *Server) State(block types.Hash, start []byte, proof bool) (*Entries, er
 	if err != nil {
 		return nil, err
 	}
-	e.Proof = appendNodes(nodes)
+	e.Proof = protocol.AppendProof(nil, nodes)
 	return e, nil
 }
 
@@ -222,17 +219,4 @@ func (e *Entries) fill(it state.Iterator, start []byte) error {
 // gone reports whether the node does not have what was asked for, or not near enough.
 func gone(err error) bool {
 	return errors.Is(err, state.ErrUnknownBlock) || errors.Is(err, state.ErrPruned) || errors.Is(err, store.ErrTooFar)
-}
-
-// appendNodes is a proof as light/2 has it.
-func appendNodes(nodes [][]byte) []byte {
-	size := 4
-	for _, n := range nodes {
-		size += 4 + len(n)
-	}
-	out := scale.AppendCompact(make([]byte, 0, size), uint64(len(nodes)))
-	for _, n := range nodes {
-		out = scale.AppendBytes(out, n)
-	}
-	return out
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/light"
 	"github.com/crustgo/crust/substrate/network"
+	"github.com/crustgo/crust/substrate/protocol"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/store"
@@ -86,7 +87,7 @@ func readNumber(t testing.TB, c *light.Client, n *chaintest.Node, at chain.Ref) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	nodes, err := light.DecodeNodes(raw)
+	nodes, err := protocol.DecodeProof(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +110,7 @@ func learnEpochs(t testing.TB, c *light.Client, n *chaintest.Node) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		more, err := light.DecodeNodes(raw)
+		more, err := protocol.DecodeProof(raw)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/grandpa"
-	"github.com/crustgo/crust/substrate/light"
 	"github.com/crustgo/crust/substrate/pallets/system"
 	"github.com/crustgo/crust/substrate/protocol"
 	"github.com/crustgo/crust/substrate/queryview/queryviewtest"
@@ -215,7 +214,7 @@ func TestServeCall(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		nodes, err := light.DecodeNodes(raw)
+		nodes, err := protocol.DecodeProof(raw)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +250,7 @@ func TestServeCall(t *testing.T) {
 	}
 	if raw, err := serverOf(n).ReadChild(best, []byte("x")); err != nil {
 		t.Error(err)
-	} else if nodes, _ := light.DecodeNodes(raw); nodes == nil {
+	} else if nodes, _ := protocol.DecodeProof(raw); nodes == nil {
 		t.Error("no proof of a child's absence")
 	} else if _, ok, err := c.Read(best, nodes, []byte(":child_storage:default:x")); err != nil || ok {
 		t.Errorf("child: %v, %v", ok, err)
@@ -344,7 +343,7 @@ func TestServeState(t *testing.T) {
 // checkEntries checks entries against their proof.
 func checkEntries(t *testing.T, root types.Hash, proof []byte, entries []trie.KV) {
 	t.Helper()
-	nodes, err := light.DecodeNodes(proof)
+	nodes, err := protocol.DecodeProof(proof)
 	if err != nil {
 		t.Fatal(err)
 	}
