@@ -29,6 +29,17 @@ type Config struct {
 	RPCMethods     string       `toml:"rpc-methods"`  // auto, safe or unsafe
 	RPCCors        []string     `toml:"rpc-cors"`     // allowed browser origins; all for any
 	RPCMaxConns    int          `toml:"rpc-max-connections"`
+	Port           uint16       `toml:"port"`            // peer-to-peer over TCP; 0 picks a free port
+	WSPort         uint16       `toml:"ws-port"`         // peer-to-peer over WebSocket; 0 picks a free port
+	ListenAddrs    []string     `toml:"listen-addr"`     // multiaddresses instead of the two ports
+	PublicAddrs    []string     `toml:"public-addr"`     // multiaddresses to tell others
+	Bootnodes      []string     `toml:"bootnodes"`       // multiaddresses beside those of the chain spec
+	ReservedNodes  []string     `toml:"reserved-nodes"`  // multiaddresses of peers that are always kept
+	ReservedOnly   bool         `toml:"reserved-only"`   // no other peers
+	NodeKeyFile    string       `toml:"node-key-file"`   // secret of the peer identity; made if it is not there
+	OutPeers       int          `toml:"out-peers"`       // most peers that the node dials
+	InPeers        int          `toml:"in-peers"`        // most peers that dial the node
+	InPeersLight   int          `toml:"in-peers-light"`  // most light clients
 	PrometheusPort uint16       `toml:"prometheus-port"` // 0 picks a free port
 	NoPrometheus   bool         `toml:"no-prometheus"`
 	StatePruning   string       `toml:"state-pruning"` // archive, or how many finalised blocks keep their state
@@ -40,15 +51,24 @@ type Config struct {
 
 // Ready says where a started node listens.
 type Ready struct {
-	RPC         string // ws://127.0.0.1:9944
-	Metrics     string // http://127.0.0.1:9615/metrics; empty if there are none
+	RPC         string   // ws://127.0.0.1:9944
+	P2P         []string // multiaddresses with the peer identity
+	Metrics     string   // http://127.0.0.1:9615/metrics; empty if there are none
 	GenesisHash string
 }
+
+// The ports of peer-to-peer, unless others are asked for. If they are taken, the
+// node picks free ones: they need not be known.
+const (
+	defaultPort   = 30333
+	defaultWSPort = 30334
+)
 
 // Default is the configuration of a node whose operator says nothing.
 func Default() Config {
 	return Config{
 		Chain: "dev", BasePath: defaultBasePath(), RPCPort: 9944, RPCMethods: "auto", RPCMaxConns: 100, PrometheusPort: 9615,
+		Port: defaultPort, WSPort: defaultWSPort, OutPeers: 8, InPeers: 32, InPeersLight: 100,
 		StatePruning: "256", Log: "info",
 	}
 }

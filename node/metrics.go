@@ -9,6 +9,8 @@ import (
 	"github.com/crustgo/crust/substrate/author"
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/mempool"
+	"github.com/crustgo/crust/substrate/network"
+	"github.com/crustgo/crust/substrate/p2p"
 	"github.com/crustgo/crust/substrate/store"
 )
 
@@ -23,11 +25,12 @@ type metrics struct {
 	rpcTime     *prometheus.HistogramVec
 	sessions    *prometheus.CounterVec
 	bytes       *prometheus.CounterVec
+	p2p         *p2p.Metrics
 }
 
 func newMetrics(cfg *Config) *metrics {
 	m := &metrics{
-		registry: prometheus.NewRegistry(),
+		registry: prometheus.NewRegistry(), p2p: p2p.NewMetrics(),
 		constructed: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "substrate_proposer_block_constructed",
 			Help: "Time taken to make a block, in seconds", Buckets: prometheus.ExponentialBuckets(0.001, 2, 12)}),
 		included:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "substrate_proposer_number_of_transactions", Help: "Extrinsics in the latest block that this node made"}),
@@ -45,7 +48,24 @@ func newMetrics(cfg *Config) *metrics {
 	started.Set(float64(time.Now().Unix()))
 	m.registry.MustRegister(m.constructed, m.included, m.rpcStarted, m.rpcFinished, m.rpcTime, m.sessions, m.bytes, build, started,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.p2p.Collectors()...)
 	return m
+}
+
+// watchPeers registers the figures of the network.
+func (m *metrics) watchPeers(n *network.Network) {
+	gauge := func(name, help string, f func(network.Status) float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return f(n.Sync()) }))
+	}
+	gauge("substrate_sub_libp2p_is_major_syncing", "1 if the node is far behind its peers", func(s network.Status) float64 {
+		if s.Syncing {
+			return 1
+		}
+		return 0
+	})
+	gauge("crust_sync_target_height", "Highest block of the peers", func(s network.Status) float64 { return float64(s.Highest) })
+	gauge("crust_sync_headers", "Headers that wait for their body or for import", func(s network.Status) float64 { return float64(s.Headers) })
+	gauge("crust_sync_requests", "Requests to peers that are open", func(s network.Status) float64 { return float64(s.Requests) })
 }
 
 // made counts a block that this node made.

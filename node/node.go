@@ -22,6 +22,7 @@ import (
 	"github.com/crustgo/crust/substrate/chainspec"
 	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/mempool"
+	"github.com/crustgo/crust/substrate/network"
 	"github.com/crustgo/crust/substrate/reporter"
 	"github.com/crustgo/crust/substrate/rpc"
 	"github.com/crustgo/crust/substrate/rpc/jsonrpc"
@@ -96,29 +97,41 @@ func (n *node) run(ctx context.Context) error {
 	n.metrics = newMetrics(&n.cfg)
 	pool := mempool.New(c, mempool.Config{Par: lifecycle.Parallel, Points: c.Points(), Log: n.log.With("part", "pool")})
 	n.metrics.watch(c, pool, n.data.DB)
-	server, listener, err := n.serveRPC(pool)
+	reports := reporter.New(c, pool, n.keys, reporter.Config{Now: clock, Memory: n.data.DB, Log: n.log.With("part", "reporter")})
+	if n.cfg.Validator {
+		n.data.equivocated = reports.ReportBABE
+	}
+	votes, err := n.voter(reports)
 	if err != nil {
 		return err
 	}
+	peers, err := n.connect(pool, votes)
+	if err != nil {
+		return err
+	}
+	n.metrics.watchPeers(peers)
+	server, listener, err := n.serveRPC(pool, peers, votes)
+	if err != nil {
+		return errors.Join(err, peers.Host().Close())
+	}
 	metricsServer, metricsListener, err := n.serveMetrics()
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return errors.Join(err, listener.Close(), peers.Host().Close())
 	}
 	g := lifecycle.NewGroup(ctx, lifecycle.DefaultGrace)
 	g.Go("transaction pool", pool.Run)
+	g.Go("network", peers.Run)
+	g.Go("voter", func(ctx context.Context) error { return votes.Run(ctx, peers) })
 	g.Go("rpc", func(ctx context.Context) error { return server.Serve(ctx, listener) })
 	if metricsServer != nil {
 		g.Go("metrics", func(ctx context.Context) error { return serveHTTP(ctx, metricsServer, metricsListener) })
 	}
 	if n.cfg.Validator {
-		a := author.New(c, pool, n.keys, author.Config{Now: clock, Log: n.log.With("part", "author"), Made: n.made})
-		r := reporter.New(c, pool, n.keys, reporter.Config{Now: clock, Memory: n.data.DB, Log: n.log.With("part", "reporter")})
-		n.data.equivocated = r.ReportBABE
+		a := author.New(c, pool, n.keys, author.Config{Now: clock, Log: n.log.With("part", "author"), Made: n.made, Peers: peers.InTouch})
 		g.Go("author", a.Run)
-		g.Go("reporter", r.Run)
-		g.Go("voter", voter.NewSolo(c, n.keys, voter.Delay, n.log.With("part", "voter")).Run)
+		g.Go("reporter", reports.Run)
 	}
-	n.announce(listener, metricsListener)
+	n.announce(listener, metricsListener, peers)
 	return g.Wait()
 }
 
@@ -130,14 +143,14 @@ func (n *node) made(b author.Block) {
 }
 
 // announce tells where the node listens.
-func (n *node) announce(rpcListener, metricsListener net.Listener) {
+func (n *node) announce(rpcListener, metricsListener net.Listener, peers *network.Network) {
 	heads := n.data.Chain.Heads()
-	r := Ready{RPC: "ws://" + rpcListener.Addr().String(), GenesisHash: n.data.Chain.Genesis().String()}
+	r := Ready{RPC: "ws://" + rpcListener.Addr().String(), P2P: peers.Host().Addresses(), GenesisHash: n.data.Chain.Genesis().String()}
 	if metricsListener != nil {
 		r.Metrics = "http://" + metricsListener.Addr().String() + "/metrics"
 	}
 	n.log.Info("node is ready", "chain", n.data.Spec.Name, "genesis", r.GenesisHash, "best", uint32(heads.Best.Number),
-		"finalised", uint32(heads.Finalised.Number), "rpc", r.RPC, "metrics", r.Metrics, "data", n.data.Dir)
+		"finalised", uint32(heads.Finalised.Number), "rpc", r.RPC, "p2p", r.P2P, "metrics", r.Metrics, "data", n.data.Dir)
 	if n.cfg.Ready != nil {
 		n.cfg.Ready(r)
 	}
@@ -160,7 +173,7 @@ func (n *node) listen(port uint16, external bool, flag string) (net.Listener, er
 // together: with a few workers its batches were small and cost twice as much.
 const rpcWorkers = 256
 
-func (n *node) serveRPC(pool *mempool.Pool) (*jsonrpc.Server, net.Listener, error) {
+func (n *node) serveRPC(pool *mempool.Pool, peers *network.Network, votes *voter.Voter) (*jsonrpc.Server, net.Listener, error) {
 	spec := n.data.Spec
 	properties, err := json.Marshal(spec.Properties)
 	if err != nil {
@@ -174,6 +187,8 @@ func (n *node) serveRPC(pool *mempool.Pool) (*jsonrpc.Server, net.Listener, erro
 	table, err := rpc.New(rpc.Deps{
 		Chain: n.data.Chain, Pool: rpc.PoolOf(pool), Keys: n.keys, Name: "Crust Node", Version: n.cfg.Version, Authority: n.cfg.Validator,
 		Spec:     rpc.Spec{Name: spec.Name, Type: kind, Properties: properties, SS58Prefix: prefix, JSON: n.data.specJSON},
+		Network:  peersView{peers, n.wantsPeers()},
+		Grandpa:  roundsView{votes},
 		Offchain: n.data.Offchain(),
 		Log:      n.log.With("part", "rpc"),
 	}, rpc.Config{})
@@ -182,7 +197,7 @@ func (n *node) serveRPC(pool *mempool.Pool) (*jsonrpc.Server, net.Listener, erro
 	}
 	cfg := jsonrpc.Config{
 		AllowUnsafe: n.cfg.allowUnsafe(), MaxConnections: n.cfg.RPCMaxConns, Observer: observer{n.metrics}, Log: n.log.With("part", "rpc"),
-		Origins: n.cfg.RPCCors, Health: n.health, Workers: rpcWorkers,
+		Origins: n.cfg.RPCCors, Health: n.health(peers), Workers: rpcWorkers,
 	}
 	if n.cfg.RPCExternal {
 		cfg.Hosts = []string{"all"}

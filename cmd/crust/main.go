@@ -39,6 +39,7 @@ To look around, start a chain of your own with ` + "`crust node --dev`" + `, and
 	g := newGlobals(root)
 	root.AddCommand(
 		newNodeCommand(),
+		newDevnetCommand(),
 		newBuildSpecCommand(),
 		newChainCommand(g),
 		newKeyCommand(g),

@@ -24,7 +24,8 @@ var devKeys = []string{"alice", "bob", "charlie", "dave", "eve", "ferdie"}
 func newNodeCommand() *cobra.Command {
 	cfg := node.Default()
 	var dev bool
-	var configFile, pruning string
+	var configFile, pruning, devKey string
+	var withStdin bool
 	named := make([]bool, len(devKeys))
 	cmd := &cobra.Command{
 		Use:   "node",
@@ -47,7 +48,16 @@ Every flag without a value on the command line can stand in a TOML file that --c
 					c.Keys, c.Validator = append(c.Keys, "//"+strings.ToUpper(devKeys[i][:1])+devKeys[i][1:]), true
 				}
 			}
-			return runNode(cmd.Context(), c, cmd.ErrOrStderr())
+			if devKey != "" {
+				c.Keys, c.Validator = append(c.Keys, devKey), true
+			}
+			ctx := cmd.Context()
+			if withStdin {
+				var stop context.CancelFunc
+				ctx, stop = untilEOF(ctx, cmd.InOrStdin())
+				defer stop()
+			}
+			return runNode(ctx, c, cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
@@ -63,6 +73,17 @@ Every flag without a value on the command line can stand in a TOML file that --c
 	f.StringVar(&cfg.RPCMethods, "rpc-methods", cfg.RPCMethods, "auto (unsafe methods only on 127.0.0.1), safe or unsafe")
 	f.StringSliceVar(&cfg.RPCCors, "rpc-cors", cfg.RPCCors, "browser origins that may use RPC, or all; by default localhost and polkadot.js.org")
 	f.IntVar(&cfg.RPCMaxConns, "rpc-max-connections", cfg.RPCMaxConns, "most RPC connections at a time")
+	f.Uint16Var(&cfg.Port, "port", cfg.Port, "port of peer-to-peer over TCP; 0 picks a free one")
+	f.Uint16Var(&cfg.WSPort, "ws-port", cfg.WSPort, "port of peer-to-peer over WebSocket; 0 picks a free one")
+	f.StringSliceVar(&cfg.ListenAddrs, "listen-addr", nil, "multiaddresses to accept peers on, instead of 127.0.0.1 and the two ports")
+	f.StringSliceVar(&cfg.PublicAddrs, "public-addr", nil, "multiaddresses to tell other nodes")
+	f.StringSliceVar(&cfg.Bootnodes, "bootnodes", nil, "multiaddresses of nodes to begin with, beside those of the chain spec")
+	f.StringSliceVar(&cfg.ReservedNodes, "reserved-nodes", nil, "multiaddresses of nodes to stay connected with")
+	f.BoolVar(&cfg.ReservedOnly, "reserved-only", false, "connect to no other nodes than the reserved ones")
+	f.StringVar(&cfg.NodeKeyFile, "node-key-file", "", "file with the secret of the peer identity; it is made if it is not there")
+	f.IntVar(&cfg.OutPeers, "out-peers", cfg.OutPeers, "most nodes to connect to")
+	f.IntVar(&cfg.InPeers, "in-peers", cfg.InPeers, "most nodes that may connect to this one")
+	f.IntVar(&cfg.InPeersLight, "in-peers-light", cfg.InPeersLight, "most light clients that may connect to this one")
 	f.Uint16Var(&cfg.PrometheusPort, "prometheus-port", cfg.PrometheusPort, "port of metrics; 0 picks a free one")
 	f.BoolVar(&cfg.NoPrometheus, "no-prometheus", false, "offer no metrics")
 	f.StringVar(&pruning, "state-pruning", cfg.StatePruning, "archive, or how many finalised blocks keep their state")
@@ -70,6 +91,8 @@ Every flag without a value on the command line can stand in a TOML file that --c
 	for i, name := range devKeys {
 		f.BoolVar(&named[i], name, false, "make blocks as "+strings.ToUpper(name[:1])+name[1:]+" of the development networks")
 	}
+	f.StringVar(&devKey, "dev-key", "", "secret URI whose session keys to make blocks with, on development networks: //Validator//7")
+	f.BoolVar(&withStdin, "stop-with-stdin", false, "stop when standard input ends, as it does when the program that started the node is gone")
 	cmd.PreRun = func(*cobra.Command, []string) { cfg.StatePruning = pruning }
 	return cmd
 }
@@ -98,6 +121,17 @@ func effectiveConfig(cmd *cobra.Command, flags *node.Config, file string) (*node
 	set("rpc-methods", func() { c.RPCMethods = flags.RPCMethods })
 	set("rpc-cors", func() { c.RPCCors = flags.RPCCors })
 	set("rpc-max-connections", func() { c.RPCMaxConns = flags.RPCMaxConns })
+	set("port", func() { c.Port = flags.Port })
+	set("ws-port", func() { c.WSPort = flags.WSPort })
+	set("listen-addr", func() { c.ListenAddrs = flags.ListenAddrs })
+	set("public-addr", func() { c.PublicAddrs = flags.PublicAddrs })
+	set("bootnodes", func() { c.Bootnodes = flags.Bootnodes })
+	set("reserved-nodes", func() { c.ReservedNodes = flags.ReservedNodes })
+	set("reserved-only", func() { c.ReservedOnly = flags.ReservedOnly })
+	set("node-key-file", func() { c.NodeKeyFile = flags.NodeKeyFile })
+	set("out-peers", func() { c.OutPeers = flags.OutPeers })
+	set("in-peers", func() { c.InPeers = flags.InPeers })
+	set("in-peers-light", func() { c.InPeersLight = flags.InPeersLight })
 	set("prometheus-port", func() { c.PrometheusPort = flags.PrometheusPort })
 	set("no-prometheus", func() { c.NoPrometheus = flags.NoPrometheus })
 	set("state-pruning", func() { c.StatePruning = flags.StatePruning })
@@ -115,6 +149,18 @@ func applyDev(cmd *cobra.Command, c *node.Config) {
 	}
 	c.Validator = true
 	c.Keys = append(c.Keys, "//Alice")
+}
+
+// untilEOF returns a context that ends with r.
+func untilEOF(ctx context.Context, r io.Reader) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	g := lifecycle.NewGroup(ctx, time.Nanosecond) // reading cannot be broken off: nobody waits for it
+	g.Go("standard input", func(context.Context) error {
+		_, err := io.Copy(io.Discard, r)
+		cancel()
+		return err
+	})
+	return ctx, cancel
 }
 
 // runNode runs a node until it is stopped.

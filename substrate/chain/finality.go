@@ -48,27 +48,11 @@ func (m *Manager) Finalise(justification []byte) (Ref, error) {
 	if pending && change.Hash != block.Hash {
 		return ref, fmt.Errorf("block %d: %w", change.Number, ErrChangePending)
 	}
-	return ref, m.finalise(ref, justification, j.Round, pending)
-}
-
-// auxRound names where the store keeps what LastRound returns.
-const auxRound = "grandpa/round"
-
-// LastRound is the highest GRANDPA round that has finalised a block here, in any
-// set; a revert does not take it back. Whoever votes alone uses later rounds, and
-// so never signs two votes in one.
-func (m *Manager) LastRound() (uint64, error) {
-	raw, err := m.db.Aux(auxRound)
-	if err != nil || raw == nil {
-		return 0, err
-	}
-	c := scale.NewCursor(raw)
-	n := c.U64()
-	return n, c.Finish()
+	return ref, m.finalise(ref, justification, pending)
 }
 
 // finalise applies proven finality. The caller holds write.
-func (m *Manager) finalise(ref Ref, justification []byte, round uint64, changesSet bool) error {
+func (m *Manager) finalise(ref Ref, justification []byte, changesSet bool) error {
 	old, voters := m.Heads().Finalised, m.Voters()
 	var err error
 	if changesSet {
@@ -80,12 +64,7 @@ func (m *Manager) finalise(ref Ref, justification []byte, round uint64, changesS
 	if err != nil {
 		return err
 	}
-	last, err := m.LastRound()
-	if err != nil {
-		return err
-	}
-	note := store.AuxWrite{Name: auxRound, Value: scale.AppendU64(nil, max(last, round))}
-	if _, err := m.db.Finalise(ref.Hash, justification, store.FinaliseOptions{Aux: []store.AuxWrite{note}}); err != nil {
+	if _, err := m.db.Finalise(ref.Hash, justification, store.FinaliseOptions{}); err != nil {
 		return err
 	}
 	if move != nil {

@@ -70,7 +70,7 @@
 //	chain.Open      the only writer: checks, executes, stores and finalises blocks
 //	mempool.New     transactions that wait
 //	author.New      makes a block in each slot that its key may claim
-//	voter.NewSolo   finalises blocks, as long as one key may do that alone
+//	voter.New       votes for blocks to be final, here alone: a nil network
 //	rpc.New         the methods that clients call
 //	jsonrpc.NewServer   HTTP and WebSocket in front of them
 //

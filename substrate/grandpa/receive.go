@@ -240,7 +240,7 @@ func (v *Voter) tally(r *round, s Stage, n int, vote *SignedVote) verdict {
 	what := r.vote(v.chain, s, n, vote)
 	if what == voteEquivocates {
 		b := &r.stages[s].ballots[n]
-		v.out.Equivocations = append(v.out.Equivocations, Equivocation{r.id(), s, *b.first, *b.second})
+		v.out.Equivocations = append(v.out.Equivocations, EquivocationProof{r.id(), s, *b.first, *b.second})
 	}
 	return what
 }

@@ -102,13 +102,6 @@ type Report struct {
 	Reason string
 }
 
-// Equivocation proves that a voter signed two votes in one stage of a round.
-type Equivocation struct {
-	Round         Round
-	Stage         Stage
-	First, Second SignedVote
-}
-
 // Ready is what is to be done, in this order.
 type Ready struct {
 	// Persist, if it is not empty, must be durable before anything in Send leaves.
@@ -120,7 +113,7 @@ type Ready struct {
 	Send []Outbound
 	// Reports and Equivocations are news, to be acted on at leisure.
 	Reports       []Report
-	Equivocations []Equivocation
+	Equivocations []EquivocationProof
 	// Wake is when Tick is next of use; 0 if only other inputs are.
 	Wake types.Moment
 }

@@ -1,13 +1,20 @@
-// Package network is the node among other nodes: it answers what they ask.
+// Package network is the node among other nodes: it follows their chains, tells
+// them of blocks and transactions, and answers what they ask.
+//
+//	n, err := network.New(manager, pool, votes, network.Config{P2P: host, Role: types.RoleFull, Now: clock})
+//	err = n.Run(ctx)
+//
+// [Network] owns the host of package p2p and gives every message to whom it
+// concerns: announces and answers to the machine of package sync, transactions to
+// the pool, votes to the voter. [Core] is what it decides, without sockets, clocks
+// and goroutines, so that a simulator runs the same for many nodes; [Import] is
+// the work that sync asks for, done away from the loop.
 //
 // [Server] answers requests from the chain: blocks, warp proofs, and proofs of
 // state for light clients. Every answer is bounded in bytes, whatever was asked;
 // who asks for more asks again. What is no more there, or never was, is an empty
 // answer, for peers cannot know what a node has pruned; an error means that the
 // request makes no sense or that the node itself failed.
-//
-//	s := network.Server{Chain: m, Keys: view.Keys}
-//	resp, err := s.Blocks(&protocol.BlockRequest{Fields: protocol.FieldHeader, FromNumber: 1})
 //
 // Rules: facts substrate-compat §5.5, §5.6, §8.3 and §11.
 package network

@@ -216,10 +216,14 @@ func TestAuthorDeadline(t *testing.T) {
 // startVoter runs a voter until the test, or stop, ends it.
 func startVoter(t *testing.T, n *chaintest.Node, uris ...string) (stop func()) {
 	t.Helper()
-	v := voter.NewSolo(n.Manager, hurry{n.Net, uris}, 0, slog.New(slog.DiscardHandler))
+	core, err := voter.NewCore(n.Manager, n.DB, hurry{n.Net, uris}, n.Net.Now(), grandpa.VoterConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := voter.New(core, voter.Config{Now: n.Net.Now})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- v.Run(ctx) }()
+	go func() { done <- v.Run(ctx, nil) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {

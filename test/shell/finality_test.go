@@ -288,36 +288,3 @@ func TestRevert(t *testing.T) {
 		t.Error("more blocks than there are were reverted")
 	}
 }
-
-// A round that has been voted in is not voted in again, whatever is taken back.
-func TestLastRound(t *testing.T) {
-	n := chaintest.New(t, nil).Start(t)
-	round := func() uint64 {
-		r, err := n.LastRound()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
-	if round() != 0 {
-		t.Errorf("round %d before any", round())
-	}
-	for range 3 {
-		n.Grow()
-		n.FinaliseBest()
-	}
-	before := round()
-	if before == 0 {
-		t.Fatal("finality left no round")
-	}
-	if _, err := n.Revert(2); err != nil {
-		t.Fatal(err)
-	}
-	if round() != before {
-		t.Errorf("a revert took round %d back to %d", before, round())
-	}
-	n.Restart()
-	if round() != before {
-		t.Errorf("a restart took round %d back to %d", before, round())
-	}
-}

@@ -382,7 +382,6 @@ func TestLightAfterWarp(t *testing.T) {
 			if !ok {
 				break
 			}
-			var err error
 			j := v.Justify(next)
 			if _, err := n.Finalise(j); err != nil {
 				t.Fatal(err)

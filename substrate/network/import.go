@@ -1,0 +1,150 @@
+package network
+
+import (
+	"errors"
+
+	"github.com/crustgo/crust/substrate/babe"
+	"github.com/crustgo/crust/substrate/blocktree"
+	"github.com/crustgo/crust/substrate/chain"
+	"github.com/crustgo/crust/substrate/frame"
+	"github.com/crustgo/crust/substrate/state"
+	"github.com/crustgo/crust/substrate/store"
+	"github.com/crustgo/crust/substrate/sync"
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// Work is blocks and proofs of finality to import.
+type Work struct {
+	// Blocks are runs of consecutive blocks; a block comes after its parent.
+	Blocks         [][]sync.Block
+	Justifications []sync.Justification
+}
+
+// Empty reports whether there is nothing to do.
+func (w *Work) Empty() bool { return len(w.Blocks) == 0 && len(w.Justifications) == 0 }
+
+// Done is what became of Work: a result for each block, a proof for each
+// justification, also for those that came with blocks.
+type Done struct {
+	Blocks []sync.Result
+	Proofs []Proof
+}
+
+// Proof is what became of a justification that a peer sent.
+type Proof struct {
+	sync.Target
+	Peer types.PeerID
+	OK   bool // false if it proves nothing, which is the sender's fault
+}
+
+// Import does the work. refused, which may be nil, is told why blocks and proofs
+// were not taken, where it is not for reasons that happen every day.
+func Import(m *chain.Manager, w Work, refused func(peer types.PeerID, err error)) Done {
+	i := importer{chain: m, refused: refused}
+	for _, run := range w.Blocks {
+		i.run(run)
+	}
+	for _, j := range w.Justifications {
+		i.prove(j.Target, j.Peer, j.Proof)
+	}
+	return i.done
+}
+
+type importer struct {
+	chain   *chain.Manager
+	refused func(types.PeerID, error)
+	done    Done
+}
+
+// run imports consecutive blocks. What comes after one that fails is not tried:
+// its parent is not there.
+func (i *importer) run(run []sync.Block) {
+	for len(run) > 0 {
+		row := make([]*types.Block, len(run))
+		for k := range run {
+			row[k] = &run[k].Block
+		}
+		checked, err := i.chain.Check(row, nil)
+		at := 0
+		for ; at < len(checked); at++ {
+			if _, failed := i.chain.ImportChecked(checked[at]); failed != nil {
+				err = failed
+				break
+			}
+			i.result(&run[at], sync.ImportOK)
+		}
+		if at == len(run) {
+			return
+		}
+		if outcome := i.outcome(&run[at], err); outcome != sync.Known {
+			for k := at + 1; k < len(run); k++ {
+				i.result(&run[k], sync.UnknownParent)
+			}
+			return
+		}
+		run = run[at+1:]
+	}
+}
+
+// result notes what became of a block, and looks at the proof that came with it.
+func (i *importer) result(b *sync.Block, o sync.Outcome) {
+	i.done.Blocks = append(i.done.Blocks, sync.Result{Hash: b.Hash, Outcome: o})
+	if b.Justification != nil && (o == sync.ImportOK || o == sync.Known) {
+		i.prove(sync.Target{Hash: b.Hash, Number: b.Header.Number}, b.Peer, b.Justification)
+	}
+}
+
+// outcome notes why a block was not imported.
+func (i *importer) outcome(b *sync.Block, err error) sync.Outcome {
+	o := sync.BadBlock
+	switch {
+	case errors.Is(err, chain.ErrKnown):
+		o = sync.Known
+	case errors.Is(err, chain.ErrUnknownParent):
+		o = sync.UnknownParent
+	case errors.Is(err, babe.ErrFuture):
+		o = sync.Future
+	case errors.Is(err, frame.ErrBody):
+		o = sync.BadBody
+	case ours(err):
+		o = sync.OurFailure
+	}
+	if o >= sync.BadBody {
+		i.tell(b.Peer, err)
+	}
+	i.result(b, o)
+	return o
+}
+
+// ours reports whether an error of the chain says nothing about the block.
+func ours(err error) bool {
+	for _, e := range []error{chain.ErrHalted, store.ErrClosed, store.ErrCorrupt, state.ErrPruned, blocktree.ErrFull} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// prove gives a justification to the chain.
+func (i *importer) prove(t sync.Target, peer types.PeerID, proof []byte) {
+	proven, err := i.chain.Finalise(proof)
+	ok := false
+	switch {
+	case err == nil || errors.Is(err, chain.ErrChangePending):
+		ok = proven.Hash == t.Hash // else it is for another block
+	case errors.Is(err, chain.ErrNotDescendant):
+		h, found, _ := i.chain.HashAt(t.Number)
+		ok = found && h == t.Hash && t.Number <= i.chain.Heads().Finalised.Number // it is final already
+	default:
+		ok = ours(err)
+		i.tell(peer, err)
+	}
+	i.done.Proofs = append(i.done.Proofs, Proof{t, peer, ok})
+}
+
+func (i *importer) tell(peer types.PeerID, err error) {
+	if i.refused != nil {
+		i.refused(peer, err)
+	}
+}
