@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/crustgo/crust/node"
@@ -24,7 +26,7 @@ var devKeys = []string{"alice", "bob", "charlie", "dave", "eve", "ferdie"}
 func newNodeCommand() *cobra.Command {
 	cfg := node.Default()
 	var dev bool
-	var configFile, pruning, devKey string
+	var configFile, devKey string
 	var withStdin bool
 	named := make([]bool, len(devKeys))
 	cmd := &cobra.Command{
@@ -63,38 +65,43 @@ Every flag without a value on the command line can stand in a TOML file that --c
 	f := cmd.Flags()
 	f.BoolVar(&dev, "dev", false, "development chain, made by Alice, in a temporary directory (short for --chain dev --alice --tmp)")
 	f.StringVar(&configFile, "config", "", "TOML file with settings; the command line wins over it")
-	f.StringVar(&cfg.Chain, "chain", cfg.Chain, "dev, local, or the path of a chain spec")
-	f.StringVarP(&cfg.BasePath, "base-path", "d", cfg.BasePath, "where the node keeps its data")
-	f.BoolVar(&cfg.Tmp, "tmp", false, "keep data in a temporary directory that is removed at the end")
-	f.StringVar(&cfg.Name, "name", cfg.Name, "what the node calls itself")
-	f.BoolVar(&cfg.Validator, "validator", false, "make blocks with the session keys in the keystore")
-	f.Uint16Var(&cfg.RPCPort, "rpc-port", cfg.RPCPort, "port of HTTP and WebSocket RPC; 0 picks a free one")
-	f.BoolVar(&cfg.RPCExternal, "rpc-external", false, "answer RPC on all interfaces, not only on 127.0.0.1")
-	f.StringVar(&cfg.RPCMethods, "rpc-methods", cfg.RPCMethods, "auto (unsafe methods only on 127.0.0.1), safe or unsafe")
-	f.StringSliceVar(&cfg.RPCCors, "rpc-cors", cfg.RPCCors, "browser origins that may use RPC, or all; by default localhost and polkadot.js.org")
-	f.IntVar(&cfg.RPCMaxConns, "rpc-max-connections", cfg.RPCMaxConns, "most RPC connections at a time")
-	f.Uint16Var(&cfg.Port, "port", cfg.Port, "port of peer-to-peer over TCP; 0 picks a free one")
-	f.Uint16Var(&cfg.WSPort, "ws-port", cfg.WSPort, "port of peer-to-peer over WebSocket; 0 picks a free one")
-	f.StringSliceVar(&cfg.ListenAddrs, "listen-addr", nil, "multiaddresses to accept peers on, instead of 127.0.0.1 and the two ports")
-	f.StringSliceVar(&cfg.PublicAddrs, "public-addr", nil, "multiaddresses to tell other nodes")
-	f.StringSliceVar(&cfg.Bootnodes, "bootnodes", nil, "multiaddresses of nodes to begin with, beside those of the chain spec")
-	f.StringSliceVar(&cfg.ReservedNodes, "reserved-nodes", nil, "multiaddresses of nodes to stay connected with")
-	f.BoolVar(&cfg.ReservedOnly, "reserved-only", false, "connect to no other nodes than the reserved ones")
-	f.StringVar(&cfg.NodeKeyFile, "node-key-file", "", "file with the secret of the peer identity; it is made if it is not there")
-	f.IntVar(&cfg.OutPeers, "out-peers", cfg.OutPeers, "most nodes to connect to")
-	f.IntVar(&cfg.InPeers, "in-peers", cfg.InPeers, "most nodes that may connect to this one")
-	f.IntVar(&cfg.InPeersLight, "in-peers-light", cfg.InPeersLight, "most light clients that may connect to this one")
-	f.Uint16Var(&cfg.PrometheusPort, "prometheus-port", cfg.PrometheusPort, "port of metrics; 0 picks a free one")
-	f.BoolVar(&cfg.NoPrometheus, "no-prometheus", false, "offer no metrics")
-	f.StringVar(&pruning, "state-pruning", cfg.StatePruning, "archive, or how many finalised blocks keep their state")
-	f.StringVarP(&cfg.Log, "log", "l", cfg.Log, "debug, info, warn or error")
+	bindConfig(f, &cfg)
 	for i, name := range devKeys {
 		f.BoolVar(&named[i], name, false, "make blocks as "+strings.ToUpper(name[:1])+name[1:]+" of the development networks")
 	}
 	f.StringVar(&devKey, "dev-key", "", "secret URI whose session keys to make blocks with, on development networks: //Validator//7")
 	f.BoolVar(&withStdin, "stop-with-stdin", false, "stop when standard input ends, as it does when the program that started the node is gone")
-	cmd.PreRun = func(*cobra.Command, []string) { cfg.StatePruning = pruning }
 	return cmd
+}
+
+// bindConfig defines the flags that set a field of the configuration; its values
+// are their defaults.
+func bindConfig(f *pflag.FlagSet, c *node.Config) {
+	f.StringVar(&c.Chain, "chain", c.Chain, "dev, local, or the path of a chain spec")
+	f.StringVarP(&c.BasePath, "base-path", "d", c.BasePath, "where the node keeps its data")
+	f.BoolVar(&c.Tmp, "tmp", c.Tmp, "keep data in a temporary directory that is removed at the end")
+	f.StringVar(&c.Name, "name", c.Name, "what the node calls itself")
+	f.BoolVar(&c.Validator, "validator", c.Validator, "make blocks with the session keys in the keystore")
+	f.Uint16Var(&c.RPCPort, "rpc-port", c.RPCPort, "port of HTTP and WebSocket RPC; 0 picks a free one")
+	f.BoolVar(&c.RPCExternal, "rpc-external", c.RPCExternal, "answer RPC on all interfaces, not only on 127.0.0.1")
+	f.StringVar(&c.RPCMethods, "rpc-methods", c.RPCMethods, "auto (unsafe methods only on 127.0.0.1), safe or unsafe")
+	f.StringSliceVar(&c.RPCCors, "rpc-cors", c.RPCCors, "browser origins that may use RPC, or all; by default localhost and polkadot.js.org")
+	f.IntVar(&c.RPCMaxConns, "rpc-max-connections", c.RPCMaxConns, "most RPC connections at a time")
+	f.Uint16Var(&c.Port, "port", c.Port, "port of peer-to-peer over TCP; 0 picks a free one")
+	f.Uint16Var(&c.WSPort, "ws-port", c.WSPort, "port of peer-to-peer over WebSocket; 0 picks a free one")
+	f.StringSliceVar(&c.ListenAddrs, "listen-addr", c.ListenAddrs, "multiaddresses to accept peers on, instead of 127.0.0.1 and the two ports")
+	f.StringSliceVar(&c.PublicAddrs, "public-addr", c.PublicAddrs, "multiaddresses to tell other nodes")
+	f.StringSliceVar(&c.Bootnodes, "bootnodes", c.Bootnodes, "multiaddresses of nodes to begin with, beside those of the chain spec")
+	f.StringSliceVar(&c.ReservedNodes, "reserved-nodes", c.ReservedNodes, "multiaddresses of nodes to stay connected with")
+	f.BoolVar(&c.ReservedOnly, "reserved-only", c.ReservedOnly, "connect to no other nodes than the reserved ones")
+	f.StringVar(&c.NodeKeyFile, "node-key-file", c.NodeKeyFile, "file with the secret of the peer identity; it is made if it is not there")
+	f.IntVar(&c.OutPeers, "out-peers", c.OutPeers, "most nodes to connect to")
+	f.IntVar(&c.InPeers, "in-peers", c.InPeers, "most nodes that may connect to this one")
+	f.IntVar(&c.InPeersLight, "in-peers-light", c.InPeersLight, "most light clients that may connect to this one")
+	f.Uint16Var(&c.PrometheusPort, "prometheus-port", c.PrometheusPort, "port of metrics; 0 picks a free one")
+	f.BoolVar(&c.NoPrometheus, "no-prometheus", c.NoPrometheus, "offer no metrics")
+	f.StringVar(&c.StatePruning, "state-pruning", c.StatePruning, "archive, or how many finalised blocks keep their state")
+	f.StringVarP(&c.Log, "log", "l", c.Log, "debug, info, warn or error")
 }
 
 // effectiveConfig is the defaults, then the file, then the command line.
@@ -106,37 +113,21 @@ func effectiveConfig(cmd *cobra.Command, flags *node.Config, file string) (*node
 	if err := c.LoadFile(file); err != nil {
 		return nil, err
 	}
-	set := func(name string, apply func()) {
-		if cmd.Flags().Changed(name) {
-			apply()
+	over := pflag.NewFlagSet("", pflag.ContinueOnError)
+	bindConfig(over, &c)
+	var err error
+	cmd.Flags().Visit(func(given *pflag.Flag) {
+		f := over.Lookup(given.Name)
+		if f == nil {
+			return // it sets no field
 		}
-	}
-	set("chain", func() { c.Chain = flags.Chain })
-	set("base-path", func() { c.BasePath = flags.BasePath })
-	set("tmp", func() { c.Tmp = flags.Tmp })
-	set("name", func() { c.Name = flags.Name })
-	set("validator", func() { c.Validator = flags.Validator })
-	set("rpc-port", func() { c.RPCPort = flags.RPCPort })
-	set("rpc-external", func() { c.RPCExternal = flags.RPCExternal })
-	set("rpc-methods", func() { c.RPCMethods = flags.RPCMethods })
-	set("rpc-cors", func() { c.RPCCors = flags.RPCCors })
-	set("rpc-max-connections", func() { c.RPCMaxConns = flags.RPCMaxConns })
-	set("port", func() { c.Port = flags.Port })
-	set("ws-port", func() { c.WSPort = flags.WSPort })
-	set("listen-addr", func() { c.ListenAddrs = flags.ListenAddrs })
-	set("public-addr", func() { c.PublicAddrs = flags.PublicAddrs })
-	set("bootnodes", func() { c.Bootnodes = flags.Bootnodes })
-	set("reserved-nodes", func() { c.ReservedNodes = flags.ReservedNodes })
-	set("reserved-only", func() { c.ReservedOnly = flags.ReservedOnly })
-	set("node-key-file", func() { c.NodeKeyFile = flags.NodeKeyFile })
-	set("out-peers", func() { c.OutPeers = flags.OutPeers })
-	set("in-peers", func() { c.InPeers = flags.InPeers })
-	set("in-peers-light", func() { c.InPeersLight = flags.InPeersLight })
-	set("prometheus-port", func() { c.PrometheusPort = flags.PrometheusPort })
-	set("no-prometheus", func() { c.NoPrometheus = flags.NoPrometheus })
-	set("state-pruning", func() { c.StatePruning = flags.StatePruning })
-	set("log", func() { c.Log = flags.Log })
-	return &c, nil
+		if list, ok := given.Value.(pflag.SliceValue); ok {
+			err = errors.Join(err, f.Value.(pflag.SliceValue).Replace(list.GetSlice()))
+		} else {
+			err = errors.Join(err, f.Value.Set(given.Value.String()))
+		}
+	})
+	return &c, err
 }
 
 // applyDev is what --dev stands for; a base path that was given is kept.

@@ -101,7 +101,7 @@ func (t *tree) Header(h types.Hash) (*types.Header, bool) {
 
 // Change is the first block above the root, on the chain up to h, that changes the set.
 func (t *tree) Change(h types.Hash) (first grandpa.Target, ok bool) {
-	for c := range t.changes { //arch:allow maprange the lowest on one chain is the same in any order
+	for c := range t.changes { // the lowest on one chain is the same in any order
 		if b, known := t.Get(c); known && (!ok || b.Number < first.Number) && t.IsDescendant(c, h) {
 			first, ok = targetOf(b), true
 		}
