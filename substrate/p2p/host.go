@@ -51,6 +51,7 @@ func Open(cfg Config) (*Host, error) {
 	if err := cfg.prepare(); err != nil {
 		return nil, fmt.Errorf("p2p: %w", err)
 	}
+	cfg.Metrics.begin(&cfg)
 	h := &Host{cfg: cfg, log: cfg.Log, dial: make(chan struct{}, 1), budget: make(chan struct{}, cfg.Limits.Serving),
 		book: newBook(cfg.Limits, cfg.ReservedOnly), sessions: map[peer.ID]*session{}}
 	listen, err := multiaddrs("listen address", cfg.Listen)

@@ -56,6 +56,25 @@ func NewMetrics() *Metrics {
 	return m
 }
 
+// begin makes every figure of the protocols appear at zero: a figure that is not
+// there cannot be told from one that nobody looks at.
+func (m *Metrics) begin(cfg *Config) {
+	for _, d := range []string{"in", "out"} {
+		m.Opened.WithLabelValues(d)
+		m.Closed.WithLabelValues(d)
+		for i := range cfg.Notifications {
+			m.Notifications.WithLabelValues(d, cfg.Notifications[i].Name)
+		}
+	}
+	for i := range cfg.Requests {
+		name := cfg.Requests[i].Name
+		m.Answered.WithLabelValues(name)
+		m.Refused.WithLabelValues(name)
+		m.Asked.WithLabelValues(name)
+		m.Failed.WithLabelValues(name)
+	}
+}
+
 // Collectors returns all figures, for a registry.
 func (m *Metrics) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{m.Peers, m.Opened, m.Closed, m.Notifications, m.Answered, m.Refused, m.Asked, m.Failed, m.Dropped, m.received, m.sent}
