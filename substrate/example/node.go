@@ -67,22 +67,26 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	rounds, err := voter.NewCore(c, db, k, now(), grandpa.VoterConfig{})
-	if err != nil {
-		return errors.Join(err, listener.Close())
-	}
-	votes := voter.New(rounds, voter.Config{Now: now, SoloDelay: finalityDelay, Log: o.Log})
 	g := lifecycle.NewGroup(ctx, lifecycle.DefaultGrace)
 	g.Go("pool", pool.Run)
 	g.Go("rpc", func(ctx context.Context) error { return server.Serve(ctx, listener) })
 	if o.Keys != "" {
 		g.Go("author", author.New(c, pool, k, author.Config{Now: now, Log: o.Log}).Run)
-		g.Go("voter", func(ctx context.Context) error { return votes.Run(ctx, nil) })
+		g.Go("voter", func(ctx context.Context) error { return finalise(ctx, c, db, k, o.Log) })
 	}
 	if o.Ready != nil {
 		o.Ready("http://" + listener.Addr().String())
 	}
 	return g.Wait()
+}
+
+// finalise votes for blocks to be final, alone: there is no network.
+func finalise(ctx context.Context, c *chain.Manager, db *store.DB, k voter.Keys, log *slog.Logger) error {
+	rounds, err := voter.NewCore(c, db, k, now(), grandpa.VoterConfig{})
+	if err != nil {
+		return err
+	}
+	return voter.New(rounds, voter.Config{Now: now, SoloDelay: finalityDelay, Log: log}).Run(ctx, nil)
 }
 
 // now is the node's clock. Nothing below the shell reads one.
