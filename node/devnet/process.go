@@ -65,8 +65,7 @@ func (p *process) watch(ctx context.Context) error {
 
 // stop asks the node to stop, and kills it if it does not.
 func (p *process) stop(ended <-chan error) error {
-	_ = p.life.Close() // the node may have ended just now
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended just now
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	select {
