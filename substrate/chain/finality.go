@@ -13,8 +13,9 @@ import (
 	"github.com/crustgo/crust/substrate/types"
 )
 
-// JustificationPeriod is how often a justification is kept beside those that
-// prove a change of authorities, and the latest.
+// JustificationPeriod is how often a justification is kept beside those that prove a
+// change of authorities, and the latest: the first one in every so many blocks. Who
+// synchronises finalises by them.
 const JustificationPeriod = 512
 
 // Finalise makes a block and its ancestors final if the justification proves
@@ -131,8 +132,8 @@ func (m *Manager) bestMove(h types.Hash) (*BestChange, error) {
 // dropJustification forgets the justification of what was the latest finalised
 // block, unless it is one that is kept: it proves a change, or its turn is up.
 func (m *Manager) dropJustification(old Ref) error {
-	if old.Number%JustificationPeriod == 0 {
-		return nil
+	if keep, err := m.firstOfPeriod(old.Number); err != nil || keep {
+		return err
 	}
 	header, err := m.Header(old.Hash)
 	if err != nil {
@@ -142,6 +143,22 @@ func (m *Manager) dropJustification(old Ref) error {
 		return err
 	}
 	return m.db.DeleteJustification(old.Hash)
+}
+
+// firstOfPeriod reports whether no block of the period before n has a justification
+// that is kept. Before the first period there is genesis, which needs none.
+func (m *Manager) firstOfPeriod(n types.BlockNumber) (bool, error) {
+	period := n / JustificationPeriod
+	if period == 0 || m.provenPeriod == period {
+		return false, nil
+	}
+	first := true
+	err := m.db.Justifications(period*JustificationPeriod, func(j store.Justified) (bool, error) {
+		first = j.Number >= n
+		return true, nil
+	})
+	m.provenPeriod = period // by that one, or by the block's own
+	return first, err
 }
 
 // NextToFinalise is the block that a lone authority can finalise now: the best
@@ -168,7 +185,7 @@ func (m *Manager) Revert(n uint32) (Ref, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.babeAt = map[types.Hash]babe.Head{}
+	m.babeAt, m.provenPeriod = map[types.Hash]babe.Head{}, 0
 	m.updates.reset()
 	if err := m.recover(); err != nil {
 		return Ref{}, errors.Join(errors.New("after the revert"), err)

@@ -80,8 +80,10 @@ type Manager struct {
 	points  *pointCache
 	heads   atomic.Pointer[Heads]
 
-	write   sync.Mutex         // held while a block is imported or finalised
-	watched babe.Equivocations // of imported blocks; guarded by write
+	write sync.Mutex // held while a block is imported or finalised; guards what follows
+	// provenPeriod is the last JustificationPeriod that is known to have its justification.
+	provenPeriod types.BlockNumber
+	watched      babe.Equivocations // of imported blocks; guarded by write
 
 	mu      sync.RWMutex // guards the fields below
 	tree    *blocktree.Tree

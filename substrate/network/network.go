@@ -50,6 +50,8 @@ type Pool interface {
 	News() <-chan struct{}
 	// Fresh returns the transactions that peers should be told.
 	Fresh() []types.Extrinsic
+	// Pending lists all transactions, for a new peer.
+	Pending() []types.Extrinsic
 }
 
 // Votes takes what peers send about finality. Its methods must not block.
@@ -83,7 +85,7 @@ type Network struct {
 	inbox   chan func(now types.Moment)
 	gossip  chan gossip
 	work    chan Work
-	stopped chan struct{} // closed when Run returns
+	stopped chan struct{} // closed when the loop ends
 
 	mu     stdsync.Mutex // guards status
 	status Status
@@ -137,7 +139,6 @@ func (n *Network) Host() *p2p.Host { return n.host }
 
 // Run takes part in the network until ctx ends.
 func (n *Network) Run(ctx context.Context) error {
-	defer close(n.stopped)
 	g := lifecycle.NewGroup(ctx, lifecycle.DefaultGrace)
 	g.Go("host", func(ctx context.Context) error { return n.host.Run(ctx, handler{n}) })
 	g.Go("import", n.imports)
@@ -153,6 +154,7 @@ func (n *Network) Run(ctx context.Context) error {
 
 // loop owns the core.
 func (n *Network) loop(ctx context.Context, g *lifecycle.Group) {
+	defer close(n.stopped)
 	wake, cancel := n.chain.Wake()
 	defer cancel()
 	timer := time.NewTimer(0)
@@ -178,7 +180,9 @@ func (n *Network) loop(ctx context.Context, g *lifecycle.Group) {
 		case work <- next:
 			todo = todo[1:]
 		case <-n.pool.News():
-			flush = time.After(gossipWait)
+			if flush == nil {
+				flush = time.After(gossipWait)
+			}
 		case <-flush:
 			n.core.Propagate(n.pool.Fresh())
 			flush = nil
@@ -315,6 +319,10 @@ func (h handler) Opened(peer types.PeerID, handshake []byte, inbound bool) {
 	h.call(func(now types.Moment) { h.core.Connected(now, peer, s) })
 	if h.votes != nil {
 		h.votes.Connected(peer, s.Role)
+	}
+	if s.Role != types.RoleLight {
+		waiting := h.pool.Pending()
+		h.call(func(types.Moment) { h.core.Propagate(waiting[:min(len(waiting), knownTransactions)]) })
 	}
 }
 

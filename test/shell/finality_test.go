@@ -177,10 +177,18 @@ func TestJustificationsKept(t *testing.T) {
 		t.Skip("makes hundreds of blocks")
 	}
 	n := chaintest.New(t, nil).Start(t)
-	const blocks = chain.JustificationPeriod + 20
-	for range blocks {
+	const blocks = 2*chain.JustificationPeriod + 20
+	for i := range types.BlockNumber(blocks) + 1 {
+		if i == 0 {
+			continue
+		}
 		n.Grow()
-		n.FinaliseBest()
+		if i < chain.JustificationPeriod-3 || i > chain.JustificationPeriod+4 { // the first one of the period comes late
+			n.FinaliseBest()
+		}
+		if i == chain.JustificationPeriod+40 {
+			n.Restart()
+		}
 	}
 	var kept []types.BlockNumber
 	for i := types.BlockNumber(1); i <= blocks; i++ {
@@ -188,7 +196,7 @@ func TestJustificationsKept(t *testing.T) {
 			kept = append(kept, i)
 		}
 	}
-	want := []types.BlockNumber{chain.JustificationPeriod, blocks}
+	want := []types.BlockNumber{chain.JustificationPeriod + 5, 2 * chain.JustificationPeriod, blocks}
 	if diff := cmp.Diff(want, kept); diff != "" {
 		t.Error(diff)
 	}
