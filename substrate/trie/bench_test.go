@@ -2,6 +2,7 @@ package trie
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -96,7 +97,7 @@ func BenchmarkUpdate(b *testing.B) {
 			t = up.Trie
 			b.Logf("%d records, %d MB in memory", len(l.records), up.Added>>20)
 			r := rand.New(rand.NewPCG(2, 2))
-			blocks := make([][]Change, 50)
+			blocks := make([][]Change, 200)
 			for k := range blocks {
 				ch := make([]Change, 1000)
 				for i := range ch {
@@ -111,7 +112,11 @@ func BenchmarkUpdate(b *testing.B) {
 			defer cpuMetric(b)()
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				up, err := t.Update(l, blocks[i%len(blocks)], Sequential, 2)
+				block := blocks[i%len(blocks)]
+				for k := range block { // a second pass must change something too
+					binary.LittleEndian.PutUint32(block[k].Value[8:], uint32(i))
+				}
+				up, err := t.Update(l, block, Sequential, 2)
 				if err != nil {
 					b.Fatal(err)
 				}

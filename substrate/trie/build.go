@@ -189,16 +189,16 @@ func (b *builder) assemble(w *work, old *branch) slot {
 		kind = kindBranchHashed
 	}
 	nibbles := w.path.Nibbles - w.depth
-	room := nibbles/255 + nibbles/2 + 8 + refBytes + 16
+	room := 2 + nibbles/255 + (nibbles+1)/2 + 2 + refBytes + bits.OnesCount16(bitmap)
 	if w.value != valueNone {
 		room += 5 + max(32, len(w.val))
 	}
-	br := &branch{nibbles: uint32(nibbles), value: w.value, uniform: uniform, bitmap: bitmap, inner: inner}
-	rec := appendHeader(make([]byte, 0, room), kind, nibbles)
+	br := newBranch(room)
+	br.nibbles, br.value, br.uniform, br.bitmap, br.inner = uint32(nibbles), w.value, uniform, bitmap, inner
+	rec := appendHeader(br.rec, kind, nibbles)
 	br.partOff = uint32(len(rec))
 	rec = appendPartial(rec, w.path.Key, w.depth, nibbles)
 	rec = append(rec, byte(bitmap), byte(bitmap>>8))
-	br.valOff = uint32(len(rec))
 	if w.packed {
 		rec = append(rec, w.val...)
 	} else if w.value != valueNone {
@@ -210,6 +210,46 @@ func (b *builder) assemble(w *work, old *branch) slot {
 	br.rec = rec
 	br.used.Store(b.tick)
 	return slot{size: uint8(min(leaves, sizeBig)), ref: merkle(br.enc(), w.depth), br: br}
+}
+
+// patch makes the branch that w describes as a copy of old with other Merkle
+// values and sizes in place, which is what nearly every changed branch is. It
+// declines if anything else changes: a child that comes, goes or becomes a
+// branch, or the value.
+func (b *builder) patch(w *work, old *branch) (s slot, ok bool) {
+	if !old.uniform || w.path.Nibbles-w.depth != int(old.nibbles) || w.value != old.value || w.value != valueNone && !w.packed {
+		return s, false
+	}
+	for rest := w.set16; rest != 0; rest &= rest - 1 {
+		nib := bits.TrailingZeros16(rest)
+		kid := &w.kids[nib]
+		if old.bitmap>>nib&1 == 0 || kid.ref.n != 32 || kid.size == sizeNone || (kid.size > sizeLeaf) != (old.inner>>nib&1 == 1) {
+			return s, false
+		}
+	}
+	br := newBranch(len(old.rec))
+	br.rec = append(br.rec, old.rec...)
+	br.encLen, br.refsOff, br.nibbles, br.partOff = old.encLen, old.refsOff, old.nibbles, old.partOff
+	br.bitmap, br.inner, br.value, br.uniform = old.bitmap, old.inner, old.value, true
+	br.used.Store(b.tick)
+	if len(old.kids) > 0 {
+		br.kids = make([]link, len(old.kids))
+		for i := range br.kids {
+			br.kids[i].to = old.kids[i].load()
+		}
+	}
+	sizes := br.sizes()
+	for rest := w.set16; rest != 0; rest &= rest - 1 {
+		nib := bits.TrailingZeros16(rest)
+		kid := &w.kids[nib]
+		idx := bits.OnesCount16(br.bitmap & (1<<nib - 1))
+		copy(br.rec[int(br.refsOff)+33*idx+1:], kid.ref.b[:])
+		sizes[idx] = kid.size
+		if kid.size > sizeLeaf {
+			br.kid(nib).to = kid.br
+		}
+	}
+	return slot{size: br.size(), ref: merkle(br.enc(), w.depth), br: br}, true
 }
 
 // appendChildren appends Merkle values and sizes, and links the loaded children.
@@ -228,12 +268,12 @@ func (b *builder) appendChildren(rec []byte, br *branch, w *work, old *branch) [
 			rec = append(rec, old.childRef(nib)...)
 			sizes[n] = old.childSize(nib)
 			if k := old.kid(nib); k != nil {
-				loaded = k.Load()
+				loaded = k.load()
 			}
 		}
 		if sizes[n] > sizeLeaf {
 			if loaded != nil {
-				br.kids[kid].Store(loaded)
+				br.kids[kid].to = loaded
 			}
 			kid++
 		}

@@ -22,7 +22,7 @@ func flush(b *branch, size uint8, path []byte, emit func(path, record []byte) er
 	}
 	for nib := range 16 {
 		if k := b.kid(nib); k != nil {
-			if kid := k.Load(); kid != nil {
+			if kid := k.load(); kid != nil {
 				if err := flush(kid, b.childSize(nib), append(path, byte(nib)), emit); err != nil {
 					return err
 				}
@@ -46,7 +46,7 @@ func markClean(b *branch) {
 		return
 	}
 	for i := range b.kids {
-		if k := b.kids[i].Load(); k != nil {
+		if k := b.kids[i].load(); k != nil {
 			markClean(k)
 		}
 	}
@@ -56,7 +56,7 @@ func markClean(b *branch) {
 func memOf(b *branch) int {
 	n := b.memSize()
 	for i := range b.kids {
-		if k := b.kids[i].Load(); k != nil {
+		if k := b.kids[i].load(); k != nil {
 			n += memOf(k)
 		}
 	}
@@ -96,7 +96,7 @@ func tally(b *branch, now uint32, byAge *[ageClasses]int) int {
 	n := b.memSize()
 	byAge[ageOf(b, now)] += n
 	for i := range b.kids {
-		if k := b.kids[i].Load(); k != nil {
+		if k := b.kids[i].load(); k != nil {
 			n += tally(k, now, byAge)
 		}
 	}
@@ -115,12 +115,12 @@ func (t *Trie) MemSize() int {
 func drop(b *branch, now uint32, age int) int {
 	n := b.memSize()
 	for i := range b.kids {
-		k := b.kids[i].Load()
+		k := b.kids[i].load()
 		if k == nil {
 			continue
 		}
 		if k.clean.Load() && ageOf(k, now) > age {
-			b.kids[i].Store(nil)
+			b.kids[i].store(nil)
 			continue
 		}
 		n += drop(k, now, age)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/bits"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/crustgo/crust/substrate/hash"
 	"github.com/crustgo/crust/substrate/scale"
@@ -80,27 +81,44 @@ func merkle(enc []byte, depth int) (r ref) {
 // Merkle values, so a changed branch is mostly a copy of the old one.
 type branch struct {
 	rec     []byte
-	kids    []atomic.Pointer[branch] // one for each child that is a branch; nil = not loaded
+	kids    []link // one for each child that is a branch
 	encLen  uint32
 	refsOff uint32 // where the children's Merkle values begin
-	valOff  uint32 // where the value begins; with its length prefix if inline
 	nibbles uint32 // length of the partial key
 	partOff uint32
-	value   valueKind
-	uniform bool   // every Merkle value is a hash, so offsets are arithmetic
+	used    atomic.Uint32
+	clean   atomic.Bool
 	bitmap  uint16 // children
 	inner   uint16 // children that are branches
-	clean   atomic.Bool
-	used    atomic.Uint32
+	value   valueKind
+	uniform bool // every Merkle value is a hash, so offsets are arithmetic
 }
 
-const branchOverhead = 96 // bytes of the struct itself, rounded up
+const branchOverhead = 88 // bytes of the struct itself, and of the runtime's for it
+
+// link points to a loaded child, or is nil. Who makes a branch sets its links
+// plainly; once others may see the branch, load and store are used, which an
+// atomic pointer would demand from the beginning, at the price of a locked
+// instruction for each child of each new branch.
+type link struct{ to *branch }
+
+func (l *link) addr() *unsafe.Pointer { return (*unsafe.Pointer)(unsafe.Pointer(&l.to)) }
+
+func (l *link) load() *branch { return (*branch)(atomic.LoadPointer(l.addr())) }
+
+func (l *link) store(b *branch) { atomic.StorePointer(l.addr(), unsafe.Pointer(b)) }
 
 func (b *branch) memSize() int { return branchOverhead + cap(b.rec) + 8*len(b.kids) }
 
 func (b *branch) enc() []byte { return b.rec[:b.encLen] }
 
 func (b *branch) sizes() []byte { return b.rec[b.encLen:] }
+
+// valOff is where the value begins; with its length prefix if inline.
+func (b *branch) valOff() int { return int(b.partOff) + (int(b.nibbles)+1)/2 + 2 }
+
+// val is the value as the node holds it; empty if there is none.
+func (b *branch) val() []byte { return b.rec[b.valOff():b.refsOff] }
 
 // size is the number of leaves below b, saturated to sizeBig.
 func (b *branch) size() uint8 {
@@ -161,7 +179,7 @@ func (b *branch) childSize(nib int) uint8 {
 }
 
 // kid is the slot of child nib's loaded node, or nil if the child is a leaf.
-func (b *branch) kid(nib int) *atomic.Pointer[branch] {
+func (b *branch) kid(nib int) *link {
 	if b.inner>>nib&1 == 0 {
 		return nil
 	}
@@ -178,7 +196,7 @@ func (b *branch) child(nib int) (s slot) {
 	s.ref.n = enc[0] >> 2
 	copy(s.ref.b[:], enc[1:])
 	if k := b.kid(nib); k != nil {
-		s.br = k.Load()
+		s.br = k.load()
 	}
 	return s
 }
@@ -369,7 +387,7 @@ func decodeBranch(rec []byte, encLen int) (*branch, error) {
 		return nil, errNode
 	}
 	b := &branch{
-		rec: rec, encLen: uint32(encLen), refsOff: uint32(n.refsOff), valOff: uint32(n.valOff),
+		rec: rec, encLen: uint32(encLen), refsOff: uint32(n.refsOff),
 		nibbles: uint32(n.nibbles), partOff: uint32(n.partOff), value: n.value, bitmap: n.bitmap, uniform: true,
 	}
 	if len(b.sizes()) != bits.OnesCount16(n.bitmap) {
@@ -410,9 +428,9 @@ func refLen(enc []byte, off int) (int, bool) {
 	return l, l > 0 && l <= 32 && off+1+l <= len(enc)
 }
 
-func newKids(inner uint16) []atomic.Pointer[branch] {
+func newKids(inner uint16) []link {
 	if inner == 0 {
 		return nil
 	}
-	return make([]atomic.Pointer[branch], bits.OnesCount16(inner))
+	return make([]link, bits.OnesCount16(inner))
 }

@@ -44,6 +44,7 @@ func (u *updater) parallel(root slot, ch []Change, par Par) (slot, error) {
 		w := newUpdater(u.ld, u.version, u.tick)
 		workers[i] = w
 		for _, t := range lots[i] {
+			w.warm(t.s, t.ch, t.depth)
 			t.out, t.err = w.update(t.s, t.ch, t.depth)
 		}
 	})
@@ -89,7 +90,7 @@ func (u *updater) split(s slot, ch []Change, depth, large int, tasks *[]*task) (
 	}
 	p := &part{w: work{path: Path{ch[0].Key, end}, depth: depth}, old: br, s: s}
 	if br.value != valueNone {
-		p.w.value, p.w.packed, p.w.val = br.value, true, br.rec[br.valOff:br.refsOff]
+		p.w.value, p.w.packed, p.w.val = br.value, true, br.val()
 	}
 	for len(ch) > 0 {
 		k := partKid{nib: int(nibble(ch[0].Key, end))}
@@ -100,7 +101,7 @@ func (u *updater) split(s slot, ch []Change, depth, large int, tasks *[]*task) (
 				return nil, err
 			}
 			if k.sub != nil && k.was.br == nil {
-				br.kid(k.nib).Store(k.sub.old)
+				br.kid(k.nib).store(k.sub.old)
 			}
 		}
 		if k.sub == nil {
@@ -131,7 +132,7 @@ func (u *updater) join(p *part, tasks []*task) (slot, error) {
 			p.w.set(k.nib, out)
 			changed = true
 		} else if k.was.br == nil && out.br != nil {
-			p.old.kid(k.nib).Store(out.br)
+			p.old.kid(k.nib).store(out.br)
 		}
 	}
 	if !changed {

@@ -125,7 +125,7 @@ func (p *prover) prove(s slot, key []byte) error {
 			if br.value != valueHashed {
 				return nil
 			}
-			return p.value(key, br.rec[br.valOff:br.refsOff])
+			return p.value(key, br.val())
 		}
 		nib := int(nibble(key, depth))
 		depth++

@@ -189,7 +189,7 @@ func loadChild(ld Loader, v Version, br *branch, nib int, path Path, tick uint32
 		return s, err
 	}
 	if held == nil {
-		br.kid(nib).Store(s.br)
+		br.kid(nib).store(s.br)
 	}
 	return s, nil
 }

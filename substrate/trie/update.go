@@ -53,7 +53,9 @@ type updater struct {
 	ld      Loader
 	removed [][]byte
 	added   int
-	free    []*work // for reuse: a work is large
+	free    []*work   // for reuse: a work is large
+	ahead   [2][]spot // of warm, for reuse
+	sum     byte      // what warm read, so that it has to
 }
 
 func (u *updater) newWork(path Path, depth int) *work {
@@ -209,7 +211,7 @@ func (u *updater) updateBranch(s slot, ch []Change, depth int) (slot, error) {
 		return u.finish(w, nil)
 	}
 	if br.value != valueNone {
-		w.value, w.packed, w.val = br.value, true, br.rec[br.valOff:br.refsOff]
+		w.value, w.packed, w.val = br.value, true, br.val()
 	}
 	changed, err := u.apply(w, br, ch)
 	if err != nil || !changed {
@@ -254,7 +256,9 @@ func (u *updater) shorten(br *branch, size uint8, cut, depth int) slot {
 // repath is br with nibbles [from, p.Nibbles) of p as partial key, at depth.
 func (u *updater) repath(br *branch, size uint8, p Path, from, depth int) slot {
 	n := p.Nibbles - from
-	nb := &branch{nibbles: uint32(n), value: br.value, uniform: br.uniform, bitmap: br.bitmap, inner: br.inner}
+	valOff := br.valOff()
+	nb := newBranch(len(br.rec) - valOff + (n+1)/2 + n/255 + 4)
+	nb.nibbles, nb.value, nb.uniform, nb.bitmap, nb.inner = uint32(n), br.value, br.uniform, br.bitmap, br.inner
 	kind := byte(kindBranch)
 	switch br.value {
 	case valueInline:
@@ -262,17 +266,17 @@ func (u *updater) repath(br *branch, size uint8, p Path, from, depth int) slot {
 	case valueHashed:
 		kind = kindBranchHashed
 	}
-	rec := appendHeader(make([]byte, 0, len(br.rec)-int(br.valOff)+n/2+n/255+6), kind, n)
+	rec := appendHeader(nb.rec, kind, n)
 	nb.partOff = uint32(len(rec))
 	rec = appendPartial(rec, p.Key, from, n)
 	rec = append(rec, byte(br.bitmap), byte(br.bitmap>>8))
-	nb.valOff = uint32(len(rec))
-	nb.refsOff = nb.valOff + br.refsOff - br.valOff
-	nb.encLen = nb.valOff + br.encLen - br.valOff
-	nb.rec = append(rec, br.rec[br.valOff:]...)
+	moved := len(rec) - valOff
+	nb.refsOff = uint32(int(br.refsOff) + moved)
+	nb.encLen = uint32(int(br.encLen) + moved)
+	nb.rec = append(rec, br.rec[valOff:]...)
 	nb.kids = newKids(br.inner)
 	for i := range nb.kids {
-		nb.kids[i].Store(br.kids[i].Load())
+		nb.kids[i].to = br.kids[i].load()
 	}
 	nb.used.Store(u.tick)
 	u.added += nb.memSize()
@@ -304,7 +308,7 @@ func (u *updater) apply(w *work, old *branch, ch []Change) (changed bool, err er
 			w.set(nib, out)
 			changed = true
 		} else if s.br == nil && out.br != nil && old != nil {
-			old.kid(nib).Store(out.br) // it was loaded for nothing: keep it
+			old.kid(nib).store(out.br) // it was loaded for nothing: keep it
 		}
 		ch = ch[n:]
 	}
@@ -333,6 +337,12 @@ func (u *updater) setValue(w *work, old *branch, c *Change) (changed bool) {
 
 // finish makes the node that w describes: a branch, or what is left of one.
 func (u *updater) finish(w *work, old *branch) (slot, error) {
+	if old != nil {
+		if s, ok := u.patch(w, old); ok {
+			u.added += s.br.memSize() - old.memSize()
+			return s, nil
+		}
+	}
 	var bitmap uint16
 	for nib := range 16 {
 		if w.set16>>nib&1 == 1 && w.kids[nib].size != sizeNone ||
