@@ -18,18 +18,24 @@ const (
 func AppendChanges(dst []byte, changes []Change) []byte {
 	dst = scale.AppendCompact(dst, uint64(len(changes)))
 	for i := range changes {
-		c := &changes[i]
-		flags := byte(0)
-		if c.Deleted {
-			flags |= flagDeleted
-		}
-		if c.HadOld {
-			flags |= flagHadOld
-		}
-		dst = scale.AppendBytes(append(dst, flags), c.Key)
-		if !c.Deleted {
-			dst = scale.AppendBytes(dst, c.Value)
-		}
+		dst = AppendChange(dst, &changes[i])
+	}
+	return dst
+}
+
+// AppendChange appends one of the changes that AppendChanges writes after their
+// number.
+func AppendChange(dst []byte, c *Change) []byte {
+	flags := byte(0)
+	if c.Deleted {
+		flags |= flagDeleted
+	}
+	if c.HadOld {
+		flags |= flagHadOld
+	}
+	dst = scale.AppendBytes(append(dst, flags), c.Key)
+	if !c.Deleted {
+		dst = scale.AppendBytes(dst, c.Value)
 	}
 	return dst
 }

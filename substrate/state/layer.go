@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/crustgo/crust/substrate/hash"
@@ -86,44 +87,21 @@ func (l *Layer) from(prefix, from []byte) []Change {
 // Merge folds layers of consecutive blocks, newest first, into one. HadOld of
 // a merged change speaks of the state below the oldest layer.
 func Merge(newestFirst []*Layer) *Layer {
-	lists := make([][]Change, len(newestFirst))
-	for i, l := range newestFirst {
-		lists[i] = l.changes
+	if len(newestFirst) == 1 {
+		return newestFirst[0]
 	}
-	for len(lists) > 1 { // neighbours, so that lists stay in order of age
-		half := lists[:0]
-		for i := 0; i < len(lists); i += 2 {
-			if i+1 == len(lists) {
-				half = append(half, lists[i])
-			} else {
-				half = append(half, mergeTwo(lists[i], lists[i+1]))
-			}
-		}
-		lists = half
+	oldestFirst := slices.Clone(newestFirst)
+	slices.Reverse(oldestFirst)
+	n := 0
+	for _, l := range oldestFirst {
+		n += len(l.changes)
 	}
-	if len(lists) == 0 {
-		return newLayer(nil)
-	}
-	return newLayer(lists[0])
-}
-
-// mergeTwo merges sorted lists; of equal keys the newer one's value counts.
-func mergeTwo(newer, older []Change) []Change {
-	out := make([]Change, 0, len(newer)+len(older))
-	for len(newer) > 0 && len(older) > 0 {
-		switch cmp := bytes.Compare(newer[0].Key, older[0].Key); {
-		case cmp < 0:
-			out = append(out, newer[0])
-			newer = newer[1:]
-		case cmp > 0:
-			out = append(out, older[0])
-			older = older[1:]
-		default:
-			c := newer[0]
-			c.HadOld = older[0].HadOld // the older one knows the state below
-			out = append(out, c)
-			newer, older = newer[1:], older[1:]
-		}
-	}
-	return append(append(out, newer...), older...)
+	out := make([]Change, 0, n)
+	_ = Walk(oldestFirst, func(versions []Version) error {
+		c := *versions[len(versions)-1].Change
+		c.HadOld = versions[0].HadOld // the oldest knows the state below
+		out = append(out, c)
+		return nil
+	})
+	return newLayer(out)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -35,12 +36,11 @@ func (db *DB) Checkpoint() error {
 // plan is what a checkpoint writes.
 type plan struct {
 	target  *node
-	path    []*node // the blocks that become part of the base, lowest first
-	merged  *state.Layer
-	existed []bool   // of each key of merged: whether the base has it
-	undos   [][]byte // of each block of path
-	archive []record // in key order
-	tries   []record // in key order; a nil value deletes
+	path    []*node        // the blocks that become part of the base, lowest first
+	state   []state.Change // of the base, in key order; what is deleted is there
+	undos   [][]byte       // of each block of path
+	archive []record       // in key order
+	tries   []record       // in key order; a nil value deletes
 }
 
 type record struct{ key, value []byte }
@@ -73,80 +73,85 @@ func (db *DB) planCheckpoint() (*plan, error) {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
 	p := &plan{target: db.finalised}
-	var layers []*state.Layer
 	for n := db.finalised; n != db.base; n = n.up {
-		layers = append(layers, n.layer)
 		p.path = append(p.path, n)
 	}
-	for i, j := 0, len(p.path)-1; i < j; i, j = i+1, j-1 {
-		p.path[i], p.path[j] = p.path[j], p.path[i]
-	}
-	p.merged = state.Merge(layers)
-	olds, err := db.oldValues(p.merged.Changes())
-	if err != nil {
-		return nil, err
-	}
-	p.existed = make([]bool, len(olds))
-	for i := range olds {
-		p.existed[i] = !olds[i].Deleted
-	}
-	if err := db.planUndo(p, olds); err != nil {
+	slices.Reverse(p.path)
+	if err := db.planState(p); err != nil {
 		return nil, err
 	}
 	return p, db.planTrie(p)
 }
 
-// oldValues reads what the base has at the keys of changes, as changes.
-func (db *DB) oldValues(changes []state.Change) ([]state.Change, error) {
-	it, err := db.iterate([]byte{kindState}, []byte{kindState + 1})
-	if err != nil {
-		return nil, err
-	}
-	olds := make([]state.Change, len(changes))
-	key := []byte{kindState}
-	for i := range changes {
-		olds[i] = state.Change{Key: changes[i].Key, Deleted: true}
-		if v, ok, hit := db.values.get(changes[i].Key); hit {
-			olds[i].Value, olds[i].Deleted = v, !ok
-		} else if key = append(key[:1], changes[i].Key...); it.seek(key) && bytes.Equal(it.Key(), changes[i].Key) {
-			olds[i].Value, olds[i].Deleted = bytes.Clone(it.Value()), false
-		}
-		if changes[i].HadOld && olds[i].Deleted {
-			err = errors.Join(err, fmt.Errorf("%w: key %x was said to exist in the state of block %d and does not", ErrCorrupt, changes[i].Key, db.base.number))
-			break
-		}
-	}
-	return olds, errors.Join(err, it.Err(), it.Close())
-}
-
-// planUndo goes through the blocks with the values as they were before each.
-// It consumes olds.
-func (db *DB) planUndo(p *plan, olds []state.Change) error {
+// planState goes through the keys that the blocks of p.path change, with all
+// values that each of them has had.
+func (db *DB) planState(p *plan) (err error) {
+	layers := make([]*state.Layer, len(p.path))
+	p.undos = make([][]byte, len(p.path))
 	form := byte(undoValues)
 	if db.opt.Archive {
 		form = undoKeys
 	}
-	for _, n := range p.path {
-		ch := n.layer.Changes()
-		undo := make([]state.Change, len(ch))
-		for i := range ch {
-			at, ok := p.merged.Index(ch[i].Key)
-			if !ok {
-				return fmt.Errorf("key %x is missing in the merged layer", ch[i].Key)
-			}
-			old := &olds[at]
-			undo[i] = state.Change{Key: ch[i].Key, Value: old.Value, Deleted: old.Deleted}
-			if db.opt.Archive {
-				p.archive = append(p.archive, record{archiveKey(ch[i].Key, n.number), encodeArchived(old)})
-				undo[i].Value, undo[i].Deleted = nil, true
-			}
-			old.Value, old.Deleted = ch[i].Value, ch[i].Deleted
-		}
-		p.undos = append(p.undos, encodeUndo(n.root, form, undo))
+	for i, n := range p.path {
+		layers[i] = n.layer
+		p.undos[i] = beginUndo(n.root, form, n.layer)
 	}
-	sortRecords(p.archive)
-	return nil
+	base, err := db.readBase()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, base.close()) }()
+	return state.Walk(layers, func(versions []state.Version) error {
+		old, err := base.get(versions[0].Key)
+		if err != nil {
+			return err
+		}
+		if old.Deleted && versions[0].HadOld {
+			return fmt.Errorf("%w: key %x was said to exist in the state of block %d and does not", ErrCorrupt, old.Key, db.base.number)
+		}
+		last := versions[len(versions)-1].Change
+		if !last.Deleted || !old.Deleted {
+			p.state = append(p.state, *last)
+		}
+		for _, v := range versions {
+			if db.opt.Archive {
+				p.archive = append(p.archive, record{archiveKey(v.Key, p.path[v.Layer].number), encodeArchived(&old)})
+				old = state.Change{Key: v.Key, Deleted: true}
+			}
+			p.undos[v.Layer] = state.AppendChange(p.undos[v.Layer], &old)
+			old.Value, old.Deleted = v.Value, v.Deleted
+		}
+		return nil
+	})
 }
+
+// baseReader reads the base at keys that come in order.
+type baseReader struct {
+	db  *DB
+	it  *tableIter
+	key []byte
+}
+
+func (db *DB) readBase() (*baseReader, error) {
+	it, err := db.iterate([]byte{kindState}, []byte{kindState + 1})
+	return &baseReader{db, it, []byte{kindState}}, err
+}
+
+// get is what the base has at key, as a change; its value is good until the next call.
+func (r *baseReader) get(key []byte) (old state.Change, err error) {
+	old = state.Change{Key: key, Deleted: true}
+	if v, ok, hit := r.db.values.get(key); hit {
+		old.Value, old.Deleted = v, !ok
+		return old, nil
+	}
+	r.key = append(r.key[:1], key...)
+	if r.it.seek(r.key) && bytes.Equal(r.it.Key(), key) {
+		old.Value, old.Deleted = r.it.Value(), false
+	}
+	return old, r.it.Err()
+}
+
+func (r *baseReader) close() error { return r.it.Close() }
 
 func sortRecords(rs []record) {
 	sort.Slice(rs, func(i, j int) bool { return bytes.Compare(rs[i].key, rs[j].key) < 0 })
@@ -272,15 +277,15 @@ func (p *plan) writeState(t *table) error {
 	if err := t.set([]byte{kindBase}, base.encode()); err != nil {
 		return err
 	}
-	ch := p.merged.Changes()
 	key := []byte{kindState}
-	for i := range ch {
-		key = append(key[:1], ch[i].Key...)
+	for i := range p.state {
+		c := &p.state[i]
+		key = append(key[:1], c.Key...)
 		var err error
-		if !ch[i].Deleted {
-			err = t.set(key, ch[i].Value)
-		} else if p.existed[i] {
+		if c.Deleted {
 			err = t.del(key)
+		} else {
+			err = t.set(key, c.Value)
 		}
 		if err != nil {
 			return err
@@ -305,7 +310,8 @@ func (db *DB) swapBase(p *plan, files []string) error {
 	defer db.trieMu.Unlock()
 	t := p.target.trie
 	t.MarkFlushed()
-	for _, c := range p.merged.Changes() {
+	for i := range p.state {
+		c := &p.state[i]
 		db.values.put(c.Key, c.Value, !c.Deleted)
 	}
 	var stale []*node

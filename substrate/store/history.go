@@ -7,6 +7,7 @@ import (
 	"sort"
 	"sync"
 
+	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -27,15 +28,18 @@ type undoRecord struct {
 	size    int
 }
 
-func encodeUndo(root types.Hash, form byte, changes []state.Change) []byte {
-	size := 64
-	for i := range changes {
-		size += 16 + len(changes[i].Key) + len(changes[i].Value)
+// beginUndo is the record of a block without its changes, with room for them.
+func beginUndo(root types.Hash, form byte, l *state.Layer) []byte {
+	n := 0
+	if l != nil {
+		n = len(l.Changes())
 	}
-	out := make([]byte, 0, size)
-	out = append(append(out, root[:]...), form)
-	return state.AppendChanges(out, changes)
+	out := append(make([]byte, 0, 64+undoChangeBytes*n), root[:]...)
+	return scale.AppendCompact(append(out, form), uint64(n))
 }
+
+// undoChangeBytes is about what a change takes in an undo record.
+const undoChangeBytes = 160
 
 func decodeUndo(b []byte) (*undoRecord, error) {
 	if len(b) < 33 || b[32] > undoKeys {

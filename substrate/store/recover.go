@@ -264,11 +264,7 @@ func (db *DB) planGenesis(b *Block, entries []trie.KV) (*plan, error) {
 	for i, e := range sorted {
 		ch[i] = state.Change{Key: e.Key, Value: e.Value}
 	}
-	layer, err := state.NewLayer(ch)
-	if err != nil {
-		return nil, err
-	}
-	p := &plan{merged: layer, existed: make([]bool, len(ch))}
+	p := &plan{state: ch}
 	anchor, err := trie.Build(db.version, sorted, func(path trie.Path, rec []byte) error {
 		p.tries = append(p.tries, record{path.Append([]byte{kindTrie}), rec})
 		return nil
@@ -282,7 +278,7 @@ func (db *DB) planGenesis(b *Block, entries []trie.KV) (*plan, error) {
 	sortRecords(p.tries)
 	p.target = &node{ref: ref{b.Number, b.Hash}, parent: b.Parent, root: b.StateRoot, trie: trie.Unloaded(db.version, anchor)}
 	p.path = []*node{p.target}
-	p.undos = [][]byte{encodeUndo(b.StateRoot, undoValues, nil)}
+	p.undos = [][]byte{beginUndo(b.StateRoot, undoValues, nil)}
 	return p, nil
 }
 

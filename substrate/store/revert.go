@@ -129,13 +129,9 @@ func (db *DB) rollBack(target ref) error {
 	if up.Trie.Hash() != u.root {
 		return fmt.Errorf("%w: undoing down to block %d gives root %x instead of %s", ErrCorrupt, target.number, up.Trie.Hash(), u.root)
 	}
-	olds, err := db.oldValues(back.Changes())
-	if err != nil {
+	p := &plan{target: &node{ref: target, root: u.root, trie: up.Trie}}
+	if p.state, err = db.withoutAbsent(back.Changes()); err != nil {
 		return err
-	}
-	p := &plan{target: &node{ref: target, root: u.root, trie: up.Trie}, merged: back, existed: make([]bool, len(olds))}
-	for i := range olds {
-		p.existed[i] = !olds[i].Deleted
 	}
 	if p.tries, err = trieRecords(up.Trie, up.Removed); err != nil {
 		return err
@@ -152,6 +148,25 @@ func (db *DB) rollBack(target ref) error {
 	db.undos.clear()
 	db.base = p.target
 	return nil
+}
+
+// withoutAbsent is changes without the deletions of what the base does not have.
+func (db *DB) withoutAbsent(changes []state.Change) (out []state.Change, err error) {
+	base, err := db.readBase()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, base.close()) }()
+	for _, c := range changes {
+		old, err := base.get(c.Key)
+		if err != nil {
+			return nil, err
+		}
+		if !c.Deleted || !old.Deleted {
+			out = append(out, c)
+		}
+	}
+	return out, nil
 }
 
 // writeReverted writes the tables of a rollback: the state as a checkpoint does,
