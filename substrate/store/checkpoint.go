@@ -88,14 +88,16 @@ func (db *DB) planCheckpoint() (*plan, error) {
 func (db *DB) planState(p *plan) (err error) {
 	layers := make([]*state.Layer, len(p.path))
 	p.undos = make([][]byte, len(p.path))
-	form := byte(undoValues)
+	form, changes := byte(undoValues), 0
 	if db.opt.Archive {
 		form = undoKeys
 	}
 	for i, n := range p.path {
 		layers[i] = n.layer
-		p.undos[i] = beginUndo(n.root, form, n.layer)
+		p.undos[i] = beginUndo(n.root, form, n.layer.Changes())
+		changes += len(n.layer.Changes())
 	}
+	p.state = make([]state.Change, 0, changes)
 	base, err := db.readBase()
 	if err != nil {
 		return err

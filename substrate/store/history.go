@@ -28,18 +28,16 @@ type undoRecord struct {
 	size    int
 }
 
-// beginUndo is the record of a block without its changes, with room for them.
-func beginUndo(root types.Hash, form byte, l *state.Layer) []byte {
-	n := 0
-	if l != nil {
-		n = len(l.Changes())
+// beginUndo is the record of a block without its changes, with room for them if
+// the old values are about as long as the new ones.
+func beginUndo(root types.Hash, form byte, changes []state.Change) []byte {
+	size := 64
+	for i := range changes {
+		size += 8 + len(changes[i].Key) + len(changes[i].Value)
 	}
-	out := append(make([]byte, 0, 64+undoChangeBytes*n), root[:]...)
-	return scale.AppendCompact(append(out, form), uint64(n))
+	out := append(make([]byte, 0, size), root[:]...)
+	return scale.AppendCompact(append(out, form), uint64(len(changes)))
 }
-
-// undoChangeBytes is about what a change takes in an undo record.
-const undoChangeBytes = 160
 
 func decodeUndo(b []byte) (*undoRecord, error) {
 	if len(b) < 33 || b[32] > undoKeys {

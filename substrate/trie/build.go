@@ -101,7 +101,7 @@ func (b *builder) build(sorted []KV, depth int) slot {
 	}
 	s := b.assemble(&w, nil)
 	if s.size == sizeBig && b.emit != nil && b.err == nil {
-		b.err = b.emit(Path{first, depth}, s.br.rec)
+		b.err = b.emit(Path{first, depth}, s.br.rec())
 	}
 	if !b.keep {
 		s.br = nil
@@ -195,7 +195,7 @@ func (b *builder) assemble(w *work, old *branch) slot {
 	}
 	br := newBranch(room)
 	br.nibbles, br.value, br.uniform, br.bitmap, br.inner = uint32(nibbles), w.value, uniform, bitmap, inner
-	rec := appendHeader(br.rec, kind, nibbles)
+	rec := appendHeader(br.blank(room), kind, nibbles)
 	br.partOff = uint32(len(rec))
 	rec = appendPartial(rec, w.path.Key, w.depth, nibbles)
 	rec = append(rec, byte(bitmap), byte(bitmap>>8))
@@ -205,9 +205,9 @@ func (b *builder) assemble(w *work, old *branch) slot {
 		rec = appendValue(rec, w.val, w.value)
 	}
 	br.refsOff = uint32(len(rec))
-	br.kids = newKids(inner)
+	br.makeLinks()
 	rec = b.appendChildren(rec, br, w, old)
-	br.rec = rec
+	br.setRec(rec)
 	br.used.Store(b.tick)
 	return slot{size: uint8(min(leaves, sizeBig)), ref: merkle(br.enc(), w.depth), br: br}
 }
@@ -227,23 +227,19 @@ func (b *builder) patch(w *work, old *branch) (s slot, ok bool) {
 			return s, false
 		}
 	}
-	br := newBranch(len(old.rec))
-	br.rec = append(br.rec, old.rec...)
+	br := newBranch(old.recLen())
+	rec := append(br.blank(old.recLen()), old.rec()...)
 	br.encLen, br.refsOff, br.nibbles, br.partOff = old.encLen, old.refsOff, old.nibbles, old.partOff
 	br.bitmap, br.inner, br.value, br.uniform = old.bitmap, old.inner, old.value, true
+	br.setRec(rec)
 	br.used.Store(b.tick)
-	if len(old.kids) > 0 {
-		br.kids = make([]link, len(old.kids))
-		for i := range br.kids {
-			br.kids[i].to = old.kids[i].load()
-		}
-	}
-	sizes := br.sizes()
+	br.copyLinks(old)
+	sizes := rec[br.encLen:]
 	for rest := w.set16; rest != 0; rest &= rest - 1 {
 		nib := bits.TrailingZeros16(rest)
 		kid := &w.kids[nib]
 		idx := bits.OnesCount16(br.bitmap & (1<<nib - 1))
-		copy(br.rec[int(br.refsOff)+33*idx+1:], kid.ref.b[:])
+		copy(rec[int(br.refsOff)+33*idx+1:], kid.ref.b[:])
 		sizes[idx] = kid.size
 		if kid.size > sizeLeaf {
 			br.kid(nib).to = kid.br
@@ -273,7 +269,7 @@ func (b *builder) appendChildren(rec []byte, br *branch, w *work, old *branch) [
 		}
 		if sizes[n] > sizeLeaf {
 			if loaded != nil {
-				br.kids[kid].to = loaded
+				br.kids()[kid].to = loaded
 			}
 			kid++
 		}

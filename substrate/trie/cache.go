@@ -14,7 +14,7 @@ func flush(b *branch, size uint8, path []byte, emit func(path, record []byte) er
 	if b.clean.Load() || size < sizeBig {
 		return nil
 	}
-	if err := emit(path, b.rec); err != nil {
+	if err := emit(path, b.rec()); err != nil {
 		return err
 	}
 	for i := range int(b.nibbles) {
@@ -45,8 +45,9 @@ func markClean(b *branch) {
 	if b.clean.Swap(true) {
 		return
 	}
-	for i := range b.kids {
-		if k := b.kids[i].load(); k != nil {
+	kids := b.kids()
+	for i := range kids {
+		if k := kids[i].load(); k != nil {
 			markClean(k)
 		}
 	}
@@ -55,8 +56,9 @@ func markClean(b *branch) {
 // memOf is the memory that b and what is loaded below it take, in bytes.
 func memOf(b *branch) int {
 	n := b.memSize()
-	for i := range b.kids {
-		if k := b.kids[i].load(); k != nil {
+	kids := b.kids()
+	for i := range kids {
+		if k := kids[i].load(); k != nil {
 			n += memOf(k)
 		}
 	}
@@ -95,8 +97,9 @@ func ageOf(b *branch, now uint32) int { return int(min(now-b.used.Load(), ageCla
 func tally(b *branch, now uint32, byAge *[ageClasses]int) int {
 	n := b.memSize()
 	byAge[ageOf(b, now)] += n
-	for i := range b.kids {
-		if k := b.kids[i].load(); k != nil {
+	kids := b.kids()
+	for i := range kids {
+		if k := kids[i].load(); k != nil {
 			n += tally(k, now, byAge)
 		}
 	}
@@ -114,13 +117,14 @@ func (t *Trie) MemSize() int {
 // drop unlinks the clean nodes below b that are older than age.
 func drop(b *branch, now uint32, age int) int {
 	n := b.memSize()
-	for i := range b.kids {
-		k := b.kids[i].load()
+	kids := b.kids()
+	for i := range kids {
+		k := kids[i].load()
 		if k == nil {
 			continue
 		}
 		if k.clean.Load() && ageOf(k, now) > age {
-			b.kids[i].store(nil)
+			kids[i].store(nil)
 			continue
 		}
 		n += drop(k, now, age)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/bits"
 	"sync/atomic"
-	"unsafe"
 
 	"github.com/crustgo/crust/substrate/hash"
 	"github.com/crustgo/crust/substrate/scale"
@@ -76,12 +75,12 @@ func merkle(enc []byte, depth int) (r ref) {
 	return r
 }
 
-// branch is an immutable inner node. rec is its record: the canonical encoding,
-// then one subtree size for each child. The encoding ends with the children's
-// Merkle values, so a changed branch is mostly a copy of the old one.
+// branch is an immutable inner node. Its record is the canonical encoding, then
+// one subtree size for each child. The encoding ends with the children's Merkle
+// values, so a changed branch is mostly a copy of the old one.
 type branch struct {
-	rec     []byte
-	kids    []link // one for each child that is a branch
+	far     *byte // the record, if it does not follow the branch in memory
+	links   *link // one for each child that is a branch
 	encLen  uint32
 	refsOff uint32 // where the children's Merkle values begin
 	nibbles uint32 // length of the partial key
@@ -90,35 +89,24 @@ type branch struct {
 	clean   atomic.Bool
 	bitmap  uint16 // children
 	inner   uint16 // children that are branches
+	room    uint16 // for the record, if it follows
 	value   valueKind
 	uniform bool // every Merkle value is a hash, so offsets are arithmetic
 }
 
-const branchOverhead = 88 // bytes of the struct itself, and of the runtime's for it
+func (b *branch) memSize() int {
+	return branchBytes + max(int(b.room), b.recLen()) + 8*bits.OnesCount16(b.inner)
+}
 
-// link points to a loaded child, or is nil. Who makes a branch sets its links
-// plainly; once others may see the branch, load and store are used, which an
-// atomic pointer would demand from the beginning, at the price of a locked
-// instruction for each child of each new branch.
-type link struct{ to *branch }
+func (b *branch) enc() []byte { return b.rec()[:b.encLen] }
 
-func (l *link) addr() *unsafe.Pointer { return (*unsafe.Pointer)(unsafe.Pointer(&l.to)) }
-
-func (l *link) load() *branch { return (*branch)(atomic.LoadPointer(l.addr())) }
-
-func (l *link) store(b *branch) { atomic.StorePointer(l.addr(), unsafe.Pointer(b)) }
-
-func (b *branch) memSize() int { return branchOverhead + cap(b.rec) + 8*len(b.kids) }
-
-func (b *branch) enc() []byte { return b.rec[:b.encLen] }
-
-func (b *branch) sizes() []byte { return b.rec[b.encLen:] }
+func (b *branch) sizes() []byte { return b.rec()[b.encLen:] }
 
 // valOff is where the value begins; with its length prefix if inline.
 func (b *branch) valOff() int { return int(b.partOff) + (int(b.nibbles)+1)/2 + 2 }
 
 // val is the value as the node holds it; empty if there is none.
-func (b *branch) val() []byte { return b.rec[b.valOff():b.refsOff] }
+func (b *branch) val() []byte { return b.rec()[b.valOff():b.refsOff] }
 
 // size is the number of leaves below b, saturated to sizeBig.
 func (b *branch) size() uint8 {
@@ -142,7 +130,7 @@ func (b *branch) touch(tick uint32) {
 // partialNibble is nibble i of the partial key.
 func (b *branch) partialNibble(i int) byte {
 	i += int(b.nibbles) & 1 // an odd partial key is padded in front
-	v := b.rec[int(b.partOff)+i/2]
+	v := b.rec()[int(b.partOff)+i/2]
 	if i&1 == 0 {
 		return v >> 4
 	}
@@ -162,20 +150,20 @@ func (b *branch) match(key []byte, depth int) int {
 
 // childRef is the encoded Merkle value of child nib: a length byte and the bytes.
 func (b *branch) childRef(nib int) []byte {
-	idx := bits.OnesCount16(b.bitmap & (1<<nib - 1))
+	rec, idx := b.rec(), bits.OnesCount16(b.bitmap&(1<<nib-1))
 	if b.uniform {
 		off := int(b.refsOff) + 33*idx
-		return b.rec[off : off+33]
+		return rec[off : off+33]
 	}
 	off := int(b.refsOff)
 	for ; idx > 0; idx-- {
-		off += 1 + int(b.rec[off]>>2)
+		off += 1 + int(rec[off]>>2)
 	}
-	return b.rec[off : off+1+int(b.rec[off]>>2)]
+	return rec[off : off+1+int(rec[off]>>2)]
 }
 
 func (b *branch) childSize(nib int) uint8 {
-	return b.rec[int(b.encLen)+bits.OnesCount16(b.bitmap&(1<<nib-1))]
+	return b.rec()[int(b.encLen)+bits.OnesCount16(b.bitmap&(1<<nib-1))]
 }
 
 // kid is the slot of child nib's loaded node, or nil if the child is a leaf.
@@ -183,7 +171,7 @@ func (b *branch) kid(nib int) *link {
 	if b.inner>>nib&1 == 0 {
 		return nil
 	}
-	return &b.kids[bits.OnesCount16(b.inner&(1<<nib-1))]
+	return &b.kids()[bits.OnesCount16(b.inner&(1<<nib-1))]
 }
 
 // child is child nib as a slot; its size is sizeNone if there is none.
@@ -386,12 +374,12 @@ func decodeBranch(rec []byte, encLen int) (*branch, error) {
 	if n.leaf || n.empty {
 		return nil, errNode
 	}
-	b := &branch{
-		rec: rec, encLen: uint32(encLen), refsOff: uint32(n.refsOff),
-		nibbles: uint32(n.nibbles), partOff: uint32(n.partOff), value: n.value, bitmap: n.bitmap, uniform: true,
-	}
-	if len(b.sizes()) != bits.OnesCount16(n.bitmap) {
+	if len(rec)-encLen != bits.OnesCount16(n.bitmap) {
 		return nil, errNode
+	}
+	b := &branch{
+		far: &rec[0], encLen: uint32(encLen), refsOff: uint32(n.refsOff),
+		nibbles: uint32(n.nibbles), partOff: uint32(n.partOff), value: n.value, bitmap: n.bitmap, uniform: true,
 	}
 	off, idx := n.refsOff, 0
 	for nib := range 16 {
@@ -415,7 +403,7 @@ func decodeBranch(rec []byte, encLen int) (*branch, error) {
 	if off != encLen {
 		return nil, errNode
 	}
-	b.kids = newKids(b.inner)
+	b.makeLinks()
 	return b, nil
 }
 
@@ -426,11 +414,4 @@ func refLen(enc []byte, off int) (int, bool) {
 	}
 	l := int(enc[off] >> 2)
 	return l, l > 0 && l <= 32 && off+1+l <= len(enc)
-}
-
-func newKids(inner uint16) []link {
-	if inner == 0 {
-		return nil
-	}
-	return make([]link, bits.OnesCount16(inner))
 }

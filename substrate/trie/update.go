@@ -257,7 +257,8 @@ func (u *updater) shorten(br *branch, size uint8, cut, depth int) slot {
 func (u *updater) repath(br *branch, size uint8, p Path, from, depth int) slot {
 	n := p.Nibbles - from
 	valOff := br.valOff()
-	nb := newBranch(len(br.rec) - valOff + (n+1)/2 + n/255 + 4)
+	room := br.recLen() - valOff + (n+1)/2 + n/255 + 4
+	nb := newBranch(room)
 	nb.nibbles, nb.value, nb.uniform, nb.bitmap, nb.inner = uint32(n), br.value, br.uniform, br.bitmap, br.inner
 	kind := byte(kindBranch)
 	switch br.value {
@@ -266,18 +267,15 @@ func (u *updater) repath(br *branch, size uint8, p Path, from, depth int) slot {
 	case valueHashed:
 		kind = kindBranchHashed
 	}
-	rec := appendHeader(nb.rec, kind, n)
+	rec := appendHeader(nb.blank(room), kind, n)
 	nb.partOff = uint32(len(rec))
 	rec = appendPartial(rec, p.Key, from, n)
 	rec = append(rec, byte(br.bitmap), byte(br.bitmap>>8))
 	moved := len(rec) - valOff
 	nb.refsOff = uint32(int(br.refsOff) + moved)
 	nb.encLen = uint32(int(br.encLen) + moved)
-	nb.rec = append(rec, br.rec[valOff:]...)
-	nb.kids = newKids(br.inner)
-	for i := range nb.kids {
-		nb.kids[i].to = br.kids[i].load()
-	}
+	nb.setRec(append(rec, br.rec()[valOff:]...))
+	nb.copyLinks(br)
 	nb.used.Store(u.tick)
 	u.added += nb.memSize()
 	return slot{size: size, ref: merkle(nb.enc(), depth), br: nb}

@@ -1,10 +1,11 @@
 package trie
 
-// spot is a loaded branch on the way of changes.
+// spot is a loaded branch on the way of some changes: n of them, beginning with
+// that at from.
 type spot struct {
-	br    *branch
-	ch    []Change
-	depth int
+	br      *branch
+	from, n int32
+	depth   int32
 }
 
 // warm reads the loaded nodes that update will pass, level by level. The nodes of
@@ -16,45 +17,43 @@ func (u *updater) warm(s slot, ch []Change, depth int) {
 	if s.br == nil {
 		return
 	}
-	level, next := append(u.ahead[0][:0], spot{s.br, ch, depth}), u.ahead[1]
+	level, next := append(u.ahead[0][:0], spot{s.br, 0, int32(len(ch)), int32(depth)}), u.ahead[1]
 	for len(level) > 0 {
 		for i := range level {
 			level[i].br.touch(u.tick)
 		}
 		for i := range level {
-			rec := level[i].br.rec
+			rec := level[i].br.rec()
 			for off := 0; off < len(rec); off += 64 {
 				u.sum += rec[off]
 			}
 		}
 		next = next[:0]
 		for _, at := range level {
-			next = at.below(next)
+			next = at.below(next, ch)
 		}
 		level, next = next, level
 	}
 	u.ahead = [2][]spot{level, next}
 }
 
-// below appends the loaded branches that changes lead to from here.
-func (at spot) below(dst []spot) []spot {
-	end := at.depth + int(at.br.nibbles)
-	for ch := at.ch; len(ch) > 0; {
-		if 2*len(ch[0].Key) <= end {
-			ch = ch[1:]
+// below appends the loaded branches that the changes lead to from here.
+func (at spot) below(dst []spot, all []Change) []spot {
+	end := int(at.depth) + int(at.br.nibbles)
+	ch := all[at.from : at.from+at.n]
+	for i := 0; i < len(ch); {
+		if 2*len(ch[i].Key) <= end {
+			i++
 			continue
 		}
-		nib := nibble(ch[0].Key, end)
-		n := 1
-		for n < len(ch) && 2*len(ch[n].Key) > end && nibble(ch[n].Key, end) == nib {
-			n++
+		nib, from := nibble(ch[i].Key, end), i
+		for i++; i < len(ch) && 2*len(ch[i].Key) > end && nibble(ch[i].Key, end) == nib; i++ {
 		}
 		if kid := at.br.kid(int(nib)); kid != nil {
 			if br := kid.load(); br != nil {
-				dst = append(dst, spot{br, ch[:n], end + 1})
+				dst = append(dst, spot{br, at.from + int32(from), int32(i - from), int32(end + 1)})
 			}
 		}
-		ch = ch[n:]
 	}
 	return dst
 }
