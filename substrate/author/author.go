@@ -132,6 +132,9 @@ func (a *Author) attempt(slot types.Slot, now types.Moment) (err error) {
 	if !ok {
 		return nil
 	}
+	if a.chain.Crowded() {
+		return errors.New("too much waits for finality; blocks are made again when some of it is finalised")
+	}
 	start := time.Now()
 	duration := time.Duration(a.chain.BABE().SlotDuration) * time.Millisecond
 	b, out, err := a.build(parent, claim, now, start.Add(duration*2/3))

@@ -28,8 +28,8 @@ type Imported struct {
 }
 
 // Import checks a block of somebody else and stores it. Errors: ErrKnown,
-// ErrUnknownParent, babe.ErrFuture and ErrHalted are nobody's fault; any other
-// means that the block is wrong or that the store failed.
+// ErrUnknownParent, babe.ErrFuture, ErrBacklog and ErrHalted are nobody's fault;
+// any other means that the block is wrong or that the store failed.
 func (m *Manager) Import(b *types.Block) (Imported, error) {
 	checked, err := m.Check([]*types.Block{b}, nil)
 	if err != nil {
@@ -201,7 +201,7 @@ func (m *Manager) ready(hash types.Hash) error {
 	case err == nil:
 		return ErrKnown
 	case errors.Is(err, state.ErrUnknownBlock):
-		return nil
+		return m.db.CheckRoom()
 	default:
 		return err
 	}

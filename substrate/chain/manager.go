@@ -36,7 +36,12 @@ var (
 	ErrChangePending = errors.New("it changes the authorities and has to be finalised first")
 )
 
-// MaxUnfinalised bounds the tree of unfinalised blocks.
+// ErrBacklog says that the blocks that wait for finality take too much memory
+// for another one.
+var ErrBacklog = store.ErrBacklog
+
+// MaxUnfinalised bounds the tree of unfinalised blocks, store.Options.MaxLayerBytes
+// the memory that they take.
 const MaxUnfinalised = 1 << 16
 
 // Config is what a Manager is given.
@@ -362,6 +367,10 @@ func (m *Manager) Voters() *grandpa.VoterSet {
 	defer m.mu.RUnlock()
 	return m.voters
 }
+
+// Crowded reports whether so much waits for finality that a node had better make
+// no more blocks. Import takes those of others up to twice as much.
+func (m *Manager) Crowded() bool { return m.db.Crowded() }
 
 // Leaves is the number of heads of unfinalised forks.
 func (m *Manager) Leaves() int {

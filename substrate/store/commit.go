@@ -106,10 +106,13 @@ func sameSlice(a, b []state.Change) bool {
 // Commit stores a block and the changes it makes to its parent's state, all or
 // nothing. The store keeps changes and everything they point to, which must not
 // be modified. A state root that does not follow from the changes is
-// ErrStateRoot.
+// ErrStateRoot; a backlog beyond Options.MaxLayerBytes is ErrBacklog.
 func (db *DB) Commit(b Block, changes []state.Change, o CommitOptions) error {
 	db.write.Lock()
 	defer db.write.Unlock()
+	if err := db.CheckRoom(); err != nil {
+		return err
+	}
 	n, err := db.prepare(&b, changes)
 	if err != nil {
 		return err
@@ -135,6 +138,7 @@ func (db *DB) Commit(b Block, changes []state.Change, o CommitOptions) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.nodes[n.hash] = n
+	db.waiting += n.bytes
 	if o.Best {
 		db.best = n
 	}
@@ -174,7 +178,7 @@ func (db *DB) prepare(b *Block, changes []state.Change) (*node, error) {
 	}
 	return &node{
 		ref: ref{b.Number, b.Hash}, parent: b.Parent, root: b.StateRoot, layer: layer, up: parent,
-		trie: up.Trie, from: parent, removed: up.Removed,
+		trie: up.Trie, from: parent, removed: up.Removed, bytes: layer.Size() + up.Made,
 	}, nil
 }
 
@@ -239,6 +243,10 @@ func (db *DB) Finalise(h types.Hash, justification []byte, o FinaliseOptions) (p
 	for _, n := range lost {
 		n.pruned = true
 		delete(db.nodes, n.hash)
+		db.waiting -= n.bytes
+	}
+	for _, n := range path {
+		db.waiting -= n.bytes
 	}
 	db.mu.Unlock()
 	for _, n := range path {

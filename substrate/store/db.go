@@ -25,6 +25,8 @@ var (
 	ErrExists = errors.New("block is stored already")
 	// ErrNoGenesis says that the database is empty: InitGenesis comes first.
 	ErrNoGenesis = errors.New("the database has no genesis block yet")
+	// ErrBacklog says that the blocks that wait for finality take too much memory.
+	ErrBacklog = errors.New("too much waits for finality")
 	// ErrTooFar says that an answer would need more work than is allowed.
 	ErrTooFar = errors.New("too far from the finalised state")
 )
@@ -54,6 +56,7 @@ type DB struct {
 	best      *node
 	floor     types.BlockNumber // the lowest number whose state can be read
 	reverts   int               // views of before a Revert are invalid
+	waiting   int               // Σ bytes of the nodes above the finalised one
 
 	// trieMu guards the tries of nodes. It may be taken under mu, not around it.
 	trieMu     sync.Mutex
@@ -229,6 +232,26 @@ func (db *DB) Unfinalised() []BlockInfo {
 	return out
 }
 
+// LayerBytes is about how much memory the blocks above the last finalised one
+// take, in bytes: their changes, and the trie nodes that were made for them.
+func (db *DB) LayerBytes() int {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	return db.waiting
+}
+
+// Crowded reports whether LayerBytes has reached half of what it may: time to
+// make no more blocks, so that those of others find room.
+func (db *DB) Crowded() bool { return db.LayerBytes() >= db.opt.MaxLayerBytes/2 }
+
+// CheckRoom fails with ErrBacklog if Commit would, whatever the block.
+func (db *DB) CheckRoom() error {
+	if n := db.LayerBytes(); n >= db.opt.MaxLayerBytes {
+		return fmt.Errorf("%w: unfinalised blocks take %d bytes of memory, the limit is %d", ErrBacklog, n, db.opt.MaxLayerBytes)
+	}
+	return nil
+}
+
 // Floor is the lowest number of a finalised block whose state can be read.
 func (db *DB) Floor() types.BlockNumber {
 	db.mu.RLock()
@@ -244,6 +267,7 @@ type Metrics struct {
 	ValueCacheMisses uint64
 	TrieBytes        int // loaded trie nodes, estimated
 	Layers           int // blocks above the base
+	LayerBytes       int // as the method of that name
 	Checkpoints      uint64
 	WriteAmp         float64 // bytes the database wrote per byte it was given
 }
@@ -256,7 +280,7 @@ func (db *DB) Metrics() Metrics {
 		return Metrics{}
 	}
 	pm := db.pdb.Metrics()
-	m := Metrics{DiskBytes: pm.DiskSpaceUsage(), Layers: max(0, len(db.nodes)-1), Checkpoints: db.checkpoints}
+	m := Metrics{DiskBytes: pm.DiskSpaceUsage(), Layers: max(0, len(db.nodes)-1), LayerBytes: db.waiting, Checkpoints: db.checkpoints}
 	total := pm.Total()
 	m.WriteAmp = total.WriteAmp()
 	m.ValueCacheBytes, m.ValueCacheHits, m.ValueCacheMisses = db.values.stats()

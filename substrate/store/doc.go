@@ -42,6 +42,8 @@
 // of goroutines read at the same time. Every key of the database is described in
 // schema.go. [Mem] is a disk in memory that can crash, for tests.
 //
-// Not here: fork choice, verification, and bounds on how many blocks may wait
-// for finality; all layers above the base are in memory.
+// All layers above the base are in memory, bounded by Options.MaxLayerBytes for
+// those that wait for finality: see [DB.Crowded] and [ErrBacklog].
+//
+// Not here: fork choice and verification.
 package store

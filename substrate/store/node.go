@@ -24,6 +24,7 @@ type node struct {
 	fold   *state.Layer // layers of the blocks from here down to, not including, below
 	below  *node
 	pruned bool // lost to a finalised block
+	bytes  int  // estimate of the memory that the block takes while it is not final
 
 	trie    *trie.Trie // nil until it is needed
 	from    *node      // the ancestor whose trie it was made of; nil at the base
@@ -43,6 +44,7 @@ func (n *node) makeFold(base *node) {
 	}
 	if len(layers) > 1 {
 		n.fold, n.below = state.Merge(layers), at
+		n.bytes += n.fold.Size()
 	}
 }
 

@@ -33,6 +33,9 @@ type Options struct {
 	CheckpointBytes int
 	// CheckpointBlocks is the number of such blocks (default 256).
 	CheckpointBlocks int
+	// MaxLayerBytes is what LayerBytes may reach before Commit refuses blocks
+	// (default 1 GiB).
+	MaxLayerBytes int
 	// ValueCacheBytes bounds the cache of base values (default 32 MiB).
 	ValueCacheBytes int
 	// TrieCacheBytes bounds the loaded trie nodes of the base (default 128 MiB).
@@ -59,6 +62,7 @@ func (o *Options) setDefaults() {
 	def(&o.KeepBlocks, 256)
 	def(&o.CheckpointBytes, 24<<20)
 	def(&o.CheckpointBlocks, 256)
+	def(&o.MaxLayerBytes, 1<<30)
 	def(&o.ValueCacheBytes, 32<<20)
 	def(&o.TrieCacheBytes, 128<<20)
 	def(&o.BlockCacheBytes, 96<<20)
@@ -81,7 +85,7 @@ func def[T uint32 | int | int64 | uint64](p *T, v T) {
 }
 
 func (o *Options) validate() error {
-	if o.CheckpointBytes < 0 || o.CheckpointBlocks < 0 || o.ValueCacheBytes < 0 || o.TrieCacheBytes < 0 || o.BlockCacheBytes < 0 {
+	if o.CheckpointBytes < 0 || o.CheckpointBlocks < 0 || o.MaxLayerBytes < 0 || o.ValueCacheBytes < 0 || o.TrieCacheBytes < 0 || o.BlockCacheBytes < 0 {
 		return errors.New("store options: a size is negative")
 	}
 	if *o.StateVersion != trie.V0 && *o.StateVersion != trie.V1 {

@@ -184,7 +184,7 @@ func (db *DB) recoverBlock(key, journal []byte) error {
 	if up == nil || up.number+1 != r.number {
 		return fmt.Errorf("%w: block %d (%s) is stored without its parent", ErrCorrupt, r.number, r.hash)
 	}
-	n := &node{ref: r, parent: blk.Parent, root: blk.StateRoot, layer: layer, up: up}
+	n := &node{ref: r, parent: blk.Parent, root: blk.StateRoot, layer: layer, up: up, bytes: layer.Size()}
 	n.makeFold(db.base)
 	db.nodes[n.hash] = n
 	return nil
@@ -210,6 +210,11 @@ func (db *DB) recoverHeads() error {
 	}
 	for n := db.finalised; n != db.base; n = n.up {
 		db.pendingBytes += n.layer.Size()
+	}
+	for _, n := range db.nodes {
+		if n.number > db.finalised.number {
+			db.waiting += n.bytes
+		}
 	}
 	return nil
 }

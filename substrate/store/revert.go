@@ -67,7 +67,7 @@ func (db *DB) dropNodes(target ref) BlockInfo {
 	}
 	db.finalised = db.nodes[target.hash]
 	db.best = db.finalised
-	db.pendingBytes = 0
+	db.pendingBytes, db.waiting = 0, 0
 	for n := db.finalised; n != db.base; n = n.up {
 		db.pendingBytes += n.layer.Size()
 	}

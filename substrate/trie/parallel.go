@@ -56,6 +56,7 @@ func (u *updater) parallel(root slot, ch []Change, par Par) (slot, error) {
 	for _, w := range workers {
 		u.removed = append(u.removed, w.removed...)
 		u.added += w.added
+		u.made += w.made
 	}
 	return u.join(top, tasks)
 }

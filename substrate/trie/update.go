@@ -18,6 +18,9 @@ type Updated struct {
 	// Added estimates by how many bytes the new trie takes more memory than the
 	// old one did before.
 	Added int
+	// Made estimates the memory of the nodes that were made, in bytes: what the new
+	// trie takes while the old one is kept.
+	Made int
 }
 
 // Update returns the trie after changes, which must be sorted with each key
@@ -44,7 +47,7 @@ func (t *Trie) Update(ld Loader, changes []Change, par Par, tick uint32) (Update
 		return Updated{}, err
 	}
 	s.key, s.val, s.packed = nil, nil, valueNone
-	return Updated{&Trie{t.version, s}, u.removed, u.added}, nil
+	return Updated{&Trie{t.version, s}, u.removed, u.added, u.made}, nil
 }
 
 // updater applies changes to one subtree after another, on one goroutine.
@@ -53,6 +56,7 @@ type updater struct {
 	ld      Loader
 	removed [][]byte
 	added   int
+	made    int
 	free    []*work   // for reuse: a work is large
 	ahead   [2][]spot // of warm, for reuse
 	sum     byte      // what warm read, so that it has to
@@ -128,9 +132,15 @@ func (u *updater) buildNew(sorted []KV, depth int) slot {
 	}
 	s := u.build(sorted, depth)
 	if s.br != nil {
-		u.added += memOf(s.br)
+		u.add(memOf(s.br))
 	}
 	return s
+}
+
+// add counts nodes that were made.
+func (u *updater) add(bytes int) {
+	u.added += bytes
+	u.made += bytes
 }
 
 // updateLeaf applies ch to a leaf, of which only the hash is at hand. If one of
@@ -277,7 +287,7 @@ func (u *updater) repath(br *branch, size uint8, p Path, from, depth int) slot {
 	nb.setRec(append(rec, br.rec()[valOff:]...))
 	nb.copyLinks(br)
 	nb.used.Store(u.tick)
-	u.added += nb.memSize()
+	u.add(nb.memSize())
 	return slot{size: size, ref: merkle(nb.enc(), depth), br: nb}
 }
 
@@ -337,7 +347,8 @@ func (u *updater) setValue(w *work, old *branch, c *Change) (changed bool) {
 func (u *updater) finish(w *work, old *branch) (slot, error) {
 	if old != nil {
 		if s, ok := u.patch(w, old); ok {
-			u.added += s.br.memSize() - old.memSize()
+			u.add(s.br.memSize())
+			u.added -= old.memSize()
 			return s, nil
 		}
 	}
@@ -362,7 +373,7 @@ func (u *updater) finish(w *work, old *branch) (slot, error) {
 		return u.collapse(w, old, bits.TrailingZeros16(bitmap))
 	}
 	s := u.assemble(w, old)
-	u.added += s.br.memSize()
+	u.add(s.br.memSize())
 	if old != nil {
 		u.added -= old.memSize() // it goes with the old trie
 	}
