@@ -110,6 +110,7 @@ func (o *Options) pebbleOptions(cache *pebble.Cache) *pebble.Options {
 		WALBytesPerSync:             1 << 20,
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
+		Cleaner:                     cleaner{},
 		Logger:                      pebbleLogger{o.Log},
 	}
 	for i := range po.Levels {
@@ -117,6 +118,16 @@ func (o *Options) pebbleOptions(cache *pebble.Cache) *pebble.Options {
 	}
 	return po
 }
+
+// cleaner deletes old files, logs included. By itself the database would keep up
+// to five of its logs, of up to MemTableBytes each, to write the next ones into
+// them; it does not with a cleaner that says it needs what is in the files.
+type cleaner struct {
+	pebble.DeleteCleaner
+	needsContents
+}
+
+type needsContents struct{ pebble.ArchiveCleaner }
 
 // pebbleLogger passes on what the database reports. Fatalf is how it reports a
 // failed write of its log: nothing may go on after that.
