@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -311,6 +312,42 @@ func TestQueueBlocksUntilSpaceContextOrFailure(t *testing.T) {
 		q.stop()
 		if err := <-put(context.Background()); !errors.Is(err, ErrClosed) {
 			t.Errorf("after stop: %v", err)
+		}
+	})
+}
+
+// TestQueueIsFair fills the queue and lets senders wait: they are admitted in the
+// order they came, before those who come later and would fit.
+func TestQueueIsFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, done := unstarted(10, 100)
+		ctx := context.Background()
+		put := func(ctx context.Context, text string) {
+			go func() { _ = q.put(ctx, done, message(text), nil, true) }()
+			synctest.Wait()
+		}
+		put(ctx, "12345678")
+		put(ctx, "answer")
+		gone, leave := context.WithCancel(ctx)
+		put(gone, "gone")
+		for range 3 {
+			put(ctx, "n") // would fit
+		}
+		if err := q.put(ctx, done, message("x"), nil, false); !errors.Is(err, ErrFull) {
+			t.Errorf("passes those who wait: %v", err)
+		}
+		leave()
+		synctest.Wait()
+		var got []string
+		for range 2 {
+			got = append(got, drain(q)...)
+			synctest.Wait()
+		}
+		if want := []string{"12345678", "answer", "n", "n", "n"}; !slices.Equal(got, want) {
+			t.Errorf("written %q, want %q", got, want)
+		}
+		if q.bytes != 0 || q.count != 0 || len(q.waiting) != 0 {
+			t.Errorf("left: %d bytes, %d messages, %d senders", q.bytes, q.count, len(q.waiting))
 		}
 	})
 }

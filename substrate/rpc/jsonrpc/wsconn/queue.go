@@ -2,6 +2,7 @@ package wsconn
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/crustgo/crust/substrate/rpc/jsonrpc/wire"
@@ -24,11 +25,20 @@ type entry struct {
 	cell *cell // set if the message is in the cell instead of buf
 }
 
+// sender waits for room in the queue with a message.
+type sender struct {
+	buf  *wire.Buffer
+	slot *Slot
+	turn chan struct{} // closed when the message was admitted or refused
+	err  error         // why it was refused; set before turn is closed
+}
+
 // queue is the bounded queue in front of the writer goroutine.
 //
 // Invariant: bytes = Σ len of unwritten messages; count = their number. A
 // message is admitted if count < maxCount and bytes + len <= maxBytes, or if
-// the queue is empty, so that one message of any size can pass.
+// the queue is empty, so that one message of any size can pass. Who has to wait
+// is admitted in order of arrival, and nobody passes those who wait.
 type queue struct {
 	maxBytes, maxCount int
 	wake               chan struct{} // one token: the writer has something to look at
@@ -37,8 +47,8 @@ type queue struct {
 	entries  []entry
 	bytes    int
 	count    int
-	stopping bool          // no more messages are admitted
-	space    chan struct{} // closed when a message was written; nil if nobody waits
+	stopping bool      // no more messages are admitted
+	waiting  []*sender // first come, first served
 }
 
 func newQueue(maxBytes, maxCount int) *queue {
@@ -49,43 +59,58 @@ func newQueue(maxBytes, maxCount int) *queue {
 // and buf stays with the caller.
 func (q *queue) put(ctx context.Context, done <-chan struct{}, buf *wire.Buffer, slot *Slot, wait bool) error {
 	q.mu.Lock()
-	for {
-		if q.stopping {
-			q.mu.Unlock()
-			buf.Free()
-			return ErrClosed
-		}
-		if slot != nil && slot.current != nil && !slot.current.taken {
-			old := slot.current.buf
-			slot.current.buf = buf
-			q.bytes += len(buf.B) - len(old.B)
-			old.Free()
-			q.mu.Unlock()
-			return nil
-		}
-		if q.count == 0 || q.count < q.maxCount && q.bytes+len(buf.B) <= q.maxBytes {
-			break
-		}
-		if !wait {
-			q.mu.Unlock()
-			return ErrFull
-		}
-		if q.space == nil {
-			q.space = make(chan struct{})
-		}
-		space := q.space
+	switch {
+	case q.stopping:
 		q.mu.Unlock()
-		select {
-		case <-space:
-		case <-done:
-			buf.Free()
-			return ErrClosed
-		case <-ctx.Done():
-			buf.Free()
-			return ctx.Err()
-		}
-		q.mu.Lock()
+		buf.Free()
+		return ErrClosed
+	case slot != nil && slot.current != nil && !slot.current.taken:
+		old := slot.current.buf
+		slot.current.buf = buf
+		q.bytes += len(buf.B) - len(old.B)
+		old.Free()
+		q.mu.Unlock()
+		return nil
+	case len(q.waiting) == 0 && q.fits(buf):
+		q.add(buf, slot)
+		q.mu.Unlock()
+		q.signal()
+		return nil
+	case !wait:
+		q.mu.Unlock()
+		return ErrFull
 	}
+	s := &sender{buf: buf, slot: slot, turn: make(chan struct{})}
+	q.waiting = append(q.waiting, s)
+	q.mu.Unlock()
+	var why error
+	select {
+	case <-s.turn:
+		return s.err
+	case <-done:
+		why = ErrClosed
+	case <-ctx.Done():
+		why = ctx.Err()
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.waiting, s)
+	if i < 0 { // its turn came meanwhile
+		return s.err
+	}
+	q.waiting = slices.Delete(q.waiting, i, i+1)
+	buf.Free()
+	q.admit() // those behind it may need less room
+	return why
+}
+
+// fits reports whether there is room for buf. The caller holds mu.
+func (q *queue) fits(buf *wire.Buffer) bool {
+	return q.count == 0 || q.count < q.maxCount && q.bytes+len(buf.B) <= q.maxBytes
+}
+
+// add queues buf. The caller holds mu.
+func (q *queue) add(buf *wire.Buffer, slot *Slot) {
 	q.count++
 	q.bytes += len(buf.B)
 	e := entry{buf: buf}
@@ -94,9 +119,18 @@ func (q *queue) put(ctx context.Context, done <-chan struct{}, buf *wire.Buffer,
 		e = entry{cell: slot.current}
 	}
 	q.entries = append(q.entries, e)
-	q.mu.Unlock()
-	q.signal()
-	return nil
+}
+
+// admit queues the messages of those who wait while there is room. The caller
+// holds mu.
+func (q *queue) admit() {
+	for len(q.waiting) > 0 && q.fits(q.waiting[0].buf) {
+		s := q.waiting[0]
+		q.waiting = slices.Delete(q.waiting, 0, 1)
+		q.add(s.buf, s.slot)
+		close(s.turn)
+		q.signal()
+	}
 }
 
 // settle fixes the slot's message: the next SendLatest will be queued behind
@@ -118,10 +152,12 @@ func (q *queue) signal() {
 func (q *queue) stop() {
 	q.mu.Lock()
 	q.stopping = true
-	if q.space != nil {
-		close(q.space)
-		q.space = nil
+	for _, s := range q.waiting {
+		s.buf.Free()
+		s.err = ErrClosed
+		close(s.turn)
 	}
+	q.waiting = nil
 	q.mu.Unlock()
 	q.signal()
 }
@@ -151,9 +187,8 @@ func (q *queue) written(buf *wire.Buffer) {
 	q.mu.Lock()
 	q.count--
 	q.bytes -= len(buf.B)
-	if q.space != nil {
-		close(q.space)
-		q.space = nil
+	if !q.stopping {
+		q.admit()
 	}
 	q.mu.Unlock()
 	buf.Free()
