@@ -22,6 +22,7 @@ type Conn struct {
 	jobs  chan *wire.Buffer
 	held  atomic.Int64  // Σ capacity of those requests; only the reader adds
 	freed chan struct{} // one token: held has become less
+	share *share        // of the memory of all connections' requests: held, and what is being read
 
 	calls     context.Context // ends when calls must stop; it is the connection's, not a call's
 	stopCalls context.CancelFunc
@@ -81,13 +82,13 @@ func (k *Key[T]) LoadOrStore(c *Conn, fresh T) T {
 	return fresh
 }
 
-func newConn(s *Server, ws *wsconn.Conn, remote string) *Conn {
+func newConn(s *Server, ws *wsconn.Conn, part *share, remote string) *Conn {
 	c := &Conn{
 		srv: s, ws: ws, remote: remote,
 		slots: make(chan struct{}, s.cfg.MaxInFlight),
 		jobs:  make(chan *wire.Buffer, s.cfg.MaxInFlight),
-		freed: make(chan struct{}, 1),
-		subs:  map[string]*Subscription{},
+		freed: make(chan struct{}, 1), share: part,
+		subs: map[string]*Subscription{},
 	}
 	c.calls, c.stopCalls = context.WithCancel(context.WithValue(context.Background(), connKey{}, c))
 	c.subsLife, c.stopSubs = context.WithCancel(c.calls)
@@ -100,14 +101,19 @@ func (c *Conn) serve() {
 	c.srv.cfg.Observer.ConnOpened()
 	c.ws.Start()
 	for {
-		buf := wire.GetBuffer()
-		var err error
-		if buf.B, err = c.ws.Read(buf.B); err != nil {
-			buf.Free()
+		buf, err := c.next()
+		if errors.Is(err, wsconn.ErrNoRoom) {
+			out := wire.GetBuffer()
+			out.B = wire.AppendError(out.B, nil, errBusy)
+			_ = c.reply(out)
+			continue
+		}
+		if err != nil {
 			break
 		}
-		if !c.reserve(int64(cap(buf.B))) {
+		if size := int64(cap(buf.B)); !c.reserve(size) {
 			buf.Free()
+			c.share.add(-size)
 			break
 		}
 		c.dispatch(buf)
@@ -123,6 +129,20 @@ func (c *Conn) serve() {
 	c.followers.Wait()
 	c.ws.Close(wsconn.CodeInternal, "connection lost")
 	c.srv.cfg.Observer.ConnClosed(c.ws.Reason().Text)
+}
+
+// next reads a request. Its memory counts towards the share until done.
+func (c *Conn) next() (*wire.Buffer, error) {
+	buf := wire.GetBuffer()
+	c.share.begin(cap(buf.B))
+	var err error
+	if buf.B, err = c.ws.Read(buf.B); err != nil {
+		c.share.end(0)
+		buf.Free()
+		return nil, err
+	}
+	c.share.end(cap(buf.B))
+	return buf, nil
 }
 
 // reserve waits for a slot for one more request of that many bytes. Meanwhile
@@ -162,6 +182,7 @@ func (c *Conn) fits(size int64) bool {
 // done gives back what reserve has taken.
 func (c *Conn) done(size int64) {
 	c.held.Add(-size)
+	c.share.add(-size)
 	select {
 	case c.freed <- struct{}{}:
 	default:

@@ -30,7 +30,9 @@
 // their answers may come in another order; the entries of a batch run one after
 // the other, in order, and are answered together. When Config.MaxInFlight
 // requests or Config.MaxInFlightBytes of them wait, the connection is simply not
-// read any further.
+// read any further. A request for which Config.MaxRequestsBytes, a bound over all
+// connections, leaves no room is answered with -32009 and a null id; the first
+// 64 KiB of each connection are free, so that only long requests are refused.
 //
 // # Subscriptions
 //

@@ -1,6 +1,7 @@
 package jsonrpc
 
 import (
+	"errors"
 	"io"
 	"mime"
 	"net"
@@ -125,9 +126,15 @@ func (f *front) post(w http.ResponseWriter, r *http.Request) {
 	in, out := wire.GetBuffer(), wire.GetBuffer()
 	defer in.Free()
 	defer out.Free()
+	part := &share{budget: &f.srv.budget}
+	part.begin(cap(in.B))
+	defer part.end(0)
 	status := http.StatusOK
-	err := readBody(in, http.MaxBytesReader(w, r.Body, int64(cfg.MaxRequestBytes)))
+	err := readBody(in, http.MaxBytesReader(w, r.Body, int64(cfg.MaxRequestBytes)), part.grow)
 	switch {
+	case errors.Is(err, wsconn.ErrNoRoom):
+		status = http.StatusServiceUnavailable
+		out.B = wire.AppendError(out.B, nil, errBusy)
 	case err == nil:
 		for _, w := range f.srv.answer(r.Context(), nil, in.B, out) {
 			w.answered(true)
@@ -156,10 +163,19 @@ func isTooLarge(err error) bool {
 	return ok
 }
 
-func readBody(in *wire.Buffer, body io.Reader) error {
+// readBody reads a body into in, or drops it with wsconn.ErrNoRoom if the buffer
+// may not grow.
+func readBody(in *wire.Buffer, body io.Reader, grow func(bytes int) bool) error {
 	for {
 		if len(in.B) == cap(in.B) {
-			in.B = append(in.B, make([]byte, max(512, len(in.B)))...)[:len(in.B)]
+			more := max(512, len(in.B))
+			if !grow(more) {
+				if _, err := io.Copy(io.Discard, body); err != nil {
+					return err
+				}
+				return wsconn.ErrNoRoom
+			}
+			in.B = append(in.B, make([]byte, more)...)[:len(in.B)]
 		}
 		n, err := body.Read(in.B[len(in.B):cap(in.B)])
 		in.B = in.B[:len(in.B)+n]
@@ -174,7 +190,9 @@ func readBody(in *wire.Buffer, body io.Reader) error {
 
 func (f *front) webSocket(w http.ResponseWriter, r *http.Request) {
 	cfg := &f.srv.cfg
+	part := &share{budget: &f.srv.budget}
 	ws, err := wsconn.Accept(w, r, wsconn.Config{
+		Grow:            part.grow,
 		MaxMessageBytes: int64(cfg.MaxRequestBytes),
 		MaxQueueBytes:   cfg.MaxQueueBytes,
 		MaxQueueCount:   cfg.MaxQueueCount,
@@ -195,7 +213,7 @@ func (f *front) webSocket(w http.ResponseWriter, r *http.Request) {
 	if late {
 		ws.Fail(wsconn.CodeGoingAway, "server is shutting down")
 	}
-	newConn(f.srv, ws, r.RemoteAddr).serve()
+	newConn(f.srv, ws, part, r.RemoteAddr).serve()
 	cfg.Log.Debug("WebSocket closed", "peer", r.RemoteAddr, "reason", ws.Reason().Text)
 	f.mu.Lock()
 	delete(f.conns, ws)

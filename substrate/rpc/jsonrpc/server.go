@@ -28,6 +28,7 @@ type Config struct {
 	MaxBatch         int // entries of a batch; 1000
 	MaxInFlight      int // requests of one connection read and not yet answered; 256
 	MaxInFlightBytes int // the same in bytes of memory, except that one request of any size is taken; 16 MiB
+	MaxRequestsBytes int // memory of the requests of all connections, read in part or in progress, beyond the first 64 KiB of each connection; 128 MiB
 	Workers          int // calls of one connection running at a time; 16
 	MaxSubscriptions int // subscriptions of one connection; 1024
 	MaxQueueBytes    int // unwritten bytes of one connection before its senders wait; 4 MiB
@@ -71,6 +72,7 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxBatch, 1000)
 	def(&c.MaxInFlight, 256)
 	def(&c.MaxInFlightBytes, 16<<20)
+	def(&c.MaxRequestsBytes, 128<<20)
 	def(&c.Workers, 16)
 	def(&c.MaxSubscriptions, 1024)
 	def(&c.MaxQueueBytes, 4<<20)
@@ -103,7 +105,7 @@ func (c *Config) validate() error {
 		value int
 	}{
 		{"MaxConnections", c.MaxConnections}, {"MaxRequestBytes", c.MaxRequestBytes}, {"MaxResponseBytes", c.MaxResponseBytes},
-		{"MaxBatch", c.MaxBatch}, {"MaxInFlight", c.MaxInFlight}, {"MaxInFlightBytes", c.MaxInFlightBytes}, {"Workers", c.Workers}, {"MaxSubscriptions", c.MaxSubscriptions},
+		{"MaxBatch", c.MaxBatch}, {"MaxInFlight", c.MaxInFlight}, {"MaxInFlightBytes", c.MaxInFlightBytes}, {"MaxRequestsBytes", c.MaxRequestsBytes}, {"Workers", c.Workers}, {"MaxSubscriptions", c.MaxSubscriptions},
 		{"MaxQueueBytes", c.MaxQueueBytes}, {"MaxQueueCount", c.MaxQueueCount}, {"MaxWaitingBytes", c.MaxWaitingBytes},
 	} {
 		if f.value < 0 {
@@ -121,6 +123,7 @@ type Server struct {
 	table   *Table
 	origins matcher
 	waiting atomic.Int64 // bytes of answers that wait for room in a queue
+	budget  budget       // of the memory of requests
 }
 
 // NewServer makes a server; it starts nothing.
@@ -129,7 +132,7 @@ func NewServer(cfg Config, table *Table) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg, table: table, origins: newMatcher(cfg.Origins)}, nil
+	return &Server{cfg: cfg, table: table, origins: newMatcher(cfg.Origins), budget: budget{max: int64(cfg.MaxRequestsBytes)}}, nil
 }
 
 // Serve accepts connections from ln until ctx ends or ln fails. It then closes

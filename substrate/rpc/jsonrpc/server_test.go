@@ -128,6 +128,7 @@ var visits = NewKey[*counter]("visits")
 type running struct {
 	*world
 	addr string
+	srv  *Server
 	stop context.CancelFunc
 	done chan error
 }

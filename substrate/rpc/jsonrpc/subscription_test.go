@@ -272,7 +272,7 @@ func startTable(t testing.TB, cfg Config, table *Table) *running {
 			t.Error(err)
 		}
 	})
-	return &running{addr: ln.Addr().String()}
+	return &running{addr: ln.Addr().String(), srv: srv}
 }
 
 func TestInFlightLimitHoldsTheClientBack(t *testing.T) {

@@ -32,6 +32,8 @@ var (
 	ErrClosed = errors.New("connection is closed")
 	// ErrFull is returned by TrySend when the queue has no room.
 	ErrFull = errors.New("send queue is full")
+	// ErrNoRoom is returned by Read for a message that Config.Grow refused.
+	ErrNoRoom = errors.New("no room for the message")
 )
 
 // Config holds the limits of one connection. A zero field takes the default
@@ -46,6 +48,9 @@ type Config struct {
 	PongTimeout     time.Duration // silence after a ping that ends the connection; 20 s
 	CloseTimeout    time.Duration // for sending the rest of the queue, and again for the close handshake; 2 s
 
+	// Grow, if set, is asked before the buffer of a message that is being read
+	// grows by that many bytes. If it refuses, the message is dropped.
+	Grow func(bytes int) bool
 	// OnBytes, if set, hears of bytes read and written, from two goroutines.
 	OnBytes func(in, out int64)
 }
@@ -171,7 +176,7 @@ func (c *Conn) Start() {
 
 // Read appends the next message to buf, which may be nil, and returns it. It
 // blocks until a message is there or the connection has failed; the reason is
-// then known to Reason.
+// then known to Reason. After ErrNoRoom it may be called again.
 func (c *Conn) Read(buf []byte) ([]byte, error) {
 	_, r, err := c.ws.Reader(context.Background())
 	if err != nil {
@@ -182,7 +187,14 @@ func (c *Conn) Read(buf []byte) ([]byte, error) {
 	start := len(buf)
 	for {
 		if len(buf) == cap(buf) {
-			buf = append(buf, make([]byte, max(512, len(buf)))...)[:len(buf)]
+			more := max(512, len(buf))
+			if c.cfg.Grow != nil && !c.cfg.Grow(more) {
+				if _, err := io.Copy(io.Discard, r); err != nil {
+					return buf, c.readFailed(err)
+				}
+				return buf, ErrNoRoom
+			}
+			buf = append(buf, make([]byte, more)...)[:len(buf)]
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
