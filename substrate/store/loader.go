@@ -38,6 +38,10 @@ func (l *loader) close() error {
 // Record implements trie.Loader.
 func (l *loader) Record(path []byte) ([]byte, error) { return l.db.get(kindKey(kindTrie, path)) }
 
+// maxRangeGuess bounds the memory that Range takes before it knows that it needs
+// it, in bytes.
+const maxRangeGuess = 64 << 10
+
 // Range implements trie.Loader.
 func (l *loader) Range(path trie.Path, limit int) ([]trie.KV, error) {
 	it, err := l.take()
@@ -52,6 +56,9 @@ func (l *loader) Range(path trie.Path, limit int) ([]trie.KV, error) {
 	for ok := it.seek(kindKey(kindState, lower)); ok && path.Covers(it.Key()); ok = it.Next() {
 		if len(spans) == limit {
 			return nil, fmt.Errorf("%w: more than %d entries at %x", ErrCorrupt, limit, lower)
+		}
+		if buf == nil { // neighbours are mostly alike
+			buf = make([]byte, 0, min(limit*(len(it.Key())+len(it.Value())+8), maxRangeGuess))
 		}
 		buf = append(buf, it.Key()...)
 		k := len(buf)
