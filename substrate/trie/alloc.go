@@ -14,7 +14,7 @@ import (
 // placed is a branch that its record follows.
 type placed[Room any] struct {
 	branch
-	room Room
+	_ Room // reached through near
 }
 
 // branchBytes is the size of a branch, and of the allocator's word for it.
