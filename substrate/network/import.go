@@ -118,7 +118,7 @@ func (i *importer) outcome(b *sync.Block, err error) sync.Outcome {
 
 // ours reports whether an error of the chain says nothing about the block.
 func ours(err error) bool {
-	for _, e := range []error{chain.ErrHalted, store.ErrClosed, store.ErrCorrupt, state.ErrPruned, blocktree.ErrFull} {
+	for _, e := range []error{chain.ErrHalted, chain.ErrBacklog, store.ErrClosed, store.ErrCorrupt, state.ErrPruned, blocktree.ErrFull} {
 		if errors.Is(err, e) {
 			return true
 		}
