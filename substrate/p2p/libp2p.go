@@ -48,7 +48,7 @@ func newLibp2p(cfg *Config, g gater, public []ma.Multiaddr) (host.Host, error) {
 	if err != nil {
 		return nil, errors.Join(err, resources.Close())
 	}
-	mux := *yamux.DefaultTransport
+	mux := muxer{*yamux.DefaultTransport}
 	mux.MaxStreamWindowSize = streamWindow
 	mux.KeepAliveInterval = keepAlive
 	return libp2p.New(
