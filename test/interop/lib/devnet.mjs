@@ -1,0 +1,135 @@
+// Starts "crust devnet": validators in processes of their own, which tests kill and
+// start again.
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { once } from 'node:events';
+import { crust, Process, rpcHTTP, until } from './node.mjs';
+
+const readyMs = 90_000;
+const portsPerNode = 10;
+const logBytes = 3000; // of each node, for the report of a failure
+
+/** freePorts finds a row of ports of which none is taken now. */
+async function freePorts(count) {
+  for (let tries = 0; tries < 50; tries++) {
+    const base = 20_000 + Math.floor(Math.random() * 10_000);
+    const servers = [];
+    try {
+      for (let port = base; port < base + count; port++) {
+        const server = createServer().listen(port, '127.0.0.1');
+        servers.push(server);
+        await once(server, 'listening');
+      }
+      return base;
+    } catch {
+      // taken: another row
+    } finally {
+      await Promise.all(servers.filter((s) => s.listening).map((s) => { s.close(); return once(s, 'close'); }));
+    }
+  }
+  throw new Error(`no ${count} free ports in a row`);
+}
+
+/** Validator is a node of the network, as devnet.json describes it. */
+class Validator {
+  constructor(entry) {
+    Object.assign(this, entry, { http: entry.rpc.replace('ws:', 'http:') });
+    [this.tcp, this.webSocket] = entry.p2p;
+  }
+
+  /** call makes one JSON-RPC request over HTTP and throws its error, code included. */
+  async call(method, ...params) {
+    const { result, error } = await rpcHTTP(this.http, { jsonrpc: '2.0', id: 1, method, params });
+    if (error) throw Object.assign(new Error(`${this.name}: ${method}: ${error.code} ${error.message}`), error);
+    return result;
+  }
+
+  /** finalised is the number and hash of the last final block. */
+  async finalised() {
+    const hash = await this.call('chain_getFinalizedHead');
+    return { hash, number: Number((await this.call('chain_getHeader', hash)).number) };
+  }
+
+  /** running reports whether the process is there; a zombie is not. */
+  async running() {
+    const stat = await readFile(`/proc/${this.pid}/stat`, 'utf8').catch(() => ') Z');
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  }
+
+  /** kill ends the process without a chance to clean up. */
+  async kill() {
+    process.kill(this.pid, 'SIGKILL');
+    await until(`${this.name} to be gone`, 10_000, async () => !(await this.running()));
+  }
+
+  /** restart starts the process again as devnet.json says. */
+  async restart() {
+    const log = await open(this.log, 'a');
+    try {
+      this.child = spawn(this.command[0], [...this.command.slice(1), '--stop-with-stdin'], { stdio: ['pipe', log.fd, log.fd] });
+      await once(this.child, 'spawn');
+      this.pid = this.child.pid;
+    } finally {
+      await log.close();
+    }
+  }
+
+  /** stopRestarted stops the process if restart started it. */
+  async stopRestarted() {
+    if (!this.child || this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const ended = once(this.child, 'exit');
+    this.child.stdin.end();
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), 20_000);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  async tail() {
+    const text = await readFile(this.log, 'utf8').catch((error) => error.message);
+    return `--- log of ${this.name}\n${text.slice(-logBytes)}`;
+  }
+}
+
+/** Devnet is a running network. */
+class Devnet extends Process {
+  /** spec is the chain specification with other bootnodes than all. */
+  spec(bootNodes) { return JSON.stringify({ ...this.chainSpec, bootNodes }); }
+
+  async tails() {
+    return [this.tail(), ...await Promise.all(this.validators.map((v) => v.tail()))].join('\n');
+  }
+
+  async stop() {
+    try {
+      for (const v of this.validators) await v.stopRestarted();
+      await super.stop();
+    } finally {
+      await rm(this.dir, { recursive: true, force: true });
+    }
+  }
+}
+
+/** startDevnet starts a network of validators and waits until it finalises. */
+export async function startDevnet(count = 4) {
+  const dir = await mkdtemp(join(tmpdir(), 'crust-interop-net-'));
+  const base = await freePorts(count * portsPerNode);
+  // With its end of the pipe the network ends too, however this process does.
+  const net = new Devnet(crust, ['devnet', '--validators', String(count), '--base-path', dir, '--base-port', String(base)]);
+  Object.assign(net, { dir, validators: [] });
+  try {
+    const described = await until('devnet.json', readyMs, async () => {
+      net.alive();
+      return readFile(join(dir, 'devnet.json'), 'utf8').catch(() => null);
+    });
+    net.file = JSON.parse(described);
+    net.validators = net.file.validators.map((entry) => new Validator(entry));
+    net.chainSpec = JSON.parse(await readFile(net.file.chain_spec, 'utf8'));
+    return net;
+  } catch (error) {
+    net.child.kill('SIGTERM');
+    throw new Error(`${error.message}\n${net.tail()}`);
+  }
+}

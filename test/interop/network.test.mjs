@@ -1,0 +1,366 @@
+// A network of four validators in four processes, judged by smoldot and by clients
+// on top of it, while its set of voters changes and its processes are killed.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { ApiPromise, Keyring, ScProvider, WsProvider } from '@polkadot/api';
+import { compactFromU8a, hexToU8a, stringToHex, u8aToHex } from '@polkadot/util';
+import { createClient, Enum } from 'polkadot-api';
+import { getPolkadotSigner } from 'polkadot-api/signer';
+import { getSmProvider } from 'polkadot-api/sm-provider';
+import { startDevnet } from './lib/devnet.mjs';
+import { within } from './lib/judge.mjs';
+import { buildLiar, startLiars } from './lib/liar.mjs';
+import { changesVoters, decodeHeader, Light } from './lib/light.mjs';
+import { until } from './lib/node.mjs';
+
+const unit = 1_000_000_000_000n;
+const changeMs = 100_000; // two sessions of 20 s, and time
+const warpGap = 64; // more, and smoldot does not stall whatever happens: it may between 33 and 64 if voters change
+const keyring = new Keyring({ type: 'sr25519', ss58Format: 66 });
+const account = (name) => keyring.addFromUri(`//${name}`);
+
+const ctx = { open: [] };
+
+/** light starts a light client that ends with the suite. */
+async function light(bootNodes, transport) {
+  const client = await Light.open(ctx.net.spec(bootNodes), transport);
+  ctx.open.push(() => client.stop());
+  await client.follow();
+  return client;
+}
+
+before(async () => {
+  ctx.net = await startDevnet(4);
+  const [alice, , , dave] = ctx.net.validators;
+  ctx.alice = alice;
+  // From genesis on, over one transport each; a gap of 33 blocks would be one for warp sync.
+  ctx.lights = {
+    tcp: await light(ctx.net.validators.map((v) => v.tcp), 'tcp'),
+    ws: await light(ctx.net.validators.map((v) => v.webSocket), 'ws'),
+  };
+  ctx.api = await within(30_000, 'ApiPromise', ApiPromise.create({ provider: new WsProvider(alice.rpc), noInitWarn: true }));
+  ctx.open.push(() => ctx.api.disconnect());
+  await rotate(dave, account('Dave//stash')); // the first change of voters, two sessions from now
+  ctx.changedIn = await session();
+}, { timeout: 240_000 });
+
+after(async () => {
+  const errors = [];
+  for (const close of [...ctx.open.reverse(), () => ctx.net?.stop()]) await Promise.resolve(close()).catch((error) => errors.push(error));
+  assert.deepEqual(errors, []);
+}, { timeout: 90_000 });
+
+/** judge declares one test, beside whose error the logs are shown. */
+function judge(name, run, timeout = 60_000) {
+  test(name, { timeout }, async (t) => {
+    try {
+      await run(t);
+    } catch (error) {
+      t.diagnostic(await ctx.net?.tails() ?? 'no network');
+      for (const [transport, client] of Object.entries(ctx.lights ?? {})) t.diagnostic(`${transport} ${client.tail()}`);
+      throw error;
+    }
+  });
+}
+
+/** send signs and submits a transaction and waits until it is final; it resolves to
+ * every status seen and to the block. */
+function send(tx, signer) {
+  const statuses = [];
+  return within(50_000, 'finality of a transaction', new Promise((resolve, reject) => {
+    tx.signAndSend(signer, (result) => {
+      statuses.push(result.status.type);
+      if (result.dispatchError) reject(new Error(`dispatched with ${result.dispatchError}`));
+      if (result.isError) reject(new Error(`transaction ended as ${result.status.type}`));
+      if (result.status.isFinalized) resolve({ statuses, block: result.status.asFinalized.toHex() });
+    }).catch(reject);
+  }));
+}
+
+/** rotate gives a validator new session keys. */
+async function rotate(validator, stash) {
+  const keys = await validator.call('author_rotateKeys');
+  await send(ctx.api.tx.session.setKeys(keys, '0x'), stash);
+}
+
+const sudo = (call) => send(ctx.api.tx.sudo.sudo(call), account('Alice'));
+
+const session = async () => (await ctx.api.query.session.currentIndex()).toNumber();
+
+/** setValidators takes a validator out of the set and adds it again, each in a session
+ * of its own: two more changes of voters. */
+async function setValidators() {
+  const charlie = account('Charlie//stash').address;
+  for (const call of [ctx.api.tx.validatorSet.removeValidator(charlie), ctx.api.tx.validatorSet.addValidator(charlie)]) {
+    const used = ctx.changedIn;
+    await until('the next session', changeMs, async () => await session() > used);
+    await sudo(call);
+    ctx.changedIn = await session();
+  }
+}
+
+judge('answers questions about peers and finality', async () => {
+  const { api, alice, net } = ctx;
+  assert.deepEqual((await api.rpc.system.nodeRoles()).map((role) => role.type), ['Authority']);
+  const peers = await until('three validators among the peers', 20_000, async () => {
+    const full = (await api.rpc.system.peers()).filter((peer) => peer.roles.toString() === 'AUTHORITY');
+    return full.length === 3 && full;
+  });
+  const ids = net.validators.slice(1).map((v) => v.tcp.split('/').at(-1));
+  assert.deepEqual(peers.map((p) => p.peerId.toString()).sort(), ids.sort());
+  for (const peer of peers) {
+    assert.ok(peer.bestNumber.toNumber() > 0, 'peers have told their best blocks');
+    assert.equal(peer.bestHash.length, 32);
+  }
+  const roles = (await alice.call('system_peers')).map((peer) => peer.roles);
+  assert.equal(roles.filter((role) => role === 'LIGHT').length, 2, `two light clients among ${roles}`);
+  const health = await api.rpc.system.health();
+  assert.ok(health.peers.toNumber() >= 3 && health.isSyncing.isFalse && health.shouldHavePeers.isTrue, health.toString());
+  const own = (await api.rpc.system.localPeerId()).toString();
+  assert.deepEqual((await api.rpc.system.localListenAddresses()).map(String).sort(), [alice.tcp, alice.webSocket].sort());
+  assert.ok(alice.tcp.endsWith(own));
+
+  const dave = net.validators[3];
+  await api.rpc.system.addReservedPeer(dave.tcp);
+  assert.deepEqual((await api.rpc.system.reservedPeers()).map(String), [ids.find((id) => dave.tcp.endsWith(id))]);
+  await api.rpc.system.removeReservedPeer(dave.tcp.split('/').at(-1));
+  assert.deepEqual((await api.rpc.system.reservedPeers()).map(String), []);
+  await assert.rejects(api.rpc.system.addReservedPeer('/ip4/127.0.0.1/tcp/1'), 'an address without an identity');
+
+  const round = await api.rpc.grandpa.roundState();
+  assert.equal(round.best.totalWeight.toNumber(), 4);
+  assert.equal(round.best.thresholdWeight.toNumber(), 3);
+  assert.ok(round.best.round.toNumber() > 0);
+  const { number } = await alice.finalised();
+  const proof = (await api.rpc.grandpa.proveFinality(number)).unwrap();
+  const target = hexToU8a(await alice.call('chain_getBlockHash', number));
+  assert.deepEqual(proof.toU8a(true).subarray(0, 32), target, 'the proof begins with the block that it proves');
+  await assert.rejects(api.rpc.grandpa.proveFinality(number + 1000));
+});
+
+judge('polkadot.js sees a transaction in a block, then final', async () => {
+  const { statuses, block } = await send(ctx.api.tx.balances.transferKeepAlive(account('Bob').address, unit), account('Alice//stash'));
+  assert.ok(statuses.includes('InBlock'), `in a block before it is final: ${statuses}`);
+  assert.equal(statuses.at(-1), 'Finalized');
+  assert.ok(await ctx.alice.call('chain_getBlock', block));
+});
+
+judge('goes on when a validator is killed, which catches up when it is started again', async () => {
+  const { lights: { tcp, ws }, alice, net: { validators: [, bob] } } = ctx;
+  for (const client of [tcp, ws]) await client.until('a first final block', 60_000, ({ finalised }) => finalised.length > 1);
+  await bob.kill();
+  const from = Math.max(tcp.finalised.at(-1).number, ws.finalised.at(-1).number);
+  for (const client of [tcp, ws]) await client.until('eight final blocks without bob', 60_000, ({ finalised }) => finalised.at(-1).number >= from + 8);
+  await bob.restart();
+  await until('bob to catch up', 60_000, async () => {
+    const [his, hers] = await Promise.all([bob.finalised().catch(() => ({ number: 0 })), alice.finalised()]);
+    return his.number + 3 >= hers.number;
+  });
+  await until('bob to have peers', 30_000, async () => (await bob.call('system_health')).peers >= 3);
+  const { number, hash } = await bob.finalised();
+  await until('alice to be as far', 20_000, async () => (await alice.finalised()).number >= number);
+  assert.equal(await alice.call('chain_getBlockHash', number), hash, 'both finalise the same block');
+  const heads = (await alice.call('system_peers')).map((peer) => peer.peerId);
+  assert.ok(heads.includes(bob.tcp.split('/').at(-1)), 'alice has bob as a peer again');
+
+  ctx.changes = setValidators(); // needs all four to finish in time
+  ctx.changes.catch(() => {}); // is awaited later
+}, 200_000);
+
+judge('storage read with proofs is what the node has', async () => {
+  const { lights: { tcp }, alice, api } = ctx;
+  await tcp.until('a final block', 60_000, ({ finalised }) => finalised.length > 1);
+  const { hash } = tcp.finalised.at(-1);
+  const rpc = (key) => alice.call('state_getStorage', key, hash);
+  const prefix = api.query.system.account.keyPrefix();
+  const keys = await alice.call('state_getKeysPaged', prefix, 1000, null, hash);
+  assert.ok(keys.length > 10);
+  const single = {
+    'a short value': api.query.system.number.key(),
+    'a value of more than 32 bytes': api.query.system.account.key(account('Alice').address),
+    'a list': api.query.session.validators.key(),
+    'an absent key beside others': api.query.system.account.key(new Uint8Array(32).fill(7)),
+    'an absent prefix': stringToHex('nowhere'),
+    'a key that continues another': `${api.query.system.number.key()}00`,
+  };
+  const values = await tcp.storage(hash, Object.values(single).map((key) => ({ key, type: 'value' })));
+  for (const [what, key] of Object.entries(single)) {
+    const expected = await rpc(key);
+    assert.equal(values.find((item) => item.key === key)?.value ?? null, expected, what);
+    assert.equal(expected === null, /absent|continues/.test(what), what);
+  }
+  assert.ok((await rpc(single['a value of more than 32 bytes'])).length > 2 + 64);
+
+  const [code] = await tcp.storage(hash, [{ key: stringToHex(':code'), type: 'hash' }]);
+  assert.equal(code.hash, await alice.call('state_getStorageHash', stringToHex(':code'), hash));
+
+  const below = await tcp.storage(hash, [{ key: prefix, type: 'descendantsValues' }]);
+  assert.deepEqual(below.map((item) => item.key).sort(), [...keys].sort());
+  const [{ changes }] = await alice.call('state_queryStorageAt', keys, hash);
+  assert.deepEqual(new Map(below.map((item) => [item.key, item.value])), new Map(changes.sort()));
+  const empty = await tcp.storage(hash, [{ key: stringToHex('nowhere'), type: 'descendantsValues' }]);
+  assert.deepEqual(empty, []);
+});
+
+judge('runtime calls through the query view are what the node answers', async () => {
+  const { lights: { tcp }, alice } = ctx;
+  const { hash } = tcp.finalised.at(-1);
+  const who = u8aToHex(account('Alice').publicKey);
+  const calls = [['AccountNonceApi_account_nonce', who], ['Core_version', '0x'], ['Metadata_metadata_versions', '0x'], ['Metadata_metadata_at_version', '0x0f000000'],
+    ['BabeApi_configuration', '0x'], ['BabeApi_current_epoch', '0x'], ['GrandpaApi_grandpa_authorities', '0x']];
+  for (const [name, args] of calls) {
+    const output = await tcp.call(hash, name, args);
+    assert.ok(output.length > 2, name);
+    assert.equal(output, await alice.call('state_call', name, args, hash), name);
+  }
+});
+
+/** smoldotConnect is what ScProvider wants: chains of a client that runs already. */
+const smoldotConnect = (client) => ({
+  WellKnownChain: {},
+  createScClient: () => ({
+    addChain: async (chainSpec, onResponse) => {
+      const chain = await client.addChain({ chainSpec });
+      (async () => { for await (const text of chain.jsonRpcResponses) onResponse(text); })().catch(() => {}); // it ends with the chain
+      return { sendRpc: (text) => chain.sendJsonRpc(text), sendJsonRpc: (text) => chain.sendJsonRpc(text), remove: () => chain.remove() };
+    },
+  }),
+});
+
+judge('polkadot.js over smoldot signs and submits a transfer and sees it final', async () => {
+  const { lights: { tcp }, net } = ctx;
+  const provider = new ScProvider(smoldotConnect(tcp.client), net.spec(net.validators.map((v) => v.tcp)));
+  await within(30_000, 'ScProvider', provider.connect());
+  const api = await within(40_000, 'ApiPromise over smoldot', ApiPromise.create({ provider, noInitWarn: true }));
+  try {
+    const to = account('over-polkadot.js').address;
+    const { block } = await send(api.tx.balances.transferKeepAlive(to, 3n * unit), account('Bob'));
+    assert.equal((await (await api.at(block)).query.system.account(to)).data.free.toBigInt(), 3n * unit);
+  } finally {
+    await api.disconnect();
+  }
+}, 150_000);
+
+judge('PAPI over smoldot signs and submits a transfer and sees it final', async () => {
+  const { lights: { ws }, net } = ctx;
+  const client = createClient(getSmProvider(() => ws.client.addChain({ chainSpec: net.spec(net.validators.map((v) => v.webSocket)) })));
+  try {
+    const api = client.getUnsafeApi();
+    const to = account('over-papi').address, from = account('Charlie');
+    const signer = getPolkadotSigner(from.publicKey, 'Sr25519', (input) => from.sign(input));
+    const tx = api.tx.Balances.transfer_keep_alive({ dest: Enum('Id', to), value: 5n * unit });
+    const result = await within(60_000, 'finality of a transaction', tx.signAndSubmit(signer));
+    assert.ok(result.ok, JSON.stringify(result.dispatchError));
+    assert.equal((await api.query.System.Account.getValue(to, { at: result.block.hash })).data.free, 5n * unit);
+  } finally {
+    client.destroy();
+  }
+}, 120_000);
+
+/** refusal waits until smoldot logs why it does not believe its only peer. */
+const refusal = (client, reason) => client.until(`smoldot to say ${reason}`, 60_000, ({ log }) => log.some((line) => reason.test(line)));
+
+judge('smoldot refuses false seals, VRFs, commits and proofs', async () => {
+  const { net, alice, api } = ctx;
+  const program = await buildLiar(net.dir);
+  const at = 12; // made and finalised by the authorities of genesis
+  await until('a gap for warp sync', 60_000, async () => (await alice.finalised()).number > 34);
+  const options = { node: alice.tcp, genesis: net.file.genesis_hash };
+  const near = await startLiars(program, { ...options, at }, ['none', 'seal', 'vrf', 'commit', 'few', 'storage']);
+  ctx.open.push(near.stop);
+  const far = await startLiars(program, options, ['none', 'warp']);
+  ctx.open.push(far.stop);
+  const [last, parent] = await Promise.all([at, at - 1].map((n) => alice.call('chain_getBlockHash', n)));
+  const number = { key: api.query.system.number.key(), type: 'value' };
+  const ends = ({ best, finalised }, bestNumber, finalNumber) => best?.number === bestNumber && finalised.at(-1)?.number === finalNumber;
+  const meet = async (address, judgement) => {
+    const client = await light([address], 'tcp');
+    await judgement(client);
+    await client.stop();
+  };
+
+  const { addresses } = near;
+  await Promise.all([
+    // What the others are changed from is believed.
+    meet(addresses.none, async (client) => {
+      await client.until(`to follow to block ${at}`, 60_000, (c) => ends(c, at, at - 1));
+      assert.equal(client.best.hash, last);
+      assert.equal(client.finalised.at(-1).hash, parent);
+      const [item] = await client.storage(parent, [number]);
+      assert.equal(item.value, await alice.call('state_getStorage', number.key, parent));
+    }),
+    ...[['seal', /header-verify-error.*BadSignature/], ['vrf', /header-verify-error.*BadVrfProof/]].map(([lie, reason]) => meet(addresses[lie], async (client) => {
+      await refusal(client, reason);
+      await client.until(`to follow to block ${at - 1}`, 60_000, (c) => ends(c, at - 1, at - 1));
+      assert.equal(client.best.hash, parent);
+    })),
+    meet(addresses.commit, async (client) => {
+      await refusal(client, /finality-proof-verify-error.*BadSignature/);
+      await client.until(`to follow to block ${at}`, 60_000, (c) => ends(c, at, 0));
+    }),
+    meet(addresses.few, async (client) => {
+      await client.until(`to follow to block ${at}`, 60_000, (c) => ends(c, at, 0));
+      await refusal(client, /grandpa-commit-message-received/);
+    }),
+    meet(addresses.storage, async (client) => {
+      await client.until(`to follow to block ${at}`, 60_000, (c) => ends(c, at, at - 1));
+      await assert.rejects(client.storage(parent, [number]), /operationInaccessible/);
+    }),
+    meet(far.addresses.none, (client) => client.until('to warp', 60_000, ({ finalised }) => finalised[0]?.number > 32)),
+    meet(far.addresses.warp, async (client) => {
+      await refusal(client, /Failed to verify warp sync fragment.*BadSignature/);
+      assert.ok(!client.finalised.some((block) => block.number > 0), 'nothing is final but genesis');
+    }),
+  ]);
+}, 180_000);
+
+for (const transport of ['tcp', 'ws']) {
+  judge(`smoldot follows from genesis over ${transport} alone, three epochs and two changes of voters`, async () => {
+    const client = ctx.lights[transport];
+    const changes = () => client.finalised.filter((block) => changesVoters(block.header)).length;
+    await client.until('three epochs with two changes of voters', 2 * changeMs, ({ finalised }) => finalised.length > 60 && changes() >= 2);
+    assert.ok(!client.log.some((line) => /verify-error/.test(line) && !/UnknownTargetBlock/.test(line)), client.tail());
+    const [first] = client.finalised;
+    client.finalised.forEach(({ number, header }, i) => {
+      assert.equal(number, first.number + i, 'every block is told to be final, in order');
+      if (i > 0) assert.equal(header.parentHash.toHex(), client.finalised[i - 1].hash);
+    });
+    assert.ok(first.number <= 33, `began at block ${first.number}`);
+    for (const { number, hash } of client.finalised.filter((_, i) => i % 10 === 0)) assert.equal(hash, await ctx.alice.call('chain_getBlockHash', number));
+  }, 2 * changeMs + 60_000);
+}
+
+/** warpParts reads a warp proof's count of fragments, first header and end. */
+function warpParts(hex) {
+  const bytes = hexToU8a(hex);
+  const [skip, count] = compactFromU8a(bytes);
+  return { count: count.toNumber(), first: decodeHeader(bytes.subarray(skip)), finished: bytes.at(-1) === 1 };
+}
+
+judge('smoldot warps over several changes of voters', async () => {
+  const { net, alice, api, lights } = ctx;
+  await ctx.changes;
+  const changes = () => lights.tcp.finalised.filter((block) => changesVoters(block.header));
+  await lights.tcp.until('three changes of voters', 2 * changeMs, ({ finalised }) => changes().length >= 3 && finalised.at(-1).number > warpGap + 8);
+
+  const proof = warpParts(await alice.call('crust_warpProof', net.file.genesis_hash));
+  assert.ok(proof.finished);
+  assert.ok(proof.count >= 3, `${proof.count} fragments`);
+  assert.equal(proof.first.hash.toHex(), changes()[0].hash, 'the proof begins with the first change');
+  const round = await api.rpc.grandpa.roundState();
+  assert.equal(round.setId.toNumber(), (await api.query.grandpa.currentSetId()).toNumber());
+
+  const before = (await alice.finalised()).number;
+  for (const transport of ['tcp', 'ws']) {
+    const client = await light(net.validators.map((v) => (transport === 'tcp' ? v.tcp : v.webSocket)), transport);
+    await client.until('to warp and follow', 90_000, ({ finalised }) => finalised.at(-1)?.number >= before + 3);
+    const success = client.log.filter((line) => /warp-sync-fragment-verify-success/.test(line));
+    assert.ok(success.length >= 3, `${success.length} fragments were verified`);
+    assert.ok(client.finalised[0].number > warpGap, `began at block ${client.finalised[0].number}`);
+    const { hash, number } = client.finalised.at(-1);
+    assert.equal(hash, await alice.call('chain_getBlockHash', number));
+    const [item] = await client.storage(hash, [{ key: api.query.system.number.key(), type: 'value' }]);
+    assert.equal(item.value, await alice.call('state_getStorage', item.key, hash));
+    await client.stop();
+  }
+}, 4 * changeMs);
