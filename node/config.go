@@ -36,6 +36,7 @@ type Config struct {
 	Bootnodes      []string     `toml:"bootnodes"`       // multiaddresses beside those of the chain spec
 	ReservedNodes  []string     `toml:"reserved-nodes"`  // multiaddresses of peers that are always kept
 	ReservedOnly   bool         `toml:"reserved-only"`   // no other peers
+	NoPrivateIP    bool         `toml:"no-private-ip"`   // dial no private addresses but those of bootnodes and reserved nodes
 	NodeKeyFile    string       `toml:"node-key-file"`   // secret of the peer identity; made if it is not there
 	OutPeers       int          `toml:"out-peers"`       // most peers that the node dials
 	InPeers        int          `toml:"in-peers"`        // most peers that dial the node

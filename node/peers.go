@@ -47,8 +47,9 @@ func (n *node) host() (p2p.Config, error) {
 	return p2p.Config{
 		Key: key, Listen: c.listen(c.Port, c.WSPort), Public: c.PublicAddrs, ForkID: n.data.Spec.ForkID, Agent: agent,
 		Bootnodes: append(append([]string{}, n.data.Spec.BootNodes...), c.Bootnodes...), Reserved: c.ReservedNodes, ReservedOnly: c.ReservedOnly,
-		Limits:  p2p.Limits{Out: slots(c.OutPeers), In: slots(c.InPeers), InLight: slots(c.InPeersLight)},
-		Metrics: n.metrics.p2p, Log: n.log.With("part", "p2p"),
+		NoPrivate: c.NoPrivateIP,
+		Limits:    p2p.Limits{Out: slots(c.OutPeers), In: slots(c.InPeers), InLight: slots(c.InPeersLight)},
+		Metrics:   n.metrics.p2p, Log: n.log.With("part", "p2p"),
 	}, nil
 }
 

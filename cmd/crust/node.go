@@ -94,6 +94,7 @@ func bindConfig(f *pflag.FlagSet, c *node.Config) {
 	f.StringSliceVar(&c.Bootnodes, "bootnodes", c.Bootnodes, "multiaddresses of nodes to begin with, beside those of the chain spec")
 	f.StringSliceVar(&c.ReservedNodes, "reserved-nodes", c.ReservedNodes, "multiaddresses of nodes to stay connected with")
 	f.BoolVar(&c.ReservedOnly, "reserved-only", c.ReservedOnly, "connect to no other nodes than the reserved ones")
+	f.BoolVar(&c.NoPrivateIP, "no-private-ip", c.NoPrivateIP, "dial no private addresses that others tell; bootnodes and reserved nodes may have them")
 	f.StringVar(&c.NodeKeyFile, "node-key-file", c.NodeKeyFile, "file with the secret of the peer identity; it is made if it is not there")
 	f.IntVar(&c.OutPeers, "out-peers", c.OutPeers, "most nodes to connect to")
 	f.IntVar(&c.InPeers, "in-peers", c.InPeers, "most nodes that may connect to this one")

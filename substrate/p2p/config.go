@@ -30,6 +30,9 @@ type Config struct {
 	Reserved  []string
 	// ReservedOnly refuses all others, and turns discovery off.
 	ReservedOnly bool
+	// NoPrivate keeps the node from dialling private and loopback addresses, except
+	// those of Bootnodes and Reserved: others may claim any address for theirs.
+	NoPrivate bool
 	// Notifications are the protocols of long-lived substreams; the first one is
 	// the gate. The rest of the package calls them by their index.
 	Notifications []Notification

@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/types"
@@ -43,6 +44,7 @@ type Host struct {
 	book     *book
 	sessions map[peer.ID]*session
 	boot     []peer.AddrInfo
+	given    map[peer.ID][]ma.Multiaddr // addresses of bootnodes and reserved peers
 }
 
 // Open makes a host and listens. It serves nobody before Run is called, and has
@@ -53,7 +55,7 @@ func Open(cfg Config) (*Host, error) {
 	}
 	cfg.Metrics.begin(&cfg)
 	h := &Host{cfg: cfg, log: cfg.Log, dial: make(chan struct{}, 1), budget: make(chan struct{}, cfg.Limits.Serving),
-		book: newBook(cfg.Limits, cfg.ReservedOnly), sessions: map[peer.ID]*session{}}
+		book: newBook(cfg.Limits, cfg.ReservedOnly), sessions: map[peer.ID]*session{}, given: map[peer.ID][]ma.Multiaddr{}}
 	listen, err := multiaddrs("listen address", cfg.Listen)
 	if err != nil {
 		return nil, err
@@ -103,6 +105,7 @@ func (h *Host) know(info peer.AddrInfo, note func(now time.Time)) {
 	h.libp2p.Peerstore().AddAddrs(info.ID, info.Addrs, peerstore.PermanentAddrTTL)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.given[info.ID] = append(h.given[info.ID], info.Addrs...)
 	note(time.Now())
 }
 

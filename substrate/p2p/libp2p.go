@@ -3,6 +3,7 @@ package p2p
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
 	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 )
 
 // What one remote may hold of libp2p, whatever it is to us.
@@ -85,9 +87,19 @@ func (g gater) wanted(id peer.ID) bool {
 }
 
 func (g gater) InterceptPeerDial(id peer.ID) bool                             { return g.wanted(id) }
-func (gater) InterceptAddrDial(peer.ID, ma.Multiaddr) bool                    { return true }
 func (gater) InterceptAccept(network.ConnMultiaddrs) bool                     { return true }
 func (gater) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
 func (g gater) InterceptSecured(_ network.Direction, id peer.ID, _ network.ConnMultiaddrs) bool {
 	return g.wanted(id)
+}
+
+// InterceptAddrDial refuses private addresses that nobody has configured, if they
+// are not wanted. A configured name may stand for any address.
+func (g gater) InterceptAddrDial(id peer.ID, a ma.Multiaddr) bool {
+	if !g.host.cfg.NoPrivate || manet.IsPublicAddr(a) {
+		return true
+	}
+	g.host.mu.Lock()
+	defer g.host.mu.Unlock()
+	return slices.ContainsFunc(g.host.given[id], func(given ma.Multiaddr) bool { return given.Equal(a) || !manet.IsThinWaist(given) })
 }

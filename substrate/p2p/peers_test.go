@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -264,5 +267,29 @@ func TestManyOnLoopback(t *testing.T) {
 	}
 	for _, n := range nodes {
 		n.wait("having 5 peers", func() bool { return len(n.open) >= 5 })
+	}
+}
+
+func TestNoPrivate(t *testing.T) {
+	b := startNode(t, nil)
+	a := startNode(t, func(c *Config) { bootnode(b)(c); c.NoPrivate = true })
+	a.waitOpen(b) // the address is private, but the operator's
+	named, other := NewKey().PeerID(), b.libp2p.ID()
+	if err := a.AddReserved("/dns/node.example/tcp/1/p2p/" + FormatPeer(named)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		id      peer.ID
+		address string
+		want    bool
+	}{
+		{other, "/ip4/127.0.0.1/tcp/1", false},
+		{other, "/ip4/192.168.1.1/tcp/1", false},
+		{other, "/ip4/8.8.8.8/tcp/1", true},
+		{peer.ID(named), "/ip4/10.0.0.1/tcp/1", true},
+	} {
+		if got := (gater{a.Host}).InterceptAddrDial(c.id, ma.StringCast(c.address)); got != c.want {
+			t.Errorf("%s: %v", c.address, got)
+		}
 	}
 }
