@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -335,6 +336,12 @@ func TestVerifyBatchInParallel(t *testing.T) {
 	items[777].Message, items[1001].Message = nil, nil
 	if got := VerifyBatch(items, par, nil); got != 777 {
 		t.Errorf("got %d, want 777", got)
+	}
+	if got, want := Invalid(items, par, nil), []int{777, 1001}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := Invalid(items[:777], nil, nil); got != nil {
+		t.Errorf("%v are refused", got)
 	}
 }
 

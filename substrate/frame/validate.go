@@ -55,13 +55,8 @@ func (v *Validator) Check(raws []types.Extrinsic, source Source, with Checking) 
 		items = append(items, crypto.Item{Signature: t.Signature, Account: t.Signer, Message: p})
 		at = append(at, i)
 	}
-	for len(items) > 0 {
-		bad := crypto.VerifyBatch(items, with.Par, with.Points)
-		if bad < 0 {
-			break
-		}
-		out[at[bad]].Err = ErrBadProof
-		items, at = items[bad+1:], at[bad+1:]
+	for _, k := range crypto.Invalid(items, with.Par, with.Points) {
+		out[at[k]].Err = ErrBadProof
 	}
 	for i := range out {
 		if out[i].Err == nil {
