@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"errors"
 	"reflect"
 
 	"github.com/crustgo/crust/substrate/scale"
@@ -31,7 +32,7 @@ func (rt *Runtime) validateAPI(e *Env, source Source, tx UncheckedExtrinsic, bes
 	if v.Err == nil {
 		return TransactionValidity{Valid: v.Valid}, nil
 	}
-	if IsUndecodable(v.Err) {
+	if refused := new(Validity); !errors.As(v.Err, &refused) {
 		return TransactionValidity{}, v.Err
 	}
 	return TransactionValidity{Err: validityOf(v.Err)}, nil

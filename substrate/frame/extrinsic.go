@@ -82,9 +82,11 @@ func (rt *Runtime) DecodeTx(raw types.Extrinsic) (*Tx, error) {
 }
 
 // IsUndecodable tells an extrinsic that is no extrinsic of this chain from one that is refused.
+// A state that could not be read says nothing about the extrinsic.
 func IsUndecodable(err error) bool {
 	var v *Validity
-	return err != nil && !errors.As(err, &v)
+	var c *Corruption
+	return err != nil && !errors.As(err, &v) && !errors.As(err, &c)
 }
 
 // EncodeBare makes an unsigned extrinsic or inherent of a call.

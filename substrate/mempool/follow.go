@@ -1,6 +1,7 @@
 package mempool
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/crustgo/crust/substrate/chain"
@@ -41,8 +42,12 @@ func (p *Pool) follow() {
 		}
 		p.cursor = next
 		if len(ups) < step {
-			return
+			break
 		}
+	}
+	if again := p.again; len(again) > 0 {
+		p.again = map[types.Hash]types.Extrinsic{}
+		p.resubmit(slices.Collect(maps.Keys(again)), again)
 	}
 }
 
@@ -186,6 +191,9 @@ func (p *Pool) revalidate(hashes []types.Hash) {
 			continue
 		}
 		v, err := p.validator.Judge(t, sourceOf(old))
+		if stateLost(err) {
+			continue // the next best block comes soon
+		}
 		if err != nil {
 			p.pool.Reject(h)
 			continue
@@ -211,6 +219,10 @@ func (p *Pool) resubmit(hashes []types.Hash, lost map[types.Hash]types.Extrinsic
 	}
 	for i, v := range p.check(raws) {
 		h := subs[i].hash
+		if stateLost(v.Err) {
+			p.again[h] = subs[i].raw
+			continue
+		}
 		if v.Err == nil {
 			tx := poolTx(h, v.Tx, &v.Valid)
 			tx.Watched = len(p.watchers[h]) > 0

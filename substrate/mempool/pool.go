@@ -10,6 +10,7 @@ import (
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/crypto/sr25519"
 	"github.com/crustgo/crust/substrate/frame"
+	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/txpool"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -50,6 +51,8 @@ type Pool struct {
 	txs        map[types.Hash]*frame.Tx // decoded form of what is in the pool
 	watchers   map[types.Hash][]*Watch
 	broadcasts map[*broadcast]struct{}
+	lost       []*submission                  // their judgement is put off
+	again      map[types.Hash]types.Extrinsic // of retracted blocks, to be judged by the next best block
 	validator  *frame.Validator
 	best       chain.Ref
 	cursor     chain.Cursor
@@ -76,6 +79,7 @@ func New(m *chain.Manager, cfg Config) *Pool {
 	return &Pool{
 		cfg: cfg, chain: m, submits: make(chan *submission, maxWaiting), calls: make(chan func()), done: make(chan struct{}), news: make(chan struct{}, 1),
 		pool: txpool.New(cfg.Limits), txs: map[types.Hash]*frame.Tx{}, watchers: map[types.Hash][]*Watch{}, broadcasts: map[*broadcast]struct{}{},
+		again: map[types.Hash]types.Extrinsic{},
 	}
 }
 
@@ -95,6 +99,9 @@ func (p *Pool) Run(ctx context.Context) error {
 			return nil
 		case <-wake:
 			p.follow()
+			lost := p.lost
+			p.lost = nil
+			p.take(lost)
 		case f := <-p.calls:
 			p.follow() // answer by the newest block
 			f()
@@ -235,15 +242,29 @@ func (p *Pool) take(batch []*submission) {
 			continue
 		}
 		if s.local {
-			s.result <- p.admit(s, p.checkFrom(frame.SourceLocal, []types.Extrinsic{s.raw})[0])
+			p.answer(s, p.checkFrom(frame.SourceLocal, []types.Extrinsic{s.raw})[0])
 			continue
 		}
 		raws, fresh = append(raws, s.raw), append(fresh, s)
 	}
 	for i, v := range p.check(raws) {
-		fresh[i].result <- p.admit(fresh[i], v)
+		p.answer(fresh[i], v)
 	}
 }
+
+// answer admits or refuses a judged submission, or puts it off.
+func (p *Pool) answer(s *submission, v frame.Verdict) {
+	if stateLost(v.Err) {
+		p.lost = append(p.lost, s)
+		return
+	}
+	s.result <- p.admit(s, v)
+}
+
+// stateLost says that finality has discarded the block by which a transaction was
+// judged, for another fork won: that says nothing about the transaction. It is
+// judged again when the chain tells of that, which is soon.
+func stateLost(err error) bool { return errors.Is(err, state.ErrPruned) }
 
 func (p *Pool) check(raws []types.Extrinsic) []frame.Verdict {
 	return p.checkFrom(frame.SourceExternal, raws)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/crustgo/crust/substrate/crypto/sr25519"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/lifecycle"
@@ -454,5 +455,61 @@ func TestPoolGossip(t *testing.T) {
 	}
 	if again := p.Fresh(); len(again) != 0 {
 		t.Errorf("%d transactions are fresh twice", len(again))
+	}
+}
+
+// meddler is a cache of keys that lets something happen while a pool checks signatures.
+type meddler struct {
+	sr25519.PointCache
+	mu   sync.Mutex // guards then
+	then func()
+}
+
+func (m *meddler) Get(pub [32]byte) (*sr25519.Point, bool) {
+	m.mu.Lock()
+	then := m.then
+	m.then = nil
+	m.mu.Unlock()
+	if then != nil {
+		then()
+	}
+	return m.PointCache.Get(pub)
+}
+
+func (m *meddler) set(then func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.then = then
+}
+
+// The best block loses to another fork while a transaction is judged by its state:
+// that is no fault of the transaction, nor of one that was in the block.
+func TestPoolLosesItsBlock(t *testing.T) {
+	n := chaintest.New(t, nil).Start(t)
+	m := &meddler{PointCache: n.Points()}
+	p := mempool.New(n.Manager, mempool.Config{Points: m})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	retracted, fresh := n.Transfer("//Alice", 0, "//Bob", 1), n.Transfer("//Bob", 0, "//Alice", 1)
+	genesis := n.Genesis()
+	n.Add(chaintest.Plan{Txs: []types.Extrinsic{retracted}})
+	submit(t, p, n.Transfer("//Charlie", 0, "//Alice", 1)) // the pool has seen the block
+	other := n.Make(chaintest.Plan{Parent: genesis, Skip: 1})
+	m.set(func() { n.FinaliseRef(n.Take(other)) })
+	submit(t, p, fresh)
+	submit(t, p, n.Transfer("//Charlie", 1, "//Alice", 1))
+	pending := map[types.Hash]bool{}
+	for _, x := range p.Pending() {
+		pending[x.Hash()] = true
+	}
+	if len(pending) != 4 || !pending[retracted.Hash()] || !pending[fresh.Hash()] {
+		t.Errorf("%d transactions wait; there: %v, %v", len(pending), pending[retracted.Hash()], pending[fresh.Hash()])
 	}
 }
