@@ -35,7 +35,8 @@ type peer struct {
 	// caught is the last round of the set that it was sent to catch up, and when.
 	caught   uint64
 	caughtAt types.Moment
-	// messages counts what it has sent us in the current round; replied says that a
+	// messages counts what it has sent us in the current round, or since votes were
+	// sent again; replied says that a
 	// neighbor packet without news was answered in it.
 	messages int
 	replied  bool
@@ -74,17 +75,12 @@ func (p *peer) votes(set *VoterSet, round uint64) *seenVotes {
 	return &p.seen[i]
 }
 
-// receives notes that the peer has sent a vote, and reports whether that is new.
-func (p *peer) receives(set *VoterSet, round uint64, slot int) bool {
-	return setBit(p.votes(set, round).got, slot)
+// receives notes that the peer has sent a vote.
+func (p *peer) receives(set *VoterSet, round uint64, slot int) {
+	setBit(p.votes(set, round).got, slot)
 }
 
-func setBit(bits []uint64, i int) (fresh bool) {
-	w, b := &bits[i/64], uint64(1)<<(i%64)
-	fresh = *w&b == 0
-	*w |= b
-	return fresh
-}
+func setBit(bits []uint64, i int) { bits[i/64] |= uint64(1) << (i % 64) }
 
 func hasBit(bits []uint64, i int) bool { return bits[i/64]>>(i%64)&1 != 0 }
 
@@ -358,6 +354,7 @@ func (v *Voter) resend() {
 	g.resends = min(g.resends+1, maxResends)
 	g.resendAt = v.now + v.cfg.Resend<<(g.resends-1)
 	for _, p := range g.peers {
+		p.messages = 0 // it sends its votes again, too
 		if p.role == types.RoleLight || p.known && p.view.Round == v.cur.id() && v.cur.active == 0 {
 			continue
 		}

@@ -34,6 +34,7 @@ type network struct {
 	first  map[types.BlockNumber]types.Moment // when a block was authored
 	delays []types.Moment                     // from authoring to finality, of all nodes and blocks
 	sends  int
+	blame  map[[2]types.PeerID]int32 // what honest nodes cost each other: who reports, and whom
 }
 
 type signedOnce struct {
@@ -110,7 +111,8 @@ func (n *network) run(until types.Moment) {
 func newNetwork(t testing.TB, seed uint64, cfg netConfig) *network {
 	n := &network{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), now: 1_000_000, cfg: cfg, byID: map[types.PeerID]int{}, byHash: map[types.Hash]*types.Header{},
 		finals: map[types.BlockNumber]types.Hash{}, proofs: map[types.BlockNumber]*Justification{},
-		signed: map[signedOnce]Target{}, faulty: map[int]bool{}, first: map[types.BlockNumber]types.Moment{}}
+		signed: map[signedOnce]Target{}, faulty: map[int]bool{}, first: map[types.BlockNumber]types.Moment{},
+		blame: map[[2]types.PeerID]int32{}}
 	var as []Authority
 	for i := range cfg.voters {
 		k := stamp{byte(i), byte(i >> 8)}
@@ -243,6 +245,7 @@ func (nd *node) act() {
 			}
 		}
 		for _, p := range r.Reports {
+			n.blame[[2]types.PeerID{id(nd.i), p.Peer}] += p.Cost
 			if p.Cost <= costBadSignature && len(n.faulty) == 0 {
 				n.t.Fatalf("%s is reported for %s", p.Peer, p.Reason)
 			}
@@ -505,6 +508,26 @@ func TestNetworkIsSafeAndLive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(seeds) {
 				t.Run(fmt.Sprint(seed), func(t *testing.T) { newNetwork(t, seed, cfg).settle(15_000, 25_000) })
+			}
+		})
+	}
+}
+
+// Too few are left for finality, for half an hour: all repeat what they have said
+// in case it got lost, and nobody is to blame for that.
+func TestStandstillBlamesNobody(t *testing.T) {
+	for _, voters := range []int{4, 25} {
+		t.Run(fmt.Sprint(voters), func(t *testing.T) {
+			n := newNetwork(t, 1, netConfig{voters: voters, minDelay: 1, delay: 100, offline: (voters + 2) / 3})
+			n.author(n.now+1000, n.now+20_000)
+			n.run(n.now + 30*60_000)
+			if len(n.finals) > 0 {
+				t.Fatal("there is finality")
+			}
+			for pair, cost := range n.blame {
+				if cost < -100 {
+					t.Errorf("%s blames %s by %d", pair[0], pair[1], cost)
+				}
 			}
 		})
 	}

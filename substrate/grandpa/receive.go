@@ -15,12 +15,12 @@ const (
 	costStranger     int32 = -150  // a vote of nobody in the set
 	costFuture       int32 = -500  // of a round or set that we have not said we are in
 	costStale        int32 = -10   // of a round or set that we have said we have left
-	costDuplicate    int32 = -10   // the same twice from one peer
+	costDuplicate    int32 = -10   // the same commit again and again from one peer
 	costWentBack     int32 = -500  // a neighbor packet that says less than the one before
 	costUnasked      int32 = -200  // an answer to no question
 	costRequest      int32 = -200  // a request to catch up of who need not, or again
 	costNoAnswer     int32 = -200  // no answer to a request to catch up
-	costFlood        int32 = -500  // more messages in a round than there can be
+	costFlood        int32 = -500  // more messages than there can be
 )
 
 // check gathers the signatures of a batch of messages.
@@ -72,7 +72,7 @@ func (v *Voter) Receive(now types.Moment, batch []Inbound) {
 			continue
 		}
 		if p.messages++; p.messages > maxMessages(v.set) {
-			v.report(p, costFlood, "too many messages in a round")
+			v.report(p, costFlood, "too many messages")
 			continue
 		}
 		switch m := batch[i].Message.(type) {
@@ -95,8 +95,9 @@ func (v *Voter) Receive(now types.Moment, batch []Inbound) {
 	v.advance()
 }
 
-// maxMessages bounds what a peer may send us while a round lasts: every vote of
-// three rounds with equivocations, twice, and some for the rest.
+// maxMessages bounds what a peer may send us while a round lasts, or until we send
+// our votes again: every vote of three rounds with equivocations, twice, and some
+// for the rest.
 func maxMessages(set *VoterSet) int { return 24*len(set.authorities) + 1024 }
 
 // verify checks all signatures.
@@ -182,9 +183,7 @@ func (v *Voter) takeVote(c *check, p *peer, m *VoteMessage) {
 		b := &r.stages[m.Stage].ballots[n]
 		second = what == voteEquivocates || b.second != nil && b.second.Target == m.Vote.Target
 	}
-	if !p.receives(v.set, r.number, slot(v.set, m.Stage, n, second)) && what == voteKnown {
-		v.report(p, costDuplicate, "a vote again")
-	}
+	p.receives(v.set, r.number, slot(v.set, m.Stage, n, second)) // again, perhaps: while a round stands still votes are repeated
 	if what == voteKnown || what == voteExcess {
 		return
 	}
