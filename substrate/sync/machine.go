@@ -23,6 +23,7 @@ const (
 	maxFills        = 32
 	maxFillsPerPeer = 4
 	maxEarly        = 64
+	maxEarlyPerPeer = 16
 	maxEarlyTries   = 240 // a minute
 	maxProofs       = 64
 	maxSources      = 6

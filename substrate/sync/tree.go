@@ -154,7 +154,20 @@ type early struct {
 
 // keepEarly remembers a header until its slot begins, without blame; only the header.
 func (m *Machine) keepEarly(b protocol.BlockData, sources []*peer) {
-	if len(m.early) < maxEarly && !m.isEarly(b.Hash) {
+	if m.isEarly(b.Hash) {
+		return
+	}
+	mine := 0
+	for i := range m.early {
+		if len(sources) > 0 && slices.Contains(m.early[i].sources, sources[0]) {
+			mine++
+		}
+	}
+	if mine >= maxEarlyPerPeer {
+		m.report(sources[0], TooManyAnnounces) // a clock is never that fast
+		return
+	}
+	if len(m.early) < maxEarly {
 		m.early = append(m.early, early{block: headerOf(b), sources: slices.Clone(sources)})
 		m.earlyAt = m.now + earlyRetry
 	}
