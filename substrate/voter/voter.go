@@ -15,6 +15,13 @@ import (
 // sent again.
 const maxInbox = 8192
 
+// maxPeerInbox is how many bytes of messages, each counted with messageOverhead,
+// make that one peer's further ones are dropped.
+const (
+	maxPeerInbox    = 1 << 20
+	messageOverhead = 256
+)
+
 // Network sends messages to peers. Its methods must not block.
 type Network interface {
 	SendVotes(peers []types.PeerID, message []byte)
@@ -46,8 +53,9 @@ type Voter struct {
 	wake    chan struct{}
 	stopped chan struct{} // closed when Run returns
 
-	mu    sync.Mutex // guards inbox
-	inbox []event
+	mu      sync.Mutex // guards what follows
+	inbox   []event
+	waiting map[types.PeerID]int // bytes of a peer's messages in the inbox
 }
 
 // event is a message, or a peer that came or went.
@@ -62,7 +70,7 @@ func New(core *Core, cfg Config) *Voter {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Voter{core: core, cfg: cfg, calls: make(chan func()), wake: make(chan struct{}, 1), stopped: make(chan struct{})}
+	return &Voter{core: core, cfg: cfg, calls: make(chan func()), wake: make(chan struct{}, 1), stopped: make(chan struct{}), waiting: map[types.PeerID]int{}}
 }
 
 // Connected adds a peer.
@@ -77,7 +85,13 @@ func (v *Voter) Receive(peer types.PeerID, message []byte) error {
 	if err != nil {
 		return err
 	}
-	v.push(event{peer: peer, message: m})
+	v.mu.Lock()
+	full := v.waiting[peer] >= maxPeerInbox
+	v.waiting[peer] += len(message) + messageOverhead
+	v.mu.Unlock()
+	if !full {
+		v.push(event{peer: peer, message: m})
+	}
 	return nil
 }
 
@@ -173,6 +187,7 @@ func (v *Voter) take(now types.Moment) {
 	v.mu.Lock()
 	events := v.inbox
 	v.inbox = nil
+	clear(v.waiting)
 	v.mu.Unlock()
 	var batch []grandpa.Inbound
 	flush := func() {
