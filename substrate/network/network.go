@@ -85,6 +85,7 @@ type Network struct {
 	inbox   chan func(now types.Moment)
 	gossip  chan gossip
 	work    chan Work
+	backlog backlog
 	stopped chan struct{} // closed when the loop ends
 
 	mu     stdsync.Mutex // guards status
@@ -99,8 +100,9 @@ type Status struct {
 
 // gossip is a message of transactions.
 type gossip struct {
-	peer types.PeerID
-	xs   []types.Extrinsic
+	peer  types.PeerID
+	xs    []types.Extrinsic
+	bytes int // of the message
 }
 
 // New makes a network, which listens, but talks to nobody before Run. votes may be nil.
@@ -293,6 +295,7 @@ func (n *Network) judge(ctx context.Context) error {
 					bad++
 				}
 			}
+			n.backlog.give(t.peer, t.bytes)
 			if bad > 0 {
 				n.host.Report(t.peer, p2p.Reputation(-bad*costBadTransaction), fmt.Sprintf("%d bad transactions", bad))
 			}
@@ -341,13 +344,19 @@ func (h handler) Notified(peer types.PeerID, proto int, msg []byte) {
 	case ProtocolBlocks:
 		h.call(func(now types.Moment) { h.core.Announced(now, peer, msg) })
 	case ProtocolTransactions:
+		if !h.backlog.take(peer, len(msg)) {
+			return // the pool has more to do than it can; peers tell again
+		}
 		h.call(func(types.Moment) {
-			if xs := h.core.Transactions(peer, msg); len(xs) > 0 {
+			g := gossip{peer, h.core.Transactions(peer, msg), len(msg)}
+			if len(g.xs) > 0 {
 				select {
-				case h.gossip <- gossip{peer, xs}:
-				default: // the pool has more to do than it can; peers tell again
+				case h.gossip <- g:
+					return
+				default:
 				}
 			}
+			h.backlog.give(peer, g.bytes)
 		})
 	case ProtocolVotes:
 		if h.votes == nil {
