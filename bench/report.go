@@ -18,6 +18,7 @@ type Report struct {
 	Repeat  int // runs of each import
 	Imports []ImportCase
 	Submits []SubmitCase
+	Finals  []FinalityCase
 	Idle    time.Duration
 }
 
@@ -36,6 +37,7 @@ func FullReport() Report {
 			{Senders: 100, Each: 200, Connections: 4, InFlight: 250},
 			{Senders: 100, Each: 2000, Connections: 4, InFlight: 250},
 		},
+		Finals: []FinalityCase{{Validators: 4, Senders: 200, Rate: 500, For: time.Minute}},
 	}
 }
 
@@ -45,6 +47,7 @@ func QuickReport() Report {
 		Repeat: 1, Idle: 5 * time.Second,
 		Imports: []ImportCase{{Accounts: 2000, Blocks: 10, Txs: 200}},
 		Submits: []SubmitCase{{Senders: 100, Each: 20, Connections: 2, InFlight: 50}},
+		Finals:  []FinalityCase{{Validators: 4, Senders: 50, Rate: 100, For: 10 * time.Second}},
 	}
 }
 
@@ -55,7 +58,7 @@ func (r *Report) Run(ctx context.Context, progress func(string)) (string, error)
 	steps := []struct {
 		name string
 		f    func(context.Context, *strings.Builder) error
-	}{{"start and rest", r.idle}, {"submission", r.submits}, {"import", r.imports}}
+	}{{"start and rest", r.idle}, {"submission", r.submits}, {"finality", r.finals}, {"import", r.imports}}
 	for _, s := range steps {
 		progress(s.name)
 		if err := s.f(ctx, &b); err != nil {
@@ -117,6 +120,23 @@ func (r *Report) submits(ctx context.Context, b *strings.Builder) error {
 			float64(s.NodeCPU.Microseconds())/float64(s.Sent), s.StartRSS>>20, s.PeakRSS>>20, s.EndRSS>>20, s.DiskBytes/uint64(s.Sent))
 	}
 	fmt.Fprintf(b, "\nCommand: `make build && %s`.\n\n", bench("Submit", "1x"))
+	return nil
+}
+
+func (r *Report) finals(ctx context.Context, b *strings.Builder) error {
+	b.WriteString("## Finality of a network on loopback\n\nAll validators of the real program and the client run on the same processors. Latency is from a block's\n" +
+		"timestamp, the author's clock when it began to make it, until the slowest validator told the client\nthat it is final. The limits are 0.45 s for the median, 0.9 s for the 99th percentile, and 200 MB.\n\n" +
+		"| validators | tx/s | blocks | median s | ratio | p99 s | ratio | lost | most memory MiB | growth MiB | CPU of a validator |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
+	for _, c := range r.Finals {
+		f, err := Finality(ctx, r.Binary, c)
+		if err != nil {
+			return err
+		}
+		p50, p99 := f.Quantile(0.5).Seconds(), f.Quantile(0.99).Seconds()
+		fmt.Fprintf(b, "| %d | %.0f | %d | %.2f | %.2f | %.2f | %.2f | %d | %d | %d | %.0f %% of a core |\n", c.Validators, float64(f.Sent)/f.Time.Seconds(), len(f.Latencies),
+			p50, p50/0.45, p99, p99/0.9, f.Sent-f.Finalised, f.Peak()>>20, f.Growth()>>20, 100*f.Share())
+	}
+	fmt.Fprintf(b, "\nCommand: `make build && %s`.\n\n", bench("Finality", "1x"))
 	return nil
 }
 

@@ -98,8 +98,14 @@ func (n *Node) Stop() error {
 }
 
 // RSS is the node's resident memory now and at its highest.
-func (n *Node) RSS() (now, peak int64, err error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.cmd.Process.Pid))
+func (n *Node) RSS() (now, peak int64, err error) { return rssOf(n.cmd.Process.Pid) }
+
+// CPU is the CPU time that the node has used.
+func (n *Node) CPU() (time.Duration, error) { return cpuTimeOf(n.cmd.Process.Pid) }
+
+// rssOf is the resident memory of a process now and at its highest.
+func rssOf(pid int) (now, peak int64, err error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -119,9 +125,9 @@ func (n *Node) RSS() (now, peak int64, err error) {
 	return now, peak, nil
 }
 
-// CPU is the CPU time that the node has used.
-func (n *Node) CPU() (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.cmd.Process.Pid))
+// cpuTimeOf is the CPU time that a process has used.
+func cpuTimeOf(pid int) (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}

@@ -38,7 +38,10 @@ type World struct {
 const Start = types.Moment(1_700_000_000_000)
 
 // NewWorld makes a chain with one author and n accounts.
-func NewWorld(n int) (*World, error) {
+func NewWorld(n int) (*World, error) { return newWorld(runtime.Networks()["dev"], n) }
+
+// newWorld adds n accounts to a network.
+func newWorld(network runtime.Network, n int) (*World, error) {
 	w := &World{Keys: make([]*sr25519.KeyPair, n), Nonces: make([]types.Nonce, n)}
 	w.now.Store(uint64(Start))
 	const piece = 1000
@@ -47,7 +50,7 @@ func NewWorld(n int) (*World, error) {
 			w.Keys[i] = sr25519.FromSeed(hash.Blake2b256(binary.LittleEndian.AppendUint64([]byte("account"), uint64(i))))
 		}
 	})
-	spec, err := runtime.Networks()["dev"].Spec()
+	spec, err := network.Spec()
 	if err != nil {
 		return nil, err
 	}
