@@ -36,7 +36,10 @@ type Keys interface {
 // Config is what an Author is given.
 type Config struct {
 	Now func() types.Moment // the node's clock
-	Log *slog.Logger
+	// Time measures how long a block takes, by which it is cut short; time.Now if
+	// it is nil. It never goes back, which the node's clock may.
+	Time func() time.Time
+	Log  *slog.Logger
 	// Made is told of every block that was made; it may be nil.
 	Made func(Block)
 	// Peers tells how many peers the node has and whether it is far behind them; nil
@@ -71,15 +74,17 @@ func New(m *chain.Manager, pool Pool, keys Keys, cfg Config) *Author {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Author{chain: m, pool: pool, keys: keys, cfg: cfg}
+	if cfg.Time == nil {
+		cfg.Time = time.Now
+	}
+	// Before it was restarted the node may have made a block in a slot on another
+	// fork, and two blocks of one author in a slot are an equivocation.
+	return &Author{chain: m, pool: pool, keys: keys, cfg: cfg, last: m.HighestSlot()}
 }
 
 // Run makes blocks until ctx ends, or until the import of blocks is halted.
 func (a *Author) Run(ctx context.Context) error {
 	duration := a.chain.BABE().SlotDuration
-	// Before it was restarted the node may have made a block in a slot on another
-	// fork, and two blocks of one author in a slot are an equivocation.
-	a.last = a.chain.HighestSlot()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -93,18 +98,25 @@ func (a *Author) Run(ctx context.Context) error {
 		}
 		now := a.cfg.Now()
 		slot := babe.SlotAt(now, duration)
-		if slot > a.last {
-			a.last = slot
-			if err := a.attempt(slot, now); err != nil {
-				a.cfg.Log.Error("no block was made", "slot", uint64(slot), "err", err)
-			}
-			if a.chain.Halted() != nil {
-				<-ctx.Done() // reads go on; there is nothing more to make
-				return nil
-			}
+		if err := a.Make(slot, now); err != nil {
+			a.cfg.Log.Error("no block was made", "slot", uint64(slot), "err", err)
+		}
+		if a.chain.Halted() != nil {
+			<-ctx.Done() // reads go on; there is nothing more to make
+			return nil
 		}
 		timer.Reset(time.Duration(babe.UntilSlot(a.cfg.Now(), slot+1, duration)) * time.Millisecond)
 	}
+}
+
+// Make makes the block of the slot that now is in, if one of the keys may claim
+// it; for a slot it is of use once. Run calls it, or who has a clock of its own.
+func (a *Author) Make(slot types.Slot, now types.Moment) error {
+	if slot <= a.last {
+		return nil
+	}
+	a.last = slot
+	return a.attempt(slot, now)
 }
 
 // attempt makes the block of a slot if one of the keys may claim it.
@@ -135,7 +147,7 @@ func (a *Author) attempt(slot types.Slot, now types.Moment) (err error) {
 	if a.chain.Crowded() {
 		return errors.New("too much waits for finality; blocks are made again when some of it is finalised")
 	}
-	start := time.Now()
+	start := a.cfg.Time()
 	duration := time.Duration(a.chain.BABE().SlotDuration) * time.Millisecond
 	b, out, err := a.build(parent, claim, now, start.Add(duration*2/3))
 	if err != nil {
@@ -144,7 +156,7 @@ func (a *Author) attempt(slot types.Slot, now types.Moment) (err error) {
 	if err := babe.Seal(&b.Header, key); err != nil {
 		return err
 	}
-	made := Block{Slot: slot, Claim: claim.Kind, Extrinsics: len(b.Body), Build: time.Since(start)}
+	made := Block{Slot: slot, Claim: claim.Kind, Extrinsics: len(b.Body), Build: a.cfg.Time().Sub(start)}
 	if made.Imported, err = a.chain.ImportOwn(b, out); err != nil {
 		return err
 	}
@@ -196,7 +208,7 @@ func (a *Author) fill(b *frame.BlockBuilder, deadline time.Time) error {
 	skipped := 0
 	var refused []types.Hash
 	for i, t := range a.pool.Ready(maxOffered) {
-		if i%64 == 0 && time.Now().After(deadline) {
+		if i%64 == 0 && a.cfg.Time().After(deadline) {
 			break
 		}
 		a.applying = t
