@@ -2,6 +2,7 @@ package store
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -32,6 +33,18 @@ func OpenMem(m *Mem, o Options) (*DB, error) {
 // drawn from seed. The receiver lives on.
 func (m *Mem) Crash(keepPercent int, seed uint64) *Mem {
 	return &Mem{fs: m.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: keepPercent, RNG: rand.New(rand.NewPCG(seed, 0))})}
+}
+
+// Settle waits until the database does nothing in the background. What a crash
+// of a disk in memory leaves then depends on nothing but what was written.
+func (db *DB) Settle() {
+	for {
+		m := db.pdb.Metrics()
+		if m.MemTable.Count <= 1 && m.Flush.NumInProgress == 0 && m.Compact.NumInProgress == 0 {
+			return
+		}
+		runtime.Gosched()
+	}
 }
 
 // OnWrite has f called before each write to the disk with the number of writes

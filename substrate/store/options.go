@@ -113,6 +113,9 @@ func (o *Options) pebbleOptions(cache *pebble.Cache) *pebble.Options {
 		Cleaner:                     cleaner{},
 		Logger:                      pebbleLogger{o.Log},
 	}
+	if o.fs != vfs.Default {
+		po.WALBytesPerSync = 0 // a disk in memory keeps what is asked for, and no more
+	}
 	for i := range po.Levels {
 		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
