@@ -13,14 +13,11 @@ func (v *Voter) catchUp() {
 		if g.askedFor >= v.cur.number {
 			v.report(g.asked, costNoAnswer, "no answer to a request to catch up")
 		}
-		g.asked = nil
-	}
-	if v.now < g.askAfter {
-		return
+		g.asked, g.excused = nil, g.asked
 	}
 	var next *peer
 	for _, p := range g.peers {
-		if !v.ahead(p) {
+		if !v.ahead(p) || p.view.Round.Number <= g.answered+1 && v.now < g.askAfter {
 			continue
 		}
 		if next == nil || next.id <= g.lastAsked && p.id > g.lastAsked {
@@ -50,12 +47,13 @@ func (v *Voter) ahead(p *peer) bool {
 // takeRequest answers a request to catch up: once for every round and peer, and
 // again only after the time in which the answer must have been lost.
 func (v *Voter) takeRequest(p *peer, m *CatchUpRequest) {
-	behind := p.known && p.view.Round.Set == v.set.id && p.view.Round.Number <= v.last.number
-	if m.Round.Set != v.set.id || m.Round.Number > v.last.number || !behind || p.role == types.RoleLight || p.caught >= v.last.number && v.now < p.caughtAt+v.cfg.CatchUp {
+	if m.Round.Set > v.set.id || m.Round.Number > v.last.number && m.Round.Set == v.set.id || p.role == types.RoleLight || p.caught >= v.last.number && v.now < p.caughtAt+v.cfg.CatchUp {
 		v.report(p, costRequest, "a request to catch up that is not due")
 		return
 	}
-	if v.last.fixed {
+	// Who has come on meanwhile, or asks for what we have left, needs no answer.
+	behind := p.known && p.view.Round.Set == v.set.id && p.view.Round.Number <= v.last.number
+	if m.Round.Set != v.set.id || !behind || v.last.fixed {
 		return
 	}
 	p.caught, p.caughtAt = v.last.number, v.now
@@ -65,11 +63,15 @@ func (v *Voter) takeRequest(p *peer, m *CatchUpRequest) {
 // takeCatchUp checks what costs nothing of an answer.
 func (v *Voter) takeCatchUp(c *check, p *peer, m *CatchUp) {
 	g := &v.gossip
+	if g.excused == p && g.asked != p {
+		g.excused = nil
+		return // we have come on without it
+	}
 	if g.asked != p || m.Round.Set != v.set.id || m.Round.Number < g.askedFor {
 		v.report(p, costUnasked, "votes that nobody has asked for")
 		return
 	}
-	g.asked, g.askAfter = nil, v.now+v.cfg.CatchUp
+	g.asked, g.answered, g.askAfter = nil, m.Round.Number, v.now+v.cfg.CatchUp
 	if m.Round.Number < v.cur.number {
 		return // we have come on meanwhile
 	}

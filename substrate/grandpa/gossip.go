@@ -103,9 +103,11 @@ type gossip struct {
 	resendAt types.Moment
 
 	asked     *peer // who is to help us to catch up
+	excused   *peer // who was asked in vain: its answer may come yet
 	askedFor  uint64
 	answerBy  types.Moment
-	askAfter  types.Moment // an answer that waits for its blocks is there
+	answered  uint64       // the round of the last answer,
+	askAfter  types.Moment // which may wait for its blocks until then
 	lastAsked types.PeerID
 }
 
@@ -121,13 +123,13 @@ func (g *gossip) entered() {
 	for _, p := range g.peers {
 		p.seen, p.caught = nil, 0
 	}
-	g.asked = nil
+	g.asked, g.excused, g.answered = nil, g.asked, 0
 	g.moved()
 }
 
 // moved begins a round.
 func (g *gossip) moved() {
-	g.resends, g.askAfter = 0, 0
+	g.resends = 0
 	for _, p := range g.peers {
 		p.messages, p.replied = 0, false
 	}
@@ -183,6 +185,9 @@ func (v *Voter) Disconnected(id types.PeerID) {
 	if g.asked == p {
 		g.asked = nil
 	}
+	if g.excused == p {
+		g.excused = nil
+	}
 }
 
 func (v *Voter) send(p *peer, m Message) {
@@ -209,12 +214,14 @@ func (v *Voter) flush() {
 	settled := v.proposed.Number <= v.chain.Finalised().Number
 	if here := v.here(); !g.toldOnce || *here != g.told && settled || v.now >= g.neighborAt {
 		g.toldOnce, g.told, g.neighborAt = true, *here, v.now+v.cfg.Neighbor
+		// What was to be said of where we were is over, and would look like going back.
+		v.out.Send = slices.DeleteFunc(v.out.Send, func(o Outbound) bool { return o.Message.tag() == tagNeighbor })
 		if len(g.peers) > 0 {
 			to := make([]types.PeerID, len(g.peers))
 			for i, p := range g.peers {
 				to[i] = p.id
 			}
-			v.out.Send = append([]Outbound{{to, here}}, v.out.Send...)
+			v.out.Send = slices.Insert(v.out.Send, 0, Outbound{to, here})
 		}
 	}
 	v.sendCommits(false)

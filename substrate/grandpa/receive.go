@@ -6,7 +6,10 @@ import (
 )
 
 // Costs of what peers do wrong. What an honest peer does now and then, because
-// messages cross, costs little.
+// messages cross, costs little. Votes that we have or need no more cost nothing:
+// they are sent again when a round stands still, and are on their way when we
+// move on; in a large set honest peers would soon be banned. [maxMessages] bounds
+// them.
 const (
 	CostMalformed    int32 = -1000 // for the caller: a message that DecodeMessage refuses
 	costBadSignature int32 = -1000 // a vote that nobody signed
@@ -14,7 +17,6 @@ const (
 	costBadCatchUp   int32 = -5000 // a round that is not complete
 	costStranger     int32 = -150  // a vote of nobody in the set
 	costFuture       int32 = -500  // of a round or set that we have not said we are in
-	costStale        int32 = -10   // of a round or set that we have said we have left
 	costDuplicate    int32 = -10   // the same commit again and again from one peer
 	costWentBack     int32 = -500  // a neighbor packet that says less than the one before
 	costUnasked      int32 = -200  // an answer to no question
@@ -192,22 +194,19 @@ func (v *Voter) takeVote(c *check, p *peer, m *VoteMessage) {
 	}
 }
 
-// roundOf is the round of a vote, if votes for it are of use.
+// roundOf is the round of a vote, if votes for it are of use: those of rounds that
+// are left are not.
 func (v *Voter) roundOf(p *peer, id Round) *round {
 	switch {
 	case id.Set > v.set.id || id.Set == v.set.id && id.Number > v.cur.number+1:
 		v.report(p, costFuture, "a vote of a later round")
 		return nil
 	case id.Set < v.set.id:
-		v.report(p, costStale, "a vote of an earlier set")
 		return nil
 	}
 	r := v.round(id.Number)
 	if r == nil && id.Number == v.cur.number+1 {
 		r = v.insert(newRound(v.set, id.Number, v.final()))
-	}
-	if r == nil && id.Number+1 < v.cur.number {
-		v.report(p, costStale, "a vote of an earlier round")
 	}
 	return r
 }

@@ -302,6 +302,54 @@ func TestNeighborsAreToldWhereWeAre(t *testing.T) {
 	}
 }
 
+// What was to be said before we moved on must not arrive after what is said then.
+func TestNeighborsNeverGoBack(t *testing.T) {
+	a := newAlone(t)
+	a.start(0)
+	a.votes()
+	a.block()
+	a.v.Connected(a.now, "q", types.RoleAuthority) // is to be told of round 1
+	var batch []Inbound
+	target := Target{a.head.Hash(), a.head.Number}
+	for _, s := range []Stage{Prevote, Precommit} {
+		for _, k := range a.keys[1:] {
+			batch = append(batch, Inbound{"p", &VoteMessage{Round{0, 1}, s, Sign(k, s, target, Round{0, 1})}})
+		}
+	}
+	a.v.Receive(a.now, batch)
+	a.finalise(0)
+	told := map[types.PeerID]uint64{}
+	for _, o := range a.v.Ready().Send {
+		if m, ok := o.Message.(*Neighbor); ok {
+			for _, p := range o.To {
+				if m.Round.Number < told[p] {
+					t.Errorf("%s is told of round %d after round %d", p, m.Round.Number, told[p])
+				}
+				told[p] = m.Round.Number
+			}
+		}
+	}
+	if told["q"] != 2 {
+		t.Errorf("q believes us in round %d, want 2", told["q"])
+	}
+}
+
+// Honest peers send votes again when a round stands still, for as long as it does.
+func TestVotesSentAgainCostNothing(t *testing.T) {
+	a := newAlone(t)
+	a.start(0)
+	a.block()
+	vote := &VoteMessage{Round{0, 1}, Prevote, Sign(a.keys[1], Prevote, Target{a.head.Hash(), 1}, Round{0, 1})}
+	for range 1000 {
+		a.now += 8000
+		a.v.Tick(a.now)
+		a.v.Receive(a.now, []Inbound{{"p", vote}, {"p", vote}})
+		if r := a.v.Ready(); len(r.Reports) > 0 {
+			t.Fatalf("reports %+v", r.Reports)
+		}
+	}
+}
+
 // FuzzReceive gives a voter messages of everybody, in the middle of a round.
 func FuzzReceive(f *testing.F) {
 	k := keys(4)
