@@ -119,7 +119,7 @@ const (
 
 // Cost is how much a report weighs: 1000 and more is reason to part with the peer.
 func (r Reason) Cost() int {
-	return [...]int{Slow: 20, Useless: 100, Conflict: 200, Unlinked: 1000, WrongHash: 1000, TooMuch: 1000,
+	return [...]int{Slow: 20, Useless: 100, Conflict: 20, Unlinked: 1000, WrongHash: 1000, TooMuch: 1000,
 		Unrequested: 50, SentBadBlock: 1000, SentBadBody: 1000, BadJustification: 500, TooManyAnnounces: 10}[r]
 }
 
