@@ -373,4 +373,22 @@ func (v *Voter) resend() {
 		}
 	}
 	v.sendCommits(true)
+	v.announce()
+}
+
+// announce names the blocks that we have voted for and that are not final.
+func (v *Voter) announce() {
+	for _, r := range []*round{v.last, v.cur} {
+		for _, k := range v.own {
+			for s := range r.stages {
+				if r.fixed {
+					continue
+				}
+				b := r.stages[s].ballots[k.voter].first
+				if b != nil && b.Target.Number > v.final().Number && !slices.Contains(v.out.Announce, b.Target.Hash) {
+					v.out.Announce = append(v.out.Announce, b.Target.Hash)
+				}
+			}
+		}
+	}
 }

@@ -111,6 +111,10 @@ type Ready struct {
 	Finalise []Justification
 	// Send is to be sent in this order. A peer that cannot keep up may miss messages.
 	Send []Outbound
+	// Announce names blocks that we have voted for in a round that stands still. Who
+	// does not know a block cannot count votes for it, and on a fork that is nobody's
+	// best chain any more nothing else would tell of it.
+	Announce []types.Hash
 	// Reports and Equivocations are news, to be acted on at leisure.
 	Reports       []Report
 	Equivocations []EquivocationProof

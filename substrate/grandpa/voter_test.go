@@ -350,6 +350,30 @@ func TestVotesSentAgainCostNothing(t *testing.T) {
 	}
 }
 
+// A vote for a block that peers do not know counts for nothing: while the round
+// stands still they are told of the block again, until it is final.
+func TestVotedBlocksAreAnnounced(t *testing.T) {
+	a := newAlone(t)
+	a.start(0)
+	a.block()
+	if r := a.v.Ready(); len(r.Announce) > 0 {
+		t.Errorf("announces %v at once", r.Announce)
+	}
+	for range 2 {
+		a.now += 5000
+		a.v.Tick(a.now)
+		if r := a.v.Ready(); len(r.Announce) != 1 || r.Announce[0] != a.head.Hash() {
+			t.Errorf("announces %v, want %v", r.Announce, a.head.Hash())
+		}
+	}
+	a.finalise(0)
+	a.now += 60_000
+	a.v.Tick(a.now)
+	if r := a.v.Ready(); len(r.Announce) > 0 {
+		t.Errorf("announces %v, which is final", r.Announce)
+	}
+}
+
 // FuzzReceive gives a voter messages of everybody, in the middle of a round.
 func FuzzReceive(f *testing.F) {
 	k := keys(4)

@@ -252,6 +252,22 @@ func (c *Core) announce(r chain.Ref, best bool) {
 	}
 }
 
+// Announce tells all peers of a block, also those that seem to know it: what they
+// were told may have been lost.
+func (c *Core) Announce(h types.Hash) {
+	header, err := c.chain.Header(h)
+	if err != nil || len(c.peers) == 0 {
+		return
+	}
+	to := make([]types.PeerID, len(c.peers))
+	for i, p := range c.peers {
+		p.blocks.add(h)
+		to[i] = p.id
+	}
+	a := protocol.Announce{Header: *header, Best: h == c.chain.Heads().Best.Hash}
+	c.ready.Notices = append(c.ready.Notices, Notice{to, ProtocolBlocks, a.Append(nil)})
+}
+
 // lateBlocks is how far the best block may be above a change of voters that is not
 // final before a proof of finality is asked for: voters that are connected need
 // a block or two, so something was missed.

@@ -375,6 +375,15 @@ func (n *Network) SendVotes(peers []types.PeerID, message []byte) {
 	}
 }
 
+// Announce tells peers of a block again. If the loop has too much to do it does
+// not: the voter asks again.
+func (n *Network) Announce(block types.Hash) {
+	select {
+	case n.inbox <- func(types.Moment) { n.core.Announce(block) }:
+	default:
+	}
+}
+
 // Report tells of a peer that did something.
 func (n *Network) Report(peer types.PeerID, cost int, reason string) {
 	n.host.Report(peer, p2p.Reputation(-cost), reason)

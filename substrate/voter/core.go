@@ -144,6 +144,7 @@ func (c *Core) Act(now types.Moment) (grandpa.Ready, error) {
 			return out, err // nothing was sent
 		}
 		out.Send = append(out.Send, r.Send...)
+		out.Announce = append(out.Announce, r.Announce...)
 		out.Reports = append(out.Reports, r.Reports...)
 		out.Equivocations = append(out.Equivocations, r.Equivocations...)
 		out.Wake = r.Wake

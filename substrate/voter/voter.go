@@ -25,6 +25,8 @@ const (
 // Network sends messages to peers. Its methods must not block.
 type Network interface {
 	SendVotes(peers []types.PeerID, message []byte)
+	// Announce tells all peers of a block that they may need to count votes.
+	Announce(block types.Hash)
 	Report(peer types.PeerID, cost int, reason string)
 }
 
@@ -165,6 +167,9 @@ func (v *Voter) step(network Network, news bool) (time.Duration, error) {
 	if network != nil {
 		for _, m := range r.Send {
 			network.SendVotes(m.To, grandpa.AppendMessage(nil, m.Message))
+		}
+		for _, h := range r.Announce {
+			network.Announce(h)
 		}
 		for _, p := range r.Reports {
 			network.Report(p.Peer, -int(p.Cost), p.Reason)
