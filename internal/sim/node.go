@@ -251,7 +251,7 @@ func (n *node) act() {
 			return
 		}
 		n.actVotes(&v)
-		if len(n.wake) == 0 {
+		if len(n.wake) == 0 && len(v.Announce) == 0 {
 			n.plan(&n.coreWake, r.Wake, n.core.Tick)
 			n.plan(&n.voteWake, v.Wake, n.votes.Tick)
 			return
@@ -343,6 +343,9 @@ func (n *node) actVotes(r *grandpa.Ready) {
 			}
 		}
 	}
+	for _, h := range r.Announce {
+		n.core.Announce(h)
+	}
 	for _, p := range r.Reports {
 		n.w.check.reported(n, p.Peer, -int(p.Cost), p.Reason)
 	}
@@ -410,6 +413,15 @@ func (n *node) describe() string {
 	}
 	h := n.chain.Heads()
 	s := n.votes.Rounds()
-	return fmt.Sprintf("node %d: best %d (%v), final %d (%v), %d peers, set %d round %d: %d prevotes, %d precommits, %+v",
-		n.index, h.Best.Number, h.Best.Hash, h.Finalised.Number, h.Finalised.Hash, len(n.peers), s.Set, s.Best.Number, s.Best.Prevotes.Weight, s.Best.Precommits.Weight, n.core.Sync())
+	return fmt.Sprintf("node %d (honest %v): best %d (%v), final %d (%v), %d peers, set %d round %d: no prevotes of %v, no precommits of %v, %+v",
+		n.index, n.honest(), h.Best.Number, h.Best.Hash, h.Finalised.Number, h.Finalised.Hash, len(n.peers), s.Set, s.Best.Number,
+		n.owners(s.Best.Prevotes.Missing), n.owners(s.Best.Precommits.Missing), n.core.Sync())
+}
+
+// owners are the nodes with these voting keys.
+func (n *node) owners(keys [][32]byte) (out []int) {
+	for _, k := range keys {
+		out = append(out, n.w.check.owners[k])
+	}
+	return out
 }

@@ -1,12 +1,16 @@
 package sim
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/crustgo/crust/substrate/types"
 )
 
 // run runs a network and fails the test if a checker finds something.
@@ -27,7 +31,7 @@ func run(t *testing.T, opt Options) Result {
 // Without faults a block is final long before the next one.
 func TestCalm(t *testing.T) {
 	r := run(t, Options{Seed: 1, Nodes: 4, Blocks: 40})
-	if r.Kinds() != 0 || r.Lost != 0 || r.Caught != 0 {
+	if r.Kinds() != 0 || r.Lost != 0 || r.Caught != 0 || r.Blamed != 0 {
 		t.Errorf("faults in a run without: %+v", r)
 	}
 	if r.P50 <= 0 || r.P50.Milliseconds() > 900 {
@@ -37,7 +41,7 @@ func TestCalm(t *testing.T) {
 
 // The same options give the same run: here, and in another process.
 func TestSameAgain(t *testing.T) {
-	opt := Options{Seed: 5, Nodes: 4, Blocks: 80, Faults: Partition | Equivocate | SetChange}
+	opt := Options{Seed: 5, Nodes: 4, Blocks: 60, Faults: All}
 	first := run(t, opt)
 	if os.Getenv("SIM_FINGERPRINT") != "" {
 		t.Logf("fingerprint=%s", first.Fingerprint)
@@ -54,5 +58,67 @@ func TestSameAgain(t *testing.T) {
 	}
 	if opt.Seed++; run(t, opt).Fingerprint == first.Fingerprint {
 		t.Error("another seed makes the same run")
+	}
+}
+
+// batch is some seeds with one number of nodes.
+type batch struct{ nodes, seeds, blocks int }
+
+// runAll runs batches with all faults, as many at a time as there are processors:
+// each is one thread.
+func runAll(t *testing.T, first uint64, batches ...batch) {
+	for _, b := range batches {
+		for i := range b.seeds {
+			opt := Options{Seed: first + uint64(i), Nodes: b.nodes, Blocks: types.BlockNumber(b.blocks), Faults: All}
+			t.Run(fmt.Sprintf("nodes=%d/seed=%d", b.nodes, opt.Seed), func(t *testing.T) {
+				t.Parallel()
+				if r := run(t, opt); r.Kinds() < 3 || r.Sets == 0 {
+					t.Errorf("only %v, and %d sets", r.Injected, r.Sets)
+				}
+			})
+		}
+	}
+}
+
+// Each seed is a way in which honest nodes once banned each other, or finality
+// stood still.
+func TestFaults(t *testing.T) { runAll(t, 1, batch{4, 6, 80}, batch{7, 2, 80}) }
+
+// TestLongFaults draws the first seed from SEED.
+func TestLongFaults(t *testing.T) {
+	if os.Getenv("CRUST_LONG") == "" {
+		t.Skip("set CRUST_LONG to run this")
+	}
+	seed, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64)
+	if err != nil {
+		seed = 1
+	}
+	runAll(t, seed*1000, batch{25, 5, 300}, batch{7, 20, 300}, batch{4, 50, 300})
+}
+
+// Events happen by time, and of the same time in the order in which they came.
+func TestQueue(t *testing.T) {
+	var q queue
+	var got []int
+	for i, at := range []types.Moment{5, 3, 5, 1, 3, 9, 1} {
+		q.push(at, func() { got = append(got, i) })
+	}
+	for len(q.heap) > 0 {
+		e := q.pop()
+		e.do()
+	}
+	if diff := cmp.Diff([]int{3, 6, 1, 4, 0, 2, 5}, got); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
+func TestParseFaults(t *testing.T) {
+	for _, f := range []Faults{None, All, Loss, Crash | Skew, Partition | Equivocate | SetChange} {
+		if got, err := ParseFaults(f.String()); err != nil || got != f {
+			t.Errorf("ParseFaults(%q) = %v, %v", f, got, err)
+		}
+	}
+	if _, err := ParseFaults("loss,rain"); err == nil {
+		t.Error("an unknown fault is taken")
 	}
 }

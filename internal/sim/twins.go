@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/crustgo/crust/substrate/babe"
+	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/network"
@@ -19,7 +20,9 @@ func (n *node) double(first types.Hash) {
 	h, err := n.chain.Header(first)
 	if err == nil {
 		var second types.Hash
-		if second, err = n.remake(h); err == nil {
+		if second, err = n.remake(h); errors.Is(err, chain.ErrKnown) {
+			return // its clock is so late that the time in both is the least one allowed
+		} else if err == nil {
 			n.twin[first], n.twin[second] = 0, 1
 			n.w.note("twin", n.index, second[:]...)
 			n.w.inject("equivocate")
