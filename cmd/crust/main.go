@@ -40,6 +40,7 @@ To look around, start a chain of your own with ` + "`crust node --dev`" + `, and
 	root.AddCommand(
 		newNodeCommand(),
 		newDevnetCommand(),
+		newSimCommand(g),
 		newBuildSpecCommand(),
 		newChainCommand(g),
 		newKeyCommand(g),

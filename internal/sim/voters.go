@@ -1,0 +1,372 @@
+package sim
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/crustgo/crust/substrate/blocktree"
+	"github.com/crustgo/crust/substrate/crypto/ed25519"
+	"github.com/crustgo/crust/substrate/grandpa"
+	"github.com/crustgo/crust/substrate/types"
+)
+
+// VotersOptions say how many voters make how many blocks final.
+type VotersOptions struct {
+	Seed       uint64
+	Validators int
+	Offline    int // of them
+	Blocks     int // one a second
+	Peers      int // that a voter has, about; 0 stands for 25
+}
+
+// VotersResult is how long finality took, by the simulated clock, and what it cost.
+type VotersResult struct {
+	Validators int           `json:"validators"`
+	Offline    int           `json:"offline"`
+	Blocks     int           `json:"blocks"`
+	P50        time.Duration `json:"p50"` // from the author's clock to finality, over all voters and blocks
+	P99        time.Duration `json:"p99"`
+	SlowestP50 time.Duration `json:"slowestP50"` // to finality at the slowest voter, over all blocks
+	Messages   int           `json:"messages"`   // that a voter gets for a block
+	CPU        time.Duration `json:"cpu"`        // of one voter for a block, its signatures verified for itself
+	Batch      time.Duration `json:"batch"`      // of bare batch verification of a round's votes
+	Wall       time.Duration `json:"wall"`       // of the whole run
+	Blamed     int           `json:"blamed"`
+}
+
+// String is the result in a line.
+func (r VotersResult) String() string {
+	return fmt.Sprintf("%d validators, %d offline, %d blocks: final after %v (p50), %v (p99), %v at the slowest (p50); %d messages a voter and block; CPU a voter and block %v, %.2f of batch verification (%v); %v in all",
+		r.Validators, r.Offline, r.Blocks, r.P50, r.P99, r.SlowestP50, r.Messages, r.CPU.Round(time.Microsecond), r.Ratio(), r.Batch.Round(time.Microsecond), r.Wall.Round(time.Millisecond))
+}
+
+// Ratio is CPU to that of bare batch verification.
+func (r *VotersResult) Ratio() float64 { return float64(r.CPU) / float64(max(r.Batch, 1)) }
+
+// crowd is many voters and the blocks that they vote for. There is one chain, and
+// nobody executes it.
+type crowd struct {
+	opt     VotersOptions
+	rng     *rand.Rand
+	now     types.Moment
+	todo    queue
+	set     *grandpa.VoterSet
+	keys    []*ed25519.KeyPair
+	sigs    *signatures
+	voters  []*single
+	hashes  []types.Hash // of all blocks, by number
+	headers map[types.Hash]*types.Header
+	born    []types.Moment // by number
+	waits   []types.Moment
+	slowest []types.Moment // by number
+	sent    int
+	blamed  int
+	cpu     time.Duration // of the first voter
+}
+
+// single is one of them.
+type single struct {
+	c     *crowd
+	index int
+	id    types.PeerID
+	peers []wire
+	tree  *blocktree.Tree
+	voter *grandpa.Voter
+	inbox []grandpa.Inbound
+	wake  types.Moment
+}
+
+// wire leads to a peer.
+type wire struct {
+	to      *single
+	latency types.Moment
+}
+
+// fetch is how many times a block crosses a link until the other end has it: it
+// is announced, asked for, and sent.
+const fetch = 3
+
+// Voters measures how long finality takes with many voters.
+func Voters(opt VotersOptions) (VotersResult, error) {
+	if opt.Peers == 0 {
+		opt.Peers = 25
+	}
+	if opt.Validators < 1 || opt.Blocks < 1 || opt.Offline > (opt.Validators-1)/3 {
+		return VotersResult{}, fmt.Errorf("%d of %d voters are offline for %d blocks: that cannot be", opt.Offline, opt.Validators, opt.Blocks)
+	}
+	began := time.Now()
+	c, err := newCrowd(opt)
+	if err != nil {
+		return VotersResult{}, err
+	}
+	if err := c.run(); err != nil {
+		return VotersResult{}, err
+	}
+	online := len(c.voters)
+	r := VotersResult{
+		Validators: opt.Validators, Offline: opt.Offline, Blocks: opt.Blocks, P50: percentile(c.waits, 50), P99: percentile(c.waits, 99),
+		SlowestP50: percentile(c.slowest[1:], 50), Messages: c.sent / online / opt.Blocks, CPU: c.cpu / time.Duration(opt.Blocks), Blamed: c.blamed,
+	}
+	r.Batch = c.batch()
+	r.Wall = time.Since(began)
+	return r, nil
+}
+
+func newCrowd(opt VotersOptions) (*crowd, error) {
+	genesis := &types.Header{}
+	c := &crowd{
+		opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, uint64(opt.Validators))), now: start, sigs: newSignatures(),
+		hashes: []types.Hash{genesis.Hash()}, headers: map[types.Hash]*types.Header{genesis.Hash(): genesis}, born: []types.Moment{0}, slowest: []types.Moment{0},
+	}
+	var authorities []grandpa.Authority
+	for i := range opt.Validators {
+		var seed [32]byte
+		binary.LittleEndian.PutUint64(seed[:], uint64(i)+1)
+		c.keys = append(c.keys, ed25519.FromSeed(seed))
+		authorities = append(authorities, grandpa.Authority{Key: c.keys[i].Public(), Weight: 1})
+	}
+	var err error
+	if c.set, err = grandpa.NewVoterSet(0, authorities); err != nil {
+		return nil, err
+	}
+	for i := range opt.Validators - opt.Offline {
+		c.voters = append(c.voters, &single{c: c, index: i, id: types.PeerID(fmt.Sprintf("voter-%04d", i)), tree: blocktree.New(c.hashes[0], 0, 1<<10)})
+	}
+	c.connect()
+	for _, s := range c.voters {
+		cfg := grandpa.VoterConfig{Seed: opt.Seed<<16 | uint64(s.index), Verify: c.sigs.verify}
+		if s.index == 0 {
+			cfg.Verify = nil // it is measured
+		}
+		if s.voter, err = grandpa.NewVoter(c.set, []grandpa.Key{c.keys[s.index]}, grandpa.State{}, s, c.now, cfg); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range c.voters {
+		for _, p := range s.peers {
+			s.voter.Connected(c.now, p.to.id, types.RoleAuthority)
+		}
+		s.act()
+	}
+	return c, nil
+}
+
+// connect gives everybody peers: a ring, and others at random.
+func (c *crowd) connect() {
+	n := len(c.voters)
+	linked := map[[2]int]bool{}
+	join := func(a, b int) {
+		if a == b || linked[[2]int{a, b}] {
+			return
+		}
+		linked[[2]int{a, b}], linked[[2]int{b, a}] = true, true
+		latency := types.Moment(minLatency + c.rng.Uint64N(maxLatency-maxJitter-minLatency+1))
+		c.voters[a].peers = append(c.voters[a].peers, wire{c.voters[b], latency})
+		c.voters[b].peers = append(c.voters[b].peers, wire{c.voters[a], latency})
+	}
+	for a := range n {
+		join(a, (a+1)%n)
+		for range (c.opt.Peers - 1) / 2 {
+			join(a, c.rng.IntN(n))
+		}
+	}
+}
+
+// run makes blocks until all are final everywhere.
+func (c *crowd) run() error {
+	for i := range c.opt.Blocks {
+		c.todo.push(start+types.Moment(2+i)*1000, c.author)
+	}
+	limit := start + types.Moment(2+c.opt.Blocks)*1000 + 30_000
+	for want := c.opt.Blocks * len(c.voters); len(c.waits) < want; {
+		if len(c.todo.heap) == 0 || c.now > limit {
+			return fmt.Errorf("blocks became final %d times, not %d, within %v", len(c.waits), want, milliseconds(c.now-start))
+		}
+		e := c.todo.pop()
+		c.now = e.at
+		e.do()
+	}
+	return nil
+}
+
+// author makes a block somewhere.
+func (c *crowd) author() {
+	number := types.BlockNumber(len(c.hashes))
+	header := &types.Header{ParentHash: c.hashes[number-1], Number: number, StateRoot: types.Hash{1}}
+	hash := header.Hash()
+	c.hashes, c.headers[hash] = append(c.hashes, hash), header
+	c.born, c.slowest = append(c.born, c.now), append(c.slowest, 0)
+	c.voters[c.rng.IntN(len(c.voters))].take(number)
+}
+
+// take imports a block and passes it on.
+func (s *single) take(number types.BlockNumber) {
+	hash := s.c.hashes[number]
+	if s.tree.Contains(hash) || s.tree.Root().Number >= number {
+		return
+	}
+	if err := s.tree.Insert(blocktree.Block{Hash: hash, Parent: s.c.hashes[number-1], Number: number, Weight: 1}); err != nil {
+		s.c.todo.push(s.c.now+50, func() { s.take(number) }) // the parent is not here yet
+		return
+	}
+	for _, p := range s.peers {
+		s.c.todo.push(s.c.now+fetch*p.latency+s.c.jitter(), func() { p.to.take(number) })
+	}
+	s.measure(func() { s.voter.Imported(s.c.now) })
+	s.act()
+}
+
+func (c *crowd) jitter() types.Moment { return types.Moment(c.rng.Uint64N(maxJitter + 1)) }
+
+// measure adds up what the first voter computes.
+func (s *single) measure(do func()) {
+	if s.index != 0 {
+		do()
+		return
+	}
+	began := time.Now()
+	do()
+	s.c.cpu += time.Since(began)
+}
+
+// act does what the voter wants.
+func (s *single) act() {
+	c := s.c
+	for {
+		var r grandpa.Ready
+		s.measure(func() { r = s.voter.Ready() })
+		for i := range r.Finalise {
+			s.finalise(&r.Finalise[i])
+		}
+		for i := range r.Send {
+			s.send(&r.Send[i])
+		}
+		c.blamed += len(r.Reports)
+		if len(r.Finalise) > 0 {
+			continue
+		}
+		if at := max(r.Wake, c.now+1); r.Wake != 0 && (s.wake == 0 || at < s.wake) {
+			s.wake = at
+			c.todo.push(at, func() {
+				if s.wake == at {
+					s.wake = 0
+					s.measure(func() { s.voter.Tick(c.now) })
+					s.act()
+				}
+			})
+		}
+		return
+	}
+}
+
+// finalise moves the root, and notes how long it took.
+func (s *single) finalise(j *grandpa.Justification) {
+	c := s.c
+	for n := s.tree.Root().Number + 1; n <= j.Target.Number; n++ {
+		wait := c.now - c.born[n]
+		c.waits = append(c.waits, wait)
+		c.slowest[n] = max(c.slowest[n], wait)
+	}
+	if _, err := s.tree.Finalise(j.Target.Hash); err != nil {
+		panic(err) // the voter finalises what is above the root
+	}
+	s.measure(func() { s.voter.Finalised(c.now, c.set) })
+}
+
+// send has a message arrive at peers; what arrives at one moment is taken together.
+func (s *single) send(o *grandpa.Outbound) {
+	c := s.c
+	for _, id := range o.To {
+		for i := range s.peers {
+			p := &s.peers[i]
+			if p.to.id != id {
+				continue
+			}
+			c.sent++
+			to, in := p.to, grandpa.Inbound{Peer: s.id, Message: o.Message}
+			c.todo.push(c.now+p.latency+c.jitter(), func() {
+				if to.inbox = append(to.inbox, in); len(to.inbox) == 1 {
+					c.todo.push(c.now, to.receive)
+				}
+			})
+		}
+	}
+}
+
+func (s *single) receive() {
+	batch := s.inbox
+	s.inbox = nil
+	s.measure(func() { s.voter.Receive(s.c.now, batch) })
+	s.act()
+}
+
+// batch is what it takes to verify the votes of a round, one batch for each stage.
+func (c *crowd) batch() time.Duration {
+	round := grandpa.Round{Set: 0, Number: 1}
+	target := grandpa.Target{Hash: c.hashes[1], Number: 1}
+	var batches [2]*ed25519.Batch
+	for s := range batches {
+		batches[s] = ed25519.NewBatch(len(c.voters))
+		for i := range c.voters {
+			stage := grandpa.Stage(s)
+			payload := grandpa.SignedPayload(stage, target, round)
+			vote := grandpa.Sign(c.keys[i], stage, target, round)
+			batches[s].Add(vote.ID, payload[:], vote.Signature)
+		}
+	}
+	began := time.Now()
+	for _, b := range batches {
+		if !b.Verify() {
+			panic("the votes are not right")
+		}
+	}
+	return time.Since(began)
+}
+
+// Finalised and what follows is the chain as the voter asks for it.
+func (s *single) Finalised() grandpa.Target { return targetOf(s.tree.Root()) }
+
+func targetOf(b blocktree.Block) grandpa.Target {
+	return grandpa.Target{Hash: b.Hash, Number: b.Number}
+}
+
+// BestContaining is the best block.
+func (s *single) BestContaining(h types.Hash) (grandpa.Target, bool) {
+	b, err := s.tree.BestContaining(h)
+	return targetOf(b), err == nil
+}
+
+// Number is a block's number, if the voter has it.
+func (s *single) Number(h types.Hash) (types.BlockNumber, bool) {
+	if b, ok := s.tree.Get(h); ok {
+		return b.Number, true
+	}
+	header, ok := s.c.headers[h]
+	if !ok || header.Number >= s.tree.Root().Number {
+		return 0, false
+	}
+	return header.Number, true
+}
+
+// AncestorAt is the block with a number: there is one chain.
+func (s *single) AncestorAt(h types.Hash, n types.BlockNumber) (types.Hash, bool) {
+	number, ok := s.Number(h)
+	if !ok || n > number {
+		return types.Hash{}, false
+	}
+	return s.c.hashes[n], true
+}
+
+// Header is a block's header.
+func (s *single) Header(h types.Hash) (*types.Header, bool) {
+	header, ok := s.c.headers[h]
+	return header, ok
+}
+
+// Change finds none.
+func (s *single) Change(types.Hash) (grandpa.Target, bool) { return grandpa.Target{}, false }
+
+// Contested reports that there are no forks.
+func (s *single) Contested(types.Hash) bool { return false }
