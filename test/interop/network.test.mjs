@@ -10,7 +10,7 @@ import { getSmProvider } from 'polkadot-api/sm-provider';
 import { startDevnet } from './lib/devnet.mjs';
 import { within } from './lib/judge.mjs';
 import { buildLiar, startLiars } from './lib/liar.mjs';
-import { changesVoters, decodeHeader, Light } from './lib/light.mjs';
+import { changesVoters, decodeHeader, forgetTimers, Light } from './lib/light.mjs';
 import { until } from './lib/node.mjs';
 
 const unit = 1_000_000_000_000n;
@@ -47,6 +47,7 @@ before(async () => {
 after(async () => {
   const errors = [];
   for (const close of [...ctx.open.reverse(), () => ctx.net?.stop()]) await Promise.resolve(close()).catch((error) => errors.push(error));
+  forgetTimers();
   assert.deepEqual(errors, []);
 }, { timeout: 90_000 });
 
@@ -112,8 +113,7 @@ judge('answers questions about peers and finality', async () => {
     assert.ok(peer.bestNumber.toNumber() > 0, 'peers have told their best blocks');
     assert.equal(peer.bestHash.length, 32);
   }
-  const roles = (await alice.call('system_peers')).map((peer) => peer.roles);
-  assert.equal(roles.filter((role) => role === 'LIGHT').length, 2, `two light clients among ${roles}`);
+  await until('a light client among the peers', 20_000, async () => (await alice.call('system_peers')).some((peer) => peer.roles === 'LIGHT'));
   const health = await api.rpc.system.health();
   assert.ok(health.peers.toNumber() >= 3 && health.isSyncing.isFalse && health.shouldHavePeers.isTrue, health.toString());
   const own = (await api.rpc.system.localPeerId()).toString();
@@ -138,11 +138,23 @@ judge('answers questions about peers and finality', async () => {
   await assert.rejects(api.rpc.grandpa.proveFinality(number + 1000));
 });
 
-judge('polkadot.js sees a transaction in a block, then final', async () => {
-  const { statuses, block } = await send(ctx.api.tx.balances.transferKeepAlive(account('Bob').address, unit), account('Alice//stash'));
-  assert.ok(statuses.includes('InBlock'), `in a block before it is final: ${statuses}`);
-  assert.equal(statuses.at(-1), 'Finalized');
-  assert.ok(await ctx.alice.call('chain_getBlock', block));
+judge('a transaction is told to be in a block, then final', async () => {
+  // signAndSend would look up the block's events first, and forgets about the block
+  // if it is final before they are there, as it is here within some 100 ms.
+  const { api, alice } = ctx;
+  const tx = await api.tx.balances.transferKeepAlive(account('Bob').address, unit).signAsync(account('Alice//stash'), { nonce: -1 });
+  const statuses = [];
+  await within(50_000, 'finality of a transaction', new Promise((resolve, reject) => {
+    api.rpc.author.submitAndWatchExtrinsic(tx, (status) => {
+      statuses.push(status);
+      if (status.isFinalized) resolve();
+    }).catch(reject);
+  }));
+  const types = statuses.map((status) => status.type);
+  assert.deepEqual(types.filter((type) => !['Ready', 'Broadcast', 'Retracted'].includes(type)).slice(-2), ['InBlock', 'Finalized'], types.join());
+  const [inBlock] = statuses.filter((status) => status.isInBlock).slice(-1);
+  assert.equal(inBlock.asInBlock.toHex(), statuses.at(-1).asFinalized.toHex());
+  assert.ok((await alice.call('chain_getBlock', inBlock.asInBlock.toHex())).block.extrinsics.includes(tx.toHex()));
 });
 
 judge('goes on when a validator is killed, which catches up when it is started again', async () => {
@@ -319,7 +331,7 @@ for (const transport of ['tcp', 'ws']) {
     const client = ctx.lights[transport];
     const changes = () => client.finalised.filter((block) => changesVoters(block.header)).length;
     await client.until('three epochs with two changes of voters', 2 * changeMs, ({ finalised }) => finalised.length > 60 && changes() >= 2);
-    assert.ok(!client.log.some((line) => /verify-error/.test(line) && !/UnknownTargetBlock/.test(line)), client.tail());
+    assert.deepEqual(client.log.filter((line) => /verify-error/.test(line)).map((l) => l.slice(0, 900)), [], 'nothing was refused');
     const [first] = client.finalised;
     client.finalised.forEach(({ number, header }, i) => {
       assert.equal(number, first.number + i, 'every block is told to be final, in order');

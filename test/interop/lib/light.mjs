@@ -10,6 +10,22 @@ const logLines = 400; // kept for the report of a failure
 const noise = /^json-rpc|^tx-service|task-too-long|neighbor-packet|block-announce|bitswap|best-chain-update/;
 const registry = new TypeRegistry();
 
+// smoldot leaves timers behind when it ends, for as long as it bans peers: ten
+// minutes. They are not to keep the process alive; nothing else here waits that long.
+const longMs = 8_000;
+const longTimers = new Set();
+const { setTimeout } = globalThis;
+globalThis.setTimeout = (f, ms, ...args) => {
+  const timer = setTimeout(f, ms, ...args);
+  if (ms > longMs) longTimers.add(timer);
+  return timer;
+};
+
+/** forgetTimers lets the process end whatever is still to come. */
+export function forgetTimers() {
+  for (const timer of longTimers) timer.unref();
+}
+
 /** decodeHeader returns a header's parts. */
 export const decodeHeader = (hex) => registry.createType('Header', hex);
 
