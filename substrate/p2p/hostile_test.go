@@ -253,6 +253,12 @@ func TestNeverReads(t *testing.T) {
 			a.dropped()
 		})
 	}
+	t.Run("answers", func(t *testing.T) {
+		a := newAttacker(t, startNode(t, func(cfg *Config) { withEcho(cfg); cfg.Requests[0].Timeout = 300 * time.Millisecond }))
+		a.open(ignore)
+		a.stream("echo/1", frame([]byte("big")))
+		a.dropped()
+	})
 	t.Run("lossy", func(t *testing.T) {
 		v := startNode(t, func(cfg *Config) { cfg.Limits.Drain = time.Hour })
 		a := newAttacker(t, v)

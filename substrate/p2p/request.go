@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -108,9 +109,30 @@ func (h *Host) reply(ctx context.Context, r *RequestProtocol, id peer.ID, st net
 		return fmt.Errorf("the answer has %d bytes where at most %d are allowed", len(answer), r.MaxResponse)
 	}
 	a.charge(len(answer))
-	w := bufio.NewWriterSize(st, 512)
-	_ = writeFrame(w, answer)                 // a failure is Flush's too
-	return errors.Join(w.Flush(), st.Close()) // without Close it would count as open
+	sent := &tally{to: st}
+	w := bufio.NewWriterSize(sent, 512)
+	_ = writeFrame(w, answer) // a failure is Flush's too
+	if err = w.Flush(); err != nil && ctx.Err() != nil && sent.bytes < slowestAnswer {
+		return errSlow
+	}
+	return errors.Join(err, st.Close()) // without Close it would count as open
+}
+
+// slowestAnswer is how many bytes of a longer answer a peer has to take within the
+// protocol's time-out: more than the windows of a stream that nobody reads.
+const slowestAnswer = 512 << 10
+
+// tally counts what goes through a writer.
+type tally struct {
+	to    io.Writer
+	bytes int
+}
+
+// Write writes and counts.
+func (c *tally) Write(b []byte) (int, error) {
+	n, err := c.to.Write(b)
+	c.bytes += n
+	return n, err
 }
 
 // compute calls the server of a protocol, of which only so many run at a time.
