@@ -16,8 +16,9 @@ import (
 
 // Limits of answers.
 const (
-	// maxBlockBytes is how many bytes of blocks an answer has, but for its first block.
-	maxBlockBytes = 8 << 20
+	// maxBlockBytes is how many bytes of blocks an answer has, but for its first
+	// block. A peer that reads nothing makes the node keep four answers.
+	maxBlockBytes = 3 << 20
 	// maxStateBytes is how many bytes of keys and values an answer has, but for its
 	// first entry.
 	maxStateBytes = 2 << 20
@@ -31,7 +32,7 @@ type Server struct {
 }
 
 // Blocks answers a request of sync/2: at most protocol.MaxBlocks consecutive
-// blocks, and at most 8 MiB unless the first block alone is larger. Justifications
+// blocks, and at most 3 MiB unless the first block alone is larger. Justifications
 // are there where the node keeps them: at changes of the set of voters, now and
 // then between, and at the last final block. No blocks means that the first one is
 // not there.

@@ -131,7 +131,7 @@ func TestServeFields(t *testing.T) {
 func TestServeBlocksLimit(t *testing.T) {
 	n := chaintest.New(t, chaintest.FourValidators(2)).StartWith(t, store.NewMem(), store.Options{})
 	chaintest.NewVoters(n).Grow(12)
-	changes := pad(t, n, 3<<20)
+	changes := pad(t, n, 5<<18)
 	resp, err := serverOf(n).Blocks(&protocol.BlockRequest{Fields: allFields})
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func pad(t *testing.T, n *chaintest.Node, size int) (changes []types.BlockNumber
 func TestWarpProofCut(t *testing.T) {
 	n := chaintest.New(t, chaintest.FourValidators(2)).StartWith(t, store.NewMem(), store.Options{})
 	chaintest.NewVoters(n).Grow(12)
-	changes := pad(t, n, 3<<20)
+	changes := pad(t, n, 5<<18)
 	if len(changes) != 12 {
 		t.Fatalf("changes are %v", changes)
 	}
