@@ -70,6 +70,7 @@ type Plan struct {
 	Parent types.Hash // zero: the best block
 	Slot   types.Slot // 0: the one after the parent's
 	Skip   types.Slot // added to the slot
+	Late   bool       // at the end of the slot, not at its start
 	Keys   []string   // secret URIs of those who may claim the slot; nil: //Alice
 	Txs    []types.Extrinsic
 }
@@ -103,6 +104,9 @@ func (k *Node) Draft(p Plan) (*types.Block, frame.Outcome, babe.Key) {
 		k.t.Fatalf("%v may not claim slot %d", p.Keys, slot)
 	}
 	at := babe.SlotStart(slot, k.BABE().SlotDuration)
+	if p.Late {
+		at = babe.SlotStart(slot+1, k.BABE().SlotDuration) - 1
+	}
 	k.Net.AtLeast(at)
 	parent, err := k.Header(p.Parent)
 	if err != nil {

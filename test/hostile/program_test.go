@@ -27,7 +27,7 @@ type program struct {
 	log              bytes.Buffer
 }
 
-func binary(t *testing.T) string {
+func programPath(t *testing.T) string {
 	if name := os.Getenv("CRUST_BIN"); name != "" {
 		return name
 	}
@@ -43,7 +43,7 @@ var readyLine = regexp.MustCompile(`rpc=ws://(\S+) metrics=(\S+)`)
 
 func start(t *testing.T) *program {
 	t.Helper()
-	p := &program{cmd: exec.Command(binary(t), "node", "--dev", "--rpc-port", "0", "--prometheus-port", "0", "--rpc-methods", "safe")}
+	p := &program{cmd: exec.Command(programPath(t), "node", "--dev", "--rpc-port", "0", "--prometheus-port", "0", "--rpc-methods", "safe")}
 	stderr, err := p.cmd.StderrPipe()
 	if err == nil {
 		err = p.cmd.Start()
