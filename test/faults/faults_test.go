@@ -73,7 +73,7 @@ func TestLongSplit(t *testing.T) {
 		return true
 	})
 	bound := w.best() + 1
-	w.await("blocks on both sides", func(s []testnet.State) bool { return s[0].Best >= bound+10 && s[3].Best >= bound+10 })
+	w.await("blocks on both sides", func(s []testnet.State) bool { return s[0].Best >= bound+40 && s[3].Best >= bound+40 })
 	if f := w.final(); f > bound {
 		t.Fatalf("block %d is final; when the network was split the best was %d", f, bound)
 	}

@@ -2,10 +2,13 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,7 +127,8 @@ func (w *world) goOn(n types.BlockNumber, which ...int) {
 }
 
 // settle waits until all nodes that run have made blocks final that are new, and
-// none is more than a few blocks behind; then it compares all final blocks.
+// none is more than a few blocks behind; then it compares all final blocks, and
+// sees that nobody has refused another for what faults made it do.
 func (w *world) settle(which ...int) {
 	w.t.Helper()
 	w.goOn(3, which...)
@@ -139,6 +143,17 @@ func (w *world) settle(which ...int) {
 		return high-low <= 5
 	})
 	w.try(w.Check)
+	for _, n := range w.Nodes {
+		text, err := os.ReadFile(n.Log)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			w.t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if strings.Contains(line, "banned=true") {
+				w.t.Errorf("%s refuses an honest node: %s", n.Name, line)
+			}
+		}
+	}
 }
 
 // upTo is 0, 1 … n-1.
