@@ -226,9 +226,9 @@ func attacks() []attack {
 				return grandpa.AppendMessage(nil, &grandpa.CatchUpRequest{Round: grandpa.Round{Number: uint64(i)}})
 			})
 		}},
-		{"votes of nobody", "", func(_ *world, s *stranger) {
+		{"votes of later rounds", "later round", func(_ *world, s *stranger) {
 			s.flood(s.join()[votes], 1000, func(i int) []byte {
-				m := &grandpa.VoteMessage{Round: grandpa.Round{Number: 1}}
+				m := &grandpa.VoteMessage{Round: grandpa.Round{Number: uint64(1_000_000 + i)}}
 				m.Vote.Target.Hash = randomHash(i)
 				return grandpa.AppendMessage(nil, m)
 			})
@@ -255,7 +255,7 @@ func attacks() []attack {
 // given back.
 const (
 	maxCost = 16
-	slack   = 32
+	slack   = 64
 )
 
 // cost compares the memory of the node with what it was.
