@@ -106,9 +106,9 @@ var mayFloat = []string{"substrate/babe/threshold.go", "substrate/babe/pow.go"}
 // mayGo lists the packages that own goroutines: everybody else asks them.
 var mayGo = []string{"substrate/lifecycle"}
 
-// mayRest lists packages that are for others to import: the public library and
-// the example that shows how.
-var mayRest = []string{"client", "substrate/example"}
+// mayRest lists packages that are for others to import: the public library, the
+// verification that needs no node, and the example that shows how.
+var mayRest = []string{"client", "substrate/light", "substrate/example"}
 
 // pureStd lists the packages of the standard library that pure code may import;
 // an entry covers the packages below it only when it ends in a slash.

@@ -49,7 +49,6 @@ type Config struct {
 // Voter takes part in finality: it owns the machine of package grandpa.
 type Voter struct {
 	core    *Core
-	network Network
 	cfg     Config
 	calls   chan func() // questions to the loop
 	wake    chan struct{}
