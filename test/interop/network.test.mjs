@@ -331,7 +331,8 @@ for (const transport of ['tcp', 'ws']) {
     const client = ctx.lights[transport];
     const changes = () => client.finalised.filter((block) => changesVoters(block.header)).length;
     await client.until('three epochs with two changes of voters', 2 * changeMs, ({ finalised }) => finalised.length > 60 && changes() >= 2);
-    assert.deepEqual(client.log.filter((line) => /verify-error/.test(line)).map((l) => l.slice(0, 900)), [], 'nothing was refused');
+    // A proof may come before its block, or before that of a change of voters below it; none is false.
+    assert.deepEqual(client.verdicts.filter((line) => /verify-error/.test(line) && !/UnknownTargetBlock|TooFarAhead/.test(line)), []);
     const [first] = client.finalised;
     client.finalised.forEach(({ number, header }, i) => {
       assert.equal(number, first.number + i, 'every block is told to be final, in order');
@@ -366,7 +367,7 @@ judge('smoldot warps over several changes of voters', async () => {
   for (const transport of ['tcp', 'ws']) {
     const client = await light(net.validators.map((v) => (transport === 'tcp' ? v.tcp : v.webSocket)), transport);
     await client.until('to warp and follow', 90_000, ({ finalised }) => finalised.at(-1)?.number >= before + 3);
-    const success = client.log.filter((line) => /warp-sync-fragment-verify-success/.test(line));
+    const success = client.verdicts.filter((line) => /warp-sync-fragment-verify-success/.test(line));
     assert.ok(success.length >= 3, `${success.length} fragments were verified`);
     assert.ok(client.finalised[0].number > warpGap, `began at block ${client.finalised[0].number}`);
     const { hash, number } = client.finalised.at(-1);
