@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/crustgo/crust/internal/sim"
 )
 
 // Report says what to measure for bench/REPORT.md.
@@ -21,12 +23,14 @@ type Report struct {
 	Finals  []FinalityCase
 	Syncs   []SyncCase
 	Idle    time.Duration
+	Large   []sim.VotersOptions // simulations of many voters
 }
 
 // FullReport is what make bench measures.
 func FullReport() Report {
 	return Report{
 		Repeat: 3, Idle: 30 * time.Second,
+		Large: []sim.VotersOptions{{Seed: 1, Validators: 100, Blocks: 20}, {Seed: 1, Validators: 100, Offline: 10, Blocks: 20}},
 		Imports: []ImportCase{
 			{Accounts: 20_000, Blocks: 100, Txs: 1000},
 			{Accounts: 20_000, Blocks: 100, Txs: 1000, Row: true},
@@ -51,6 +55,7 @@ func QuickReport() Report {
 		Submits: []SubmitCase{{Senders: 100, Each: 20, Connections: 2, InFlight: 50}},
 		Finals:  []FinalityCase{{Validators: 4, Senders: 50, Rate: 100, For: 10 * time.Second}},
 		Syncs:   []SyncCase{{Accounts: 1000, Blocks: 10, Txs: 200}, {Accounts: 1, Blocks: 500}},
+		Large:   []sim.VotersOptions{{Seed: 1, Validators: 20, Blocks: 5}},
 	}
 }
 
@@ -61,7 +66,7 @@ func (r *Report) Run(ctx context.Context, progress func(string)) (string, error)
 	steps := []struct {
 		name string
 		f    func(context.Context, *strings.Builder) error
-	}{{"start and rest", r.idle}, {"submission", r.submits}, {"finality", r.finals}, {"synchronisation", r.syncs}, {"import", r.imports}}
+	}{{"start and rest", r.idle}, {"submission", r.submits}, {"finality", r.finals}, {"finality in large sets", r.large}, {"synchronisation", r.syncs}, {"import", r.imports}}
 	for _, s := range steps {
 		progress(s.name)
 		if err := s.f(ctx, &b); err != nil {

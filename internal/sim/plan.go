@@ -98,7 +98,7 @@ func (p *plan) next() {
 	if k := kinds[p.w.rng.IntN(len(kinds))]; p.has(k.fault) {
 		k.do()
 	}
-	p.w.after(p.w.between(2_000, 12_000), p.next)
+	p.w.after(p.w.between(4_000, 20_000), p.next)
 }
 
 // partition splits the network into two or three, or cuts one node off.
