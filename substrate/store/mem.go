@@ -40,7 +40,7 @@ func (m *Mem) Crash(keepPercent int, seed uint64) *Mem {
 func (db *DB) Settle() {
 	for {
 		m := db.pdb.Metrics()
-		if m.MemTable.Count <= 1 && m.Flush.NumInProgress == 0 && m.Compact.NumInProgress == 0 {
+		if m.Flush.NumInProgress == 0 && m.Compact.NumInProgress == 0 {
 			return
 		}
 		runtime.Gosched()
