@@ -23,7 +23,8 @@ const JustificationPeriod = 512
 // survives a crash once this returns.
 //
 // The block must not lie beyond an unfinalised change of authorities: that
-// block comes first, by the old set.
+// block comes first, by the old set. Until then the proof cannot be judged, and the
+// error is ErrChangePending whatever it says.
 func (m *Manager) Finalise(justification []byte) (Ref, error) {
 	m.write.Lock()
 	defer m.write.Unlock()
@@ -42,12 +43,12 @@ func (m *Manager) Finalise(justification []byte) (Ref, error) {
 	if ref.Parent = block.Parent; block.Number != ref.Number {
 		return ref, fmt.Errorf("justification: block %v has the number %d, not %d", ref.Hash, block.Number, ref.Number)
 	}
+	change, pending := m.PendingChange(block.Hash)
+	if pending && change.Hash != block.Hash { // who may prove it is not known yet
+		return ref, fmt.Errorf("block %d: %w", change.Number, ErrChangePending)
+	}
 	if err := voters.Verify(&j, m.cfg.Par); err != nil {
 		return ref, fmt.Errorf("justification for block %d: %w", ref.Number, err)
-	}
-	change, pending := m.PendingChange(block.Hash)
-	if pending && change.Hash != block.Hash {
-		return ref, fmt.Errorf("block %d: %w", change.Number, ErrChangePending)
 	}
 	return ref, m.finalise(ref, justification, pending)
 }
