@@ -115,7 +115,8 @@ func (v *Voter) Run(ctx context.Context, network Network) error {
 	defer cancel()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var due <-chan time.Time // when news of the chain are looked at
+	// When news of the chain are looked at: there may have been some since the core was made.
+	due := time.After(v.cfg.SoloDelay)
 	for {
 		news := false
 		select {
