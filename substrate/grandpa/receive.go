@@ -19,10 +19,10 @@ const (
 	costFuture       int32 = -500  // of a round or set that we have not said we are in
 	costDuplicate    int32 = -10   // the same commit again and again from one peer
 	costWentBack     int32 = -500  // a neighbor packet that says less than the one before
-	costUnasked      int32 = -200  // an answer to no question
-	costRequest      int32 = -200  // a request to catch up of who need not, or again
-	costNoAnswer     int32 = -200  // no answer to a request to catch up
-	costFlood        int32 = -500  // more messages than there can be
+	costUnasked      int32 = -50   // an answer to no question
+	costRequest      int32 = -50   // a request to catch up of who need not, or again
+	costNoAnswer     int32 = -50   // no answer to a request to catch up
+	costFlood        int32 = -500  // more messages in a round than there can be
 )
 
 // check gathers the signatures of a batch of messages.
