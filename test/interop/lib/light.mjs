@@ -37,17 +37,15 @@ export const decodeHeader = (hex) => registry.createType('Header', hex);
 /** changesVoters says whether a header schedules a change of GRANDPA's voters. */
 export const changesVoters = (header) => header.digest.logs.some((item) => item.isConsensus && item.asConsensus[0].toUtf8() === 'FRNK' && item.asConsensus[1][0] === 1);
 
+/** smoldot starts a client that may use one transport only, 'tcp' or 'ws'. */
+export const smoldot = (transport, logCallback = () => {}) => start({ forbidTcp: transport !== 'tcp', forbidWs: transport !== 'ws', forbidWss: true, maxLogLevel: 4, logCallback });
+
+/** Light is a client of one chain. */
 export class Light {
   /** open starts smoldot; transport is 'tcp' or 'ws', and the only one allowed. */
   static async open(spec, transport = 'tcp') {
     const light = new Light();
-    light.client = start({
-      forbidTcp: transport !== 'tcp',
-      forbidWs: transport !== 'ws',
-      forbidWss: true,
-      maxLogLevel: 4,
-      logCallback: (level, target, message) => light.note(level, target, message),
-    });
+    light.client = smoldot(transport, (level, target, message) => light.note(level, target, message));
     try {
       light.chain = await within(requestMs, 'addChain', light.client.addChain({ chainSpec: spec }));
     } catch (error) {
