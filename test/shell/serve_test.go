@@ -169,7 +169,7 @@ func pad(t *testing.T, n *chaintest.Node, size int) (changes []types.BlockNumber
 func TestWarpProofCut(t *testing.T) {
 	n := chaintest.New(t, chaintest.FourValidators(2)).StartWith(t, store.NewMem(), store.Options{})
 	chaintest.NewVoters(n).Grow(12)
-	changes := pad(t, n, 5<<18)
+	changes := pad(t, n, 3<<20)
 	if len(changes) != 12 {
 		t.Fatalf("changes are %v", changes)
 	}
