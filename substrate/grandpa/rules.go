@@ -205,6 +205,10 @@ func (v *Voter) sign(k ownKey, s Stage, t Target) {
 
 // done reports whether the next round begins: this one is complete, we have done
 // our part, and nothing that the last one may have finalised is in doubt.
+//
+// A doubt is not waited for without end: if a liar has shown its votes of the last
+// round to some, those go on and forget them, and nobody else can get them. To go
+// on from a complete round is safe, with a precommit or without.
 func (v *Voter) done() bool {
 	if !v.cur.completable {
 		return false
@@ -213,11 +217,18 @@ func (v *Voter) done() bool {
 	if !ok {
 		return true // we could not vote
 	}
+	if v.now >= v.patience() {
+		return true
+	}
 	if v.votes() && !v.voted(Precommit) {
 		return false
 	}
 	return e.Number <= v.final().Number || finalFrom(v.last, e) || finalFrom(v.cur, e)
 }
+
+// patience is until when a doubt about the last round keeps us in this one: votes
+// were due to be sent again twice.
+func (v *Voter) patience() types.Moment { return max(v.moved, v.cur.active) + 2*v.cfg.Resend }
 
 // finalFrom reports whether a round has finalised something as high as t.
 func finalFrom(r *round, t Target) bool {
@@ -298,6 +309,9 @@ func (v *Voter) wake() types.Moment {
 		if t > v.now {
 			at = min(at, t)
 		}
+	}
+	if v.cur.completable {
+		soon(v.patience())
 	}
 	if g.asked != nil {
 		soon(g.answerBy)
