@@ -150,7 +150,7 @@ func (n *node) announce(rpcListener, metricsListener net.Listener, peers *networ
 		r.Metrics = "http://" + metricsListener.Addr().String() + "/metrics"
 	}
 	n.log.Info("node is ready", "chain", n.data.Spec.Name, "genesis", r.GenesisHash, "best", uint32(heads.Best.Number),
-		"finalised", uint32(heads.Finalised.Number), "rpc", r.RPC, "p2p", r.P2P, "metrics", r.Metrics, "data", n.data.Dir)
+		"finalised", uint32(heads.Finalised.Number), "rpc", r.RPC, "metrics", r.Metrics, "p2p", r.P2P, "data", n.data.Dir)
 	if n.cfg.Ready != nil {
 		n.cfg.Ready(r)
 	}

@@ -1,7 +1,6 @@
 package p2p
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -171,34 +170,6 @@ func TestBucket(t *testing.T) {
 	}
 	if now = now.Add(time.Hour); b.take(20, now) != 0 || b.tokens != 0 {
 		t.Errorf("%v tokens are left of a burst", b.tokens)
-	}
-}
-
-func FuzzReadFrame(f *testing.F) {
-	for _, seed := range [][]byte{nil, {0}, {1, 2}, {0x80, 0}, {0xff, 0xff, 0xff, 0xff, 0xff, 1}, frame(make([]byte, 300))} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		const limit = 1 << 10
-		msg, err := readFrame(bufio.NewReader(bytes.NewReader(b)), limit)
-		if err != nil {
-			return
-		}
-		if again := frame(msg); len(msg) > limit || !bytes.HasPrefix(b, again) {
-			t.Errorf("%x was read as %x", b, msg)
-		}
-	})
-}
-
-func TestReadLongFrame(t *testing.T) {
-	want := bytes.Repeat([]byte("0123456789abcdef"), 5<<16)
-	got, err := readFrame(bufio.NewReader(bytes.NewReader(frame(want))), 16<<20)
-	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("got %d bytes, %v", len(got), err)
-	}
-	_, err = readFrame(bufio.NewReader(bytes.NewReader(frame(want)[:3<<20])), 16<<20)
-	if err == nil {
-		t.Error("half a frame was read")
 	}
 }
 

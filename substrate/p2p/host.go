@@ -20,6 +20,7 @@ import (
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/crustgo/crust/substrate/lifecycle"
+	"github.com/crustgo/crust/substrate/p2p/wire"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -181,7 +182,7 @@ func (h *Host) converse(ctx context.Context, i int, id peer.ID, st network.Strea
 		return errFlood
 	}
 	r := bufio.NewReaderSize(st, 4<<10)
-	handshake, err := readFrame(r, maxHandshakeBytes)
+	handshake, err := wire.Read(r, maxHandshakeBytes)
 	if err != nil {
 		h.punish(id, err)
 		return fmt.Errorf("handshake: %w", err)

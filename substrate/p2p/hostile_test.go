@@ -16,6 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/crustgo/crust/substrate/p2p/wire"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -64,7 +65,7 @@ func (a *attacker) stream(protocol string, b []byte) network.Stream {
 func frame(msg []byte) []byte {
 	var b bytes.Buffer
 	w := bufio.NewWriter(&b)
-	_ = writeFrame(w, msg)
+	_ = wire.Write(w, msg)
 	_ = w.Flush()
 	return b.Bytes()
 }
@@ -77,7 +78,7 @@ func (a *attacker) open(serve func(network.Stream)) (gate network.Stream) {
 	a.t.Helper()
 	for _, n := range a.victim.cfg.Notifications {
 		a.SetStreamHandler(a.victim.protocol(n.Name), func(st network.Stream) {
-			if _, err := readFrame(bufio.NewReader(st), 1024); err == nil {
+			if _, err := wire.Read(bufio.NewReader(st), 1024); err == nil {
 				_, _ = st.Write(hello)
 				serve(st)
 			}
@@ -180,7 +181,7 @@ func TestHandshakeTimeout(t *testing.T) {
 		a := newAttacker(t, v)
 		a.SetStreamHandler(v.protocol("block-announces/1"), func(st network.Stream) { <-a.ctx.Done() })
 		st := a.stream("block-announces/1", hello)
-		if _, err := readFrame(bufio.NewReader(st), 1024); err != nil {
+		if _, err := wire.Read(bufio.NewReader(st), 1024); err != nil {
 			t.Fatal(err)
 		}
 		if err := closed(st); err == nil {

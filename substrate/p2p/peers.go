@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/crustgo/crust/substrate/p2p/wire"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -21,7 +22,7 @@ var errReported = errors.New("reported")
 // misbehaviour is what an error costs the peer that caused it. It drops the peer,
 // unless it costs nothing.
 func misbehaviour(err error) Reputation {
-	var big *oversizedError
+	var big *wire.OversizedError
 	switch {
 	case errors.As(err, &big):
 		return CostOversized
@@ -29,7 +30,7 @@ func misbehaviour(err error) Reputation {
 		return CostFlood
 	case errors.Is(err, errSlow):
 		return CostStall
-	case errors.Is(err, errVarint), errors.Is(err, errTalks), errors.Is(err, errHandshake):
+	case errors.Is(err, wire.ErrLength), errors.Is(err, errTalks), errors.Is(err, errHandshake):
 		return CostGarbage
 	}
 	return 0

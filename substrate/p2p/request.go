@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/crustgo/crust/substrate/p2p/wire"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -46,19 +47,19 @@ func (h *Host) ask(ctx context.Context, id peer.ID, r *RequestProtocol, payload 
 	defer func() { _ = st.Reset() }()
 	defer context.AfterFunc(ctx, func() { _ = st.Reset() })()
 	w := bufio.NewWriterSize(st, 512)
-	_ = writeFrame(w, payload) // a failure is Flush's too
+	_ = wire.Write(w, payload) // a failure is Flush's too
 	err = errors.Join(w.Flush(), st.CloseWrite())
 	var answer []byte
 	if err == nil {
-		answer, err = readFrame(bufio.NewReaderSize(st, 4<<10), r.MaxResponse)
+		answer, err = wire.Read(bufio.NewReaderSize(st, 4<<10), r.MaxResponse)
 	}
-	big := (*oversizedError)(nil)
+	big := (*wire.OversizedError)(nil)
 	switch {
 	case err == nil:
 		return answer, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
-	case errors.As(err, &big), errors.Is(err, errVarint):
+	case errors.As(err, &big), errors.Is(err, wire.ErrLength):
 		return nil, err
 	}
 	return nil, fmt.Errorf("%w: %w", ErrNoAnswer, err)
@@ -97,7 +98,7 @@ func (h *Host) reply(ctx context.Context, r *RequestProtocol, id peer.ID, st net
 	if err := a.pace(ctx); err != nil {
 		return err
 	}
-	payload, err := readFrame(bufio.NewReaderSize(st, 512), r.MaxRequest)
+	payload, err := wire.Read(bufio.NewReaderSize(st, 512), r.MaxRequest)
 	if err != nil {
 		return fmt.Errorf("read the request: %w", err)
 	}
@@ -111,7 +112,7 @@ func (h *Host) reply(ctx context.Context, r *RequestProtocol, id peer.ID, st net
 	a.charge(len(answer))
 	sent := &tally{to: st}
 	w := bufio.NewWriterSize(sent, 512)
-	_ = writeFrame(w, answer) // a failure is Flush's too
+	_ = wire.Write(w, answer) // a failure is Flush's too
 	if err = w.Flush(); err != nil && ctx.Err() != nil && sent.bytes < slowestAnswer {
 		return errSlow
 	}

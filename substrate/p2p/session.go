@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/crustgo/crust/substrate/p2p/wire"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -179,16 +180,16 @@ func (s *session) openStream(ctx context.Context, protocol int) (network.Stream,
 	}
 	_ = st.SetDeadline(time.Now().Add(h.cfg.Limits.Handshake)) // a stream that has none fails soon
 	w := bufio.NewWriterSize(st, 128)
-	_ = writeFrame(w, n.Handshake()) // a failure is Flush's too
+	_ = wire.Write(w, n.Handshake()) // a failure is Flush's too
 	if err := w.Flush(); err != nil {
 		s.untrack(st)
 		return fail(err)
 	}
 	r := bufio.NewReaderSize(st, 128)
-	handshake, err := readFrame(r, maxHandshakeBytes)
+	handshake, err := wire.Read(r, maxHandshakeBytes)
 	if err != nil {
 		s.untrack(st)
-		return fail(noEOF(err))
+		return fail(wire.Broken(err))
 	}
 	_ = st.SetDeadline(time.Time{})
 	return st, r, handshake, nil
@@ -242,7 +243,7 @@ func (s *session) write(protocol int, st network.Stream, gone <-chan struct{}) e
 		if ok {
 			_ = st.SetWriteDeadline(m.at.Add(drain))
 			sizes.Observe(float64(len(m.msg)))
-			err = writeFrame(w, m.msg)
+			err = wire.Write(w, m.msg)
 		} else if err = w.Flush(); err == nil {
 			select {
 			case <-q.wake:
@@ -267,7 +268,7 @@ func (s *session) read(protocol int, r *bufio.Reader) error {
 	now := time.Now()
 	count, bytes := newBucket(limits.NoticeRate, limits.NoticeBurst, now), newBucket(limits.NoticeByteRate, limits.NoticeByteBurst, now)
 	for {
-		msg, err := readFrame(r, n.MaxBytes)
+		msg, err := wire.Read(r, n.MaxBytes)
 		if err != nil {
 			return err
 		}
@@ -302,7 +303,7 @@ func (s *session) serve(protocol int, st network.Stream, r *bufio.Reader, handsh
 		s.in[protocol] = false
 	}()
 	w := bufio.NewWriterSize(st, 128)
-	_ = writeFrame(w, s.host.cfg.Notifications[protocol].Handshake())
+	_ = wire.Write(w, s.host.cfg.Notifications[protocol].Handshake())
 	if err := w.Flush(); err != nil {
 		return err
 	}

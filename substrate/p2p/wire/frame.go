@@ -1,4 +1,4 @@
-package p2p
+package wire
 
 import (
 	"bufio"
@@ -9,21 +9,23 @@ import (
 	"slices"
 )
 
-// oversizedError says that a frame is longer than its protocol allows.
-type oversizedError struct{ size, limit uint64 }
+// OversizedError says that a frame is longer than its protocol allows.
+type OversizedError struct{ Size, Limit uint64 }
 
-func (e *oversizedError) Error() string {
-	return fmt.Sprintf("a frame of %d bytes where at most %d are allowed", e.size, e.limit)
+// Error tells both sizes.
+func (e *OversizedError) Error() string {
+	return fmt.Sprintf("a frame of %d bytes where at most %d are allowed", e.Size, e.Limit)
 }
 
-var errVarint = errors.New("a frame's length is no varint")
+// ErrLength says that a frame does not begin with a length.
+var ErrLength = errors.New("a frame's length is no varint")
 
 // firstRead is how much memory the mere announcement of a long frame gets; the
 // rest follows as bytes arrive.
 const firstRead = 1 << 20
 
-// readFrame reads a varint length and as many bytes, at most limit.
-func readFrame(r *bufio.Reader, limit int) ([]byte, error) {
+// Read reads a varint length and as many bytes, at most limit.
+func Read(r *bufio.Reader, limit int) ([]byte, error) {
 	var n uint64
 	for shift := 0; ; shift += 7 {
 		b, err := r.ReadByte()
@@ -36,21 +38,21 @@ func readFrame(r *bufio.Reader, limit int) ([]byte, error) {
 		n |= uint64(b&0x7f) << shift
 		if b < 0x80 {
 			if b == 0 && shift > 0 {
-				return nil, errVarint // not minimal
+				return nil, ErrLength // not minimal
 			}
 			break
 		}
 		if shift >= 28 {
-			return nil, errVarint // 2³⁵ is beyond any limit
+			return nil, ErrLength // 2³⁵ is beyond any limit
 		}
 	}
 	if n > uint64(limit) {
-		return nil, &oversizedError{n, uint64(limit)}
+		return nil, &OversizedError{n, uint64(limit)}
 	}
 	msg := make([]byte, min(int(n), firstRead))
 	for read := 0; ; {
 		if _, err := io.ReadFull(r, msg[read:]); err != nil {
-			return nil, noEOF(err)
+			return nil, Broken(err)
 		}
 		if read = len(msg); read == int(n) {
 			return msg, nil
@@ -60,15 +62,16 @@ func readFrame(r *bufio.Reader, limit int) ([]byte, error) {
 	}
 }
 
-func noEOF(err error) error {
+// Broken makes the end of a stream, where a frame was to come, an error of its own.
+func Broken(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
 }
 
-// writeFrame writes a length and the message; big messages are not copied by w.
-func writeFrame(w *bufio.Writer, msg []byte) error {
+// Write writes a length and the message; big messages are not copied by w.
+func Write(w *bufio.Writer, msg []byte) error {
 	var length [binary.MaxVarintLen64]byte
 	_, _ = w.Write(length[:binary.PutUvarint(length[:], uint64(len(msg)))]) // a failure is returned again
 	_, err := w.Write(msg)
