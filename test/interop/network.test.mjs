@@ -240,7 +240,10 @@ const smoldotConnect = (client) => ({
  * becomes final, for it validates against a block that it has let go of. */
 async function overSmoldot(transport, run) {
   for (let tries = 1; ; tries++) {
-    const client = smoldot(transport);
+    const log = [];
+    const client = smoldot(transport, (level, target, message) => {
+      if (/^(tx-service|sync-service|json-rpc)/.test(target)) log.push(`${level} ${target}: ${message.slice(0, 300)}`);
+    });
     const chainSpec = ctx.net.spec(ctx.net.validators.map((v) => (transport === 'tcp' ? v.tcp : v.webSocket)));
     let crash = null;
     try {
@@ -251,7 +254,7 @@ async function overSmoldot(transport, run) {
       });
       return await Promise.race([run(client, chainSpec, tries), crashed]);
     } catch (error) {
-      if (crash?.name !== 'CrashError' || tries === 5) throw error;
+      if (crash?.name !== 'CrashError' || tries === 5) throw new Error(`${error.message}\n${log.slice(-150).join('\n')}`, { cause: error });
     } finally {
       await client.terminate().catch(() => {}); // it may have crashed
     }
