@@ -37,8 +37,10 @@ export const decodeHeader = (hex) => registry.createType('Header', hex);
 /** changesVoters says whether a header schedules a change of GRANDPA's voters. */
 export const changesVoters = (header) => header.digest.logs.some((item) => item.isConsensus && item.asConsensus[0].toUtf8() === 'FRNK' && item.asConsensus[1][0] === 1);
 
-/** smoldot starts a client that may use one transport only, 'tcp' or 'ws'. */
-export const smoldot = (transport, logCallback = () => {}) => start({ forbidTcp: transport !== 'tcp', forbidWs: transport !== 'ws', forbidWss: true, maxLogLevel: 4, logCallback });
+/** smoldot starts a client that may use one transport only, 'tcp' or 'ws'. It may not
+ * use all of a processor: when it asks peers in vain it asks again at once, and nothing
+ * else would run. */
+export const smoldot = (transport, logCallback = () => {}) => start({ cpuRateLimit: 0.5, forbidTcp: transport !== 'tcp', forbidWs: transport !== 'ws', forbidWss: true, maxLogLevel: 4, logCallback });
 
 /** Light is a client of one chain. */
 export class Light {
@@ -101,9 +103,10 @@ export class Light {
     return within(requestMs, `smoldot's ${method}`, answer);
   }
 
-  /** follow begins to record the chain, headers included. */
-  async follow() {
-    this.subscription = await this.request('chainHead_v1_follow', true);
+  /** follow begins to record the chain, headers included; runtime calls need withRuntime. */
+  async follow(withRuntime = false) {
+    this.withRuntime = withRuntime;
+    this.subscription = await this.request('chainHead_v1_follow', withRuntime);
     for (const { subscription, result } of this.early.splice(0)) if (subscription === this.subscription) this.event(result);
   }
 
@@ -135,7 +138,7 @@ export class Light {
         for (const hash of event.prunedBlockHashes) await this.unpin(hash);
         break;
       case 'stop': // warp sync has left a gap
-        await this.follow();
+        await this.follow(this.withRuntime);
         break;
     }
   }
