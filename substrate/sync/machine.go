@@ -41,7 +41,7 @@ const (
 	chaseEvery    = 5_000
 	measureEvery  = 1_000
 	firstIdle     = 1_000
-	maxIdle       = 5 * 60_000
+	maxIdle       = 15_000 // if all peers are left alone, the node stands still that long
 	maxProofRetry = 60_000
 	ourPause      = 5_000
 )
