@@ -10,27 +10,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/crustgo/crust/test/program"
 )
 
 // patience is how long anything in these tests may take before they fail.
 const patience = 90 * time.Second
 
-// program builds the program, once.
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "devnet-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "crust")
-	if out, err := exec.Command("go", "build", "-o", path, "github.com/crustgo/crust/cmd/crust").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return path, nil
-})
+func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
 
 // freePorts finds a base port whose range is free.
 func freePorts(t *testing.T, n int) uint16 {
@@ -62,14 +52,10 @@ type network struct {
 // run starts `crust devnet` and waits until it is ready.
 func run(t *testing.T, dir string, args ...string) *network {
 	t.Helper()
-	path, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := os.Remove(filepath.Join(dir, FileName)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}
-	n := &network{cmd: exec.Command(path, append([]string{"devnet", "-d", dir}, args...)...), done: make(chan error, 1), out: new(bytes.Buffer)}
+	n := &network{cmd: exec.Command(program.Path(), append([]string{"devnet", "-d", dir}, args...)...), done: make(chan error, 1), out: new(bytes.Buffer)}
 	n.cmd.Stdout, n.cmd.Stderr = n.out, n.out
 	if err := n.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -77,6 +63,7 @@ func run(t *testing.T, dir string, args ...string) *network {
 	go func() { n.done <- n.cmd.Wait() }()
 	t.Cleanup(func() { _ = n.cmd.Process.Kill() })
 	for end := time.Now().Add(patience); ; {
+		var err error
 		if n.File, err = Load(dir); err == nil {
 			return n
 		}
@@ -183,11 +170,7 @@ func TestNetwork(t *testing.T) {
 	n.stop(t)
 	n.goneAfter(t, "Ctrl-C")
 
-	path, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command(path, "devnet", "-d", dir, "--validators", "3", "--base-port", base).CombinedOutput()
+	out, err := exec.Command(program.Path(), "devnet", "-d", dir, "--validators", "3", "--base-port", base).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "holds a network of 2 validators, not 3; use --validators 2, or another --base-path") {
 		t.Errorf("another number of validators: %v\n%s", err, out)
 	}

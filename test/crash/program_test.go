@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -19,29 +18,10 @@ import (
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/types"
 	"github.com/crustgo/crust/test/chaintest"
+	"github.com/crustgo/crust/test/program"
 )
 
-// binary is the program.
-var binary string
-
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	if binary = os.Getenv("CRUST_BIN"); binary == "" {
-		dir, err := os.MkdirTemp("", "crash-")
-		if err != nil {
-			panic(err)
-		}
-		defer func() { _ = os.RemoveAll(dir) }()
-		binary = filepath.Join(dir, "crust")
-		build := exec.Command("go", "build", "-o", binary, "github.com/crustgo/crust/cmd/crust")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
-			return 1
-		}
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
 
 // world is a chain with five blocks a second, and a random number generator.
 type world struct {
@@ -91,7 +71,7 @@ func (w *world) chain(t *testing.T, data string, into any, args ...string) {
 }
 
 func (w *world) chainCommand(data string, args ...string) *exec.Cmd {
-	return exec.Command(binary, append([]string{"chain", "--chain", w.spec, "-d", w.path(data), "--json"}, args...)...)
+	return exec.Command(program.Path(), append([]string{"chain", "--chain", w.spec, "-d", w.path(data), "--json"}, args...)...)
 }
 
 // point names a block, as the program's results do.
@@ -129,7 +109,7 @@ var readyLine = regexp.MustCompile(`rpc=(ws://\S+)`)
 func (w *world) start(t *testing.T, data string) *nodeProcess {
 	t.Helper()
 	p := &nodeProcess{url: make(chan string, 1)}
-	p.cmd = exec.Command(binary, "node", "--chain", w.spec, "--alice", "-d", w.path(data), "--rpc-port", "0", "--no-prometheus")
+	p.cmd = exec.Command(program.Path(), "node", "--chain", w.spec, "--alice", "-d", w.path(data), "--rpc-port", "0", "--no-prometheus")
 	stderr, err := p.cmd.StderrPipe()
 	if err == nil {
 		err = p.cmd.Start()

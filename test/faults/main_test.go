@@ -6,37 +6,16 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/crustgo/crust/substrate/types"
+	"github.com/crustgo/crust/test/program"
 	"github.com/crustgo/crust/test/testnet"
 )
 
-// binary is the program.
-var binary string
-
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	if binary = os.Getenv("CRUST_BIN"); binary == "" {
-		dir, err := os.MkdirTemp("", "faults-")
-		if err != nil {
-			panic(err)
-		}
-		defer func() { _ = os.RemoveAll(dir) }()
-		binary = filepath.Join(dir, "crust")
-		build := exec.Command("go", "build", "-o", binary, "github.com/crustgo/crust/cmd/crust")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
-			return 1
-		}
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
 
 // patience is when a test that waits for a condition gives up.
 const patience = 2 * time.Minute
@@ -53,7 +32,7 @@ func newWorld(t *testing.T, validators, others int) *world {
 	if testing.Short() {
 		t.Skip("runs processes")
 	}
-	net, err := testnet.New(testnet.Config{Program: binary, Dir: t.TempDir(), Validators: validators, Others: others, Slot: 500 * time.Millisecond, Linked: true})
+	net, err := testnet.New(testnet.Config{Program: program.Path(), Dir: t.TempDir(), Validators: validators, Others: others, Slot: 500 * time.Millisecond, Linked: true})
 	if err != nil {
 		t.Fatal(err)
 	}

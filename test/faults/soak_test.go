@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/crustgo/crust/bench"
+	"github.com/crustgo/crust/test/program"
 )
 
 // Limits of a soak, in MiB of one validator's resident memory.
@@ -22,7 +23,7 @@ func TestLongSoak(t *testing.T) {
 	if err != nil {
 		t.Skip("CRUST_SOAK is not set to minutes")
 	}
-	r, err := bench.Finality(t.Context(), binary, bench.FinalityCase{Validators: 4, Senders: 200, Rate: 500, For: time.Duration(minutes) * time.Minute})
+	r, err := bench.Finality(t.Context(), program.Path(), bench.FinalityCase{Validators: 4, Senders: 200, Rate: 500, For: time.Duration(minutes) * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func TestHostileClients(t *testing.T) {
 	defer good.Close()
 	for _, a := range []struct {
 		name string
-		run  func(*testing.T, *program)
+		run  func(*testing.T, *process)
 	}{
 		{"broken messages", brokenMessages},
 		{"odd parameters", oddParameters},
@@ -93,7 +93,7 @@ type attacker struct {
 	ws *websocket.Conn
 }
 
-func (p *program) attack(t *testing.T) *attacker {
+func (p *process) attack(t *testing.T) *attacker {
 	t.Helper()
 	ws, _, err := websocket.Dial(t.Context(), p.url, nil)
 	if err != nil {
@@ -127,7 +127,7 @@ func request(method, params string) string {
 }
 
 // brokenMessages must be answered with an error each.
-func brokenMessages(t *testing.T, p *program) {
+func brokenMessages(t *testing.T, p *process) {
 	a := p.attack(t)
 	for name, msg := range map[string]string{
 		"empty": "", "no JSON": "hello", "half an object": `{"jsonrpc":"2.0","id":1`, "bad UTF-8": "{\"jsonrpc\":\"\xff\xfe\"}", "NUL": "\x00\x00\x00",
@@ -151,7 +151,7 @@ func brokenMessages(t *testing.T, p *program) {
 }
 
 // oddParameters must be refused.
-func oddParameters(t *testing.T, p *program) {
+func oddParameters(t *testing.T, p *process) {
 	a := p.attack(t)
 	big := `"0x` + strings.Repeat("ff", 4<<20) + `"`
 	many := "[" + strings.Repeat(`"0x26aa394eea5630e07c48ae0c9558cef7",`, 20000) + `"0x"]`
@@ -179,7 +179,7 @@ func oddParameters(t *testing.T, p *program) {
 }
 
 // hugeMessages come in from many sides at once, and do not end.
-func hugeMessages(t *testing.T, p *program) {
+func hugeMessages(t *testing.T, p *process) {
 	chunk := []byte(strings.Repeat("[", 1<<20))
 	var all sync.WaitGroup
 	for range 40 {
@@ -199,7 +199,7 @@ func hugeMessages(t *testing.T, p *program) {
 }
 
 // manySubscriptions meet a limit, and end with the connection.
-func manySubscriptions(t *testing.T, p *program) {
+func manySubscriptions(t *testing.T, p *process) {
 	for range 3 {
 		a := p.attack(t)
 		batch := "[" + strings.Repeat(request("chain_subscribeNewHeads", "[]")+",", 499) + request("state_subscribeStorage", `[["0x26aa394eea5630e07c48ae0c9558cef7"]]`) + "]"
@@ -222,7 +222,7 @@ func manySubscriptions(t *testing.T, p *program) {
 }
 
 // tooManyConnections: those beyond the limit are turned away.
-func tooManyConnections(t *testing.T, p *program) {
+func tooManyConnections(t *testing.T, p *process) {
 	refused := 0
 	for range 150 {
 		ws, _, err := websocket.Dial(t.Context(), p.url, nil)
@@ -238,7 +238,7 @@ func tooManyConnections(t *testing.T, p *program) {
 }
 
 // silentConnections say half a sentence.
-func silentConnections(t *testing.T, p *program) {
+func silentConnections(t *testing.T, p *process) {
 	for i := range 60 {
 		c, err := net.Dial("tcp", p.host)
 		if err != nil {
@@ -250,7 +250,7 @@ func silentConnections(t *testing.T, p *program) {
 }
 
 // pinnedBlocks are never released, and asked for without end.
-func pinnedBlocks(t *testing.T, p *program) {
+func pinnedBlocks(t *testing.T, p *process) {
 	a := p.attack(t)
 	var id string
 	for i := range 5 {
@@ -305,7 +305,7 @@ func (a *attacker) ask(method, params string) string {
 }
 
 // unreadAnswers pile up until the node has had enough.
-func unreadAnswers(t *testing.T, p *program) {
+func unreadAnswers(t *testing.T, p *process) {
 	batch := "[" + strings.Repeat(request("state_getMetadata", "[]")+",", 19) + request("state_getMetadata", "[]") + "]"
 	var all sync.WaitGroup
 	for range 30 {
@@ -324,7 +324,7 @@ func unreadAnswers(t *testing.T, p *program) {
 
 // unreadAnswersHugeRequests first makes all workers of a connection wait, then
 // sends as much as the node takes.
-func unreadAnswersHugeRequests(t *testing.T, p *program) {
+func unreadAnswersHugeRequests(t *testing.T, p *process) {
 	batch := "[" + strings.Repeat(request("state_getMetadata", "[]")+",", 19) + request("state_getMetadata", "[]") + "]"
 	huge := request("system_name", `["`+strings.Repeat("x", 14<<20)+`"]`)
 	var all sync.WaitGroup

@@ -21,6 +21,7 @@ import (
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/types"
 	"github.com/crustgo/crust/test/chaintest"
+	"github.com/crustgo/crust/test/program"
 	"github.com/crustgo/crust/test/testnet"
 )
 
@@ -42,7 +43,7 @@ func newWorld(t *testing.T) *world {
 	if testing.Short() {
 		t.Skip("runs processes")
 	}
-	net, err := testnet.New(testnet.Config{Program: programPath(t), Dir: t.TempDir(), Validators: 4, Args: []string{"--log", "debug"}})
+	net, err := testnet.New(testnet.Config{Program: program.Path(), Dir: t.TempDir(), Validators: 4, Args: []string{"--log", "debug"}})
 	if err != nil {
 		t.Fatal(err)
 	}

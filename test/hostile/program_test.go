@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -16,10 +15,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/crustgo/crust/test/program"
 )
 
-// program is a running node.
-type program struct {
+// process is a running node.
+type process struct {
 	cmd              *exec.Cmd
 	host, url, meter string
 	ended            sync.WaitGroup
@@ -27,23 +28,13 @@ type program struct {
 	log              bytes.Buffer
 }
 
-func programPath(t *testing.T) string {
-	if name := os.Getenv("CRUST_BIN"); name != "" {
-		return name
-	}
-	name := filepath.Join(t.TempDir(), "crust")
-	build := exec.Command("go", "build", "-o", name, "github.com/crustgo/crust/cmd/crust")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return name
-}
+func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
 
 var readyLine = regexp.MustCompile(`rpc=ws://(\S+) metrics=(\S+)`)
 
-func start(t *testing.T) *program {
+func start(t *testing.T) *process {
 	t.Helper()
-	p := &program{cmd: exec.Command(programPath(t), "node", "--dev", "--rpc-port", "0", "--prometheus-port", "0", "--rpc-methods", "safe")}
+	p := &process{cmd: exec.Command(program.Path(), "node", "--dev", "--rpc-port", "0", "--prometheus-port", "0", "--rpc-methods", "safe")}
 	stderr, err := p.cmd.StderrPipe()
 	if err == nil {
 		err = p.cmd.Start()
@@ -82,14 +73,14 @@ func start(t *testing.T) *program {
 	return p
 }
 
-func (p *program) output() string {
+func (p *process) output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.log.String()
 }
 
 // goroutines asks the metrics.
-func (p *program) goroutines(t *testing.T) int {
+func (p *process) goroutines(t *testing.T) int {
 	t.Helper()
 	resp, err := http.Get(p.meter)
 	if err != nil {
@@ -109,7 +100,7 @@ func (p *program) goroutines(t *testing.T) int {
 }
 
 // settle waits until there are about as many goroutines as before.
-func (p *program) settle(t *testing.T, before int) {
+func (p *process) settle(t *testing.T, before int) {
 	t.Helper()
 	n := 0
 	for range 300 { // half a minute: longer than any timeout of the node
@@ -122,7 +113,7 @@ func (p *program) settle(t *testing.T, before int) {
 }
 
 // forgetPeak starts measuring anew.
-func (p *program) forgetPeak(t *testing.T) {
+func (p *process) forgetPeak(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		return
@@ -133,7 +124,7 @@ func (p *program) forgetPeak(t *testing.T) {
 }
 
 // peak is the most memory that the program used since forgetPeak, in MiB.
-func (p *program) peak(t *testing.T) int {
+func (p *process) peak(t *testing.T) int {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		return 0
