@@ -25,6 +25,7 @@ func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
 
 // world is a chain with five blocks a second, and a random number generator.
 type world struct {
+	crust     string // the program, built before anything is measured
 	dir, spec string
 	net       *chaintest.Net
 	rng       *rand.Rand
@@ -40,7 +41,7 @@ func newWorld(t *testing.T) *world {
 		seed = 1
 	}
 	t.Logf("SEED=%d", seed)
-	w := &world{dir: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 0))}
+	w := &world{crust: program.Path(), dir: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 0))}
 	w.net = chaintest.New(t, func(n *runtime.Network) { n.Preset.SlotDuration = 200 })
 	if w.spec, err = w.net.WriteSpec(w.dir); err != nil {
 		t.Fatal(err)
@@ -71,7 +72,7 @@ func (w *world) chain(t *testing.T, data string, into any, args ...string) {
 }
 
 func (w *world) chainCommand(data string, args ...string) *exec.Cmd {
-	return exec.Command(program.Path(), append([]string{"chain", "--chain", w.spec, "-d", w.path(data), "--json"}, args...)...)
+	return exec.Command(w.crust, append([]string{"chain", "--chain", w.spec, "-d", w.path(data), "--json"}, args...)...)
 }
 
 // point names a block, as the program's results do.
@@ -109,7 +110,7 @@ var readyLine = regexp.MustCompile(`rpc=(ws://\S+)`)
 func (w *world) start(t *testing.T, data string) *nodeProcess {
 	t.Helper()
 	p := &nodeProcess{url: make(chan string, 1)}
-	p.cmd = exec.Command(program.Path(), "node", "--chain", w.spec, "--alice", "-d", w.path(data), "--rpc-port", "0", "--no-prometheus")
+	p.cmd = exec.Command(w.crust, "node", "--chain", w.spec, "--alice", "-d", w.path(data), "--rpc-port", "0", "--no-prometheus")
 	stderr, err := p.cmd.StderrPipe()
 	if err == nil {
 		err = p.cmd.Start()
