@@ -57,6 +57,8 @@ var rules = []rule{
 	{prefix: "substrate/state", ours: base},
 	{prefix: "substrate/chainspec", ours: join(base, engines)},
 
+	{prefix: "substrate/scenario", kind: tool},
+
 	{prefix: "substrate/lifecycle", kind: shell, thirds: observability},
 	{prefix: "substrate/keystore", kind: shell, ours: join(base, []string{"substrate/lifecycle"}), thirds: []string{"golang.org/x/crypto"}},
 	{prefix: "substrate/store", kind: shell, ours: join(base, engines, []string{"substrate/lifecycle"}), thirds: join(observability, []string{"github.com/cockroachdb/pebble/v2"})},

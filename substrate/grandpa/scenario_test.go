@@ -1,53 +1,26 @@
 package grandpa
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/crustgo/crust/substrate/scenario"
 	"github.com/crustgo/crust/substrate/types"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the scenarios print into their files")
 
 // TestScenarios plays testdata/*.txt: a command, a line ----, what it prints, an
 // empty line. Lines that begin with # are the story. The voter is a, of the set
 // a, b, c, d; a peer p is where we are and passes on what the others vote.
 func TestScenarios(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no scenarios", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			raw, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := newScenario(t)
-			var out strings.Builder
-			for _, part := range strings.Split(strings.TrimSpace(string(raw)), "\n\n") {
-				command, _, _ := strings.Cut(part, "\n----")
-				line := command[strings.LastIndexByte(command, '\n')+1:]
-				out.WriteString(command + "\n----\n" + s.run(strings.Fields(line)) + "\n")
-			}
-			got := strings.TrimSpace(out.String()) + "\n"
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != string(raw) {
-				t.Errorf("%s prints\n%s", file, got)
-			}
-		})
-	}
+	scenario.Play(t, func(t *testing.T) scenario.Run {
+		s := newStory(t)
+		return func(_ *testing.T, words []string) string { return s.run(words) }
+	})
 }
 
-type scenario struct {
+type story struct {
 	t      *testing.T
 	keys   map[string]stamp
 	sets   []*VoterSet
@@ -62,8 +35,8 @@ type scenario struct {
 	away   bool // the peer says itself where it is
 }
 
-func newScenario(t *testing.T) *scenario {
-	s := &scenario{t: t, keys: map[string]stamp{}, now: 10_000, names: map[types.Hash]string{}, blocks: map[string]*types.Header{}}
+func newStory(t *testing.T) *story {
+	s := &story{t: t, keys: map[string]stamp{}, now: 10_000, names: map[types.Hash]string{}, blocks: map[string]*types.Header{}}
 	var as []Authority
 	for _, name := range strings.Fields("a b c d") {
 		s.keys[name] = stamp{name[0]}
@@ -84,7 +57,7 @@ func newScenario(t *testing.T) *scenario {
 	return s
 }
 
-func (s *scenario) start() {
+func (s *story) start() {
 	v, err := NewVoter(s.sets[s.set], []Key{s.keys["a"]}, s.state, s.chain, s.now, VoterConfig{Verify: verifyStamps})
 	if err != nil {
 		s.t.Fatal(err)
@@ -93,7 +66,7 @@ func (s *scenario) start() {
 	v.Connected(s.now, "p", types.RoleAuthority)
 }
 
-func (s *scenario) target(name string) Target {
+func (s *story) target(name string) Target {
 	h := s.blocks[name]
 	if h == nil {
 		s.t.Fatalf("no block %s", name)
@@ -101,7 +74,7 @@ func (s *scenario) target(name string) Target {
 	return target(*h)
 }
 
-func (s *scenario) run(args []string) string {
+func (s *story) run(args []string) string {
 	s.out.Reset()
 	opt := map[string]uint64{"round": s.v.cur.number, "set": uint64(s.set)}
 	for _, a := range args {
@@ -159,7 +132,7 @@ func (s *scenario) run(args []string) string {
 	return s.out.String()
 }
 
-func (s *scenario) votes(who, block string, stage Stage, r Round) []SignedVote {
+func (s *story) votes(who, block string, stage Stage, r Round) []SignedVote {
 	var out []SignedVote
 	for _, w := range strings.Split(who, ",") {
 		out = append(out, Sign(s.keys[w], stage, s.target(block), r))
@@ -168,7 +141,7 @@ func (s *scenario) votes(who, block string, stage Stage, r Round) []SignedVote {
 }
 
 // do acts on what is ready, and prints it.
-func (s *scenario) do() {
+func (s *story) do() {
 	for more := true; more; {
 		more = false
 		r := s.v.Ready()
@@ -204,7 +177,7 @@ func (s *scenario) do() {
 	}
 }
 
-func (s *scenario) print(m Message) {
+func (s *story) print(m Message) {
 	switch m := m.(type) {
 	case *VoteMessage:
 		fmt.Fprintf(&s.out, "%s of %c for %s in round %d\n", [...]string{"prevote", "precommit", "proposal"}[m.Stage], m.Vote.ID[0], s.names[m.Vote.Target.Hash], m.Round.Number)

@@ -1,65 +1,36 @@
 package sync
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/crustgo/crust/substrate/protocol"
+	"github.com/crustgo/crust/substrate/scenario"
 	"github.com/crustgo/crust/substrate/types"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the scenarios print into their files")
 
 // TestScenarios plays testdata/*.txt: a command, a line ----, what it prints, an
 // empty line. Lines that begin with # are the story.
 func TestScenarios(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no scenarios", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			raw, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := newScenario()
-			var out strings.Builder
-			for _, part := range strings.Split(strings.TrimSpace(string(raw)), "\n\n") {
-				command, _, _ := strings.Cut(part, "\n----")
-				out.WriteString(command)
-				if line := command[strings.LastIndexByte(command, '\n')+1:]; !strings.HasPrefix(line, "#") {
-					out.WriteString("\n----\n" + s.run(t, strings.Fields(line)))
-				} else {
-					out.WriteString("\n")
-				}
-				out.WriteString("\n")
-				if s.m != nil {
-					if err := s.m.check(); err != nil {
-						t.Fatalf("after %q: %v", command, err)
-					}
+	scenario.Play(t, func(*testing.T) scenario.Run {
+		s := newStory()
+		return func(t *testing.T, words []string) string {
+			out := s.run(t, words)
+			if s.m != nil {
+				if err := s.m.check(); err != nil {
+					t.Fatalf("after %q: %v", words, err)
 				}
 			}
-			got := strings.TrimSpace(out.String()) + "\n"
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != string(raw) {
-				t.Errorf("%s prints\n%s", file, got)
-			}
-		})
-	}
+			return out
+		}
+	})
 }
 
-// scenario is a machine whose peers answer when they are told to.
-type scenario struct {
+// story is a machine whose peers answer when they are told to.
+type story struct {
 	*world
 	l     *ledger
 	m     *Machine
@@ -72,14 +43,14 @@ type scenario struct {
 	waits []Block // handed out
 }
 
-func newScenario() *scenario {
+func newStory() *story {
 	w := newWorld()
-	return &scenario{world: w, l: newLedger(w), names: map[types.Hash]string{w.genesis: "genesis"}, hash: map[string]types.Hash{"genesis": w.genesis},
+	return &story{world: w, l: newLedger(w), names: map[types.Hash]string{w.genesis: "genesis"}, hash: map[string]types.Hash{"genesis": w.genesis},
 		best: map[types.PeerID]types.Hash{}, cfg: Config{Limits: DefaultLimits(), Check: inspect}}
 }
 
 // machine begins at the first command that needs it.
-func (s *scenario) machine() *Machine {
+func (s *story) machine() *Machine {
 	if s.m == nil {
 		s.m = New(s.l, s.cfg)
 	}
@@ -102,7 +73,7 @@ func number(s string) int {
 }
 
 // run plays one command. Blocks are called by chain and number: main7.
-func (s *scenario) run(t *testing.T, args []string) string {
+func (s *story) run(t *testing.T, args []string) string {
 	v := values(args)
 	switch args[0] {
 	case "limits":
@@ -178,7 +149,7 @@ func (s *scenario) run(t *testing.T, args []string) string {
 	return s.ready()
 }
 
-func (s *scenario) block(t *testing.T, name string) types.Hash {
+func (s *story) block(t *testing.T, name string) types.Hash {
 	h, ok := s.hash[name]
 	if !ok {
 		t.Fatalf("no block %q", name)
@@ -187,7 +158,7 @@ func (s *scenario) block(t *testing.T, name string) types.Hash {
 }
 
 // answer answers the oldest request to a peer: honestly, or as told.
-func (s *scenario) answer(t *testing.T, args []string, v map[string]string) {
+func (s *story) answer(t *testing.T, args []string, v map[string]string) {
 	i := slices.IndexFunc(s.open, func(r Request) bool { return string(r.Peer) == args[1] })
 	q := s.open[i]
 	s.open = slices.Delete(s.open, i, i+1)
@@ -228,7 +199,7 @@ func (s *scenario) answer(t *testing.T, args []string, v map[string]string) {
 }
 
 // importAll imports what is handed out, but for blocks that are said to fail: import main5=failure.
-func (s *scenario) importAll(t *testing.T, v map[string]string) {
+func (s *story) importAll(t *testing.T, v map[string]string) {
 	outcomes := map[string]Outcome{"failure": OurFailure, "badbody": BadBody, "bad": BadBlock, "unknown": UnknownParent, "future": Future, "known": Known}
 	var results []Result
 	for _, b := range s.waits {
@@ -243,7 +214,7 @@ func (s *scenario) importAll(t *testing.T, v map[string]string) {
 }
 
 // ready prints what the machine wants.
-func (s *scenario) ready() string {
+func (s *story) ready() string {
 	if s.m == nil {
 		return ""
 	}
@@ -278,7 +249,7 @@ func (s *scenario) ready() string {
 	return out.String()
 }
 
-func (s *scenario) request(q Request) string {
+func (s *story) request(q Request) string {
 	what := map[protocol.BlockFields]string{protocol.FieldHeader: "headers", protocol.FieldBody | protocol.FieldJustification: "bodies",
 		protocol.FieldHeader | protocol.FieldBody | protocol.FieldJustification: "blocks", protocol.FieldJustification: "justification"}[q.Fields]
 	from := s.names[q.FromHash]

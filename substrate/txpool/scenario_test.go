@@ -2,70 +2,39 @@ package txpool
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/crustgo/crust/substrate/scenario"
 	"github.com/crustgo/crust/substrate/types"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the scenarios print into their files")
 
 // TestScenarios plays testdata/*.txt: a command, a line ----, what it prints, an
 // empty line. Lines that begin with # are the story.
 func TestScenarios(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no scenarios", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			raw, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+	scenario.Play(t, func(*testing.T) scenario.Run {
+		s := &story{blocks: map[string]Block{}, names: map[types.Hash]string{}}
+		s.configure(nil)
+		return func(t *testing.T, words []string) string {
+			out := s.run(t, words)
+			if err := s.p.check(); err != nil {
+				t.Fatalf("after %q: %v", words, err)
 			}
-			s := &scenario{blocks: map[string]Block{}, names: map[types.Hash]string{}}
-			s.configure(nil)
-			var out strings.Builder
-			for _, part := range strings.Split(strings.TrimSpace(string(raw)), "\n\n") {
-				command, _, _ := strings.Cut(part, "\n----")
-				out.WriteString(command)
-				if line := lastLine(command); !strings.HasPrefix(line, "#") {
-					out.WriteString("\n----\n" + s.run(t, strings.Fields(line)))
-				} else {
-					out.WriteString("\n")
-				}
-				out.WriteString("\n")
-				if err := s.p.check(); err != nil {
-					t.Fatalf("after %q: %v", command, err)
-				}
-			}
-			got := strings.TrimSpace(out.String()) + "\n"
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if got != string(raw) {
-				t.Errorf("%s prints\n%s", file, got)
-			}
-		})
-	}
+			return out
+		}
+	})
 }
 
-func lastLine(s string) string { return s[strings.LastIndexByte(s, '\n')+1:] }
-
-type scenario struct {
+type story struct {
 	p      *Pool
 	number types.BlockNumber
 	blocks map[string]Block
 	names  map[types.Hash]string
 }
 
-func (s *scenario) configure(args []string) {
+func (s *story) configure(args []string) {
 	v := values(args)
 	cfg := Config{Ready: Limit{v["ready"], 1 << 20}, Future: Limit{v["future"], 1 << 20}, PerSender: v["sender"],
 		BanBlocks: uint64(v["ban"]), Bans: 10, RevalidateAfter: uint64(v["after"]), RevalidateMax: 2, FinalityBlocks: uint64(v["timeout"]), RememberBlocks: 3}
@@ -93,7 +62,7 @@ func values(args []string) map[string]int {
 	return v
 }
 
-func (s *scenario) hash(name string) types.Hash {
+func (s *story) hash(name string) types.Hash {
 	h := hashOf(name)
 	s.names[h] = name
 	return h
@@ -101,7 +70,7 @@ func (s *scenario) hash(name string) types.Hash {
 
 // run plays one command; transactions are called account/nonce, with a mark
 // behind if there are several: a/3, a/3+.
-func (s *scenario) run(t *testing.T, args []string) string {
+func (s *story) run(t *testing.T, args []string) string {
 	var out strings.Builder
 	switch args[0] {
 	case "pool":
@@ -154,7 +123,7 @@ func (s *scenario) run(t *testing.T, args []string) string {
 }
 
 // tx reads: name [chain=nonce of the account] [prio=n] [life=n] [watched] [unsigned] [inherent] [tagless].
-func (s *scenario) tx(args []string) Tx {
+func (s *story) tx(args []string) Tx {
 	v := values(args)
 	account, nonce, _ := strings.Cut(strings.TrimRight(args[0], "+"), "/")
 	n, _ := strconv.Atoi(nonce)
@@ -179,7 +148,7 @@ func (s *scenario) tx(args []string) Tx {
 }
 
 // change plays: block <name> <txs…>, or reorg <retracted blocks…> to <name> <txs…>.
-func (s *scenario) change(out *strings.Builder, args []string) {
+func (s *story) change(out *strings.Builder, args []string) {
 	var c Change
 	args = args[1:]
 	for i, a := range args {
