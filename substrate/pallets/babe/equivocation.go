@@ -59,20 +59,11 @@ func (p *Pallet) reportEquivocationUnsigned(e *frame.Env, o frame.Origin, a Repo
 
 func (p *Pallet) report(e *frame.Env, o frame.Origin, a *ReportArgs) error {
 	v, err := p.evidence(e, a)
-	if err == nil {
-		err = p.Equivocations.File(e, o, &v)
+	no := offences.Refusals{Proof: ErrInvalidEquivocationProof, Owner: ErrInvalidKeyOwnershipProof, Known: ErrDuplicateOffenceReport}
+	if refusal := p.Equivocations.Answer(e, o, &v, err, no); refusal != nil {
+		return p.Fail(refusal)
 	}
-	switch err {
-	case nil:
-		e.WaiveFee()
-		return nil
-	case offences.ErrOwner:
-		return p.Fail(ErrInvalidKeyOwnershipProof)
-	case offences.ErrKnown:
-		return p.Fail(ErrDuplicateOffenceReport)
-	default:
-		return p.Fail(ErrInvalidEquivocationProof)
-	}
+	return nil
 }
 
 // evidence verifies all of a report but whose the key is.

@@ -73,6 +73,32 @@ func (q *Equivocations) report(e *frame.Env, v *Evidence) (*Report, error) {
 	return r, nil
 }
 
+// Refusals are the errors with which an engine's pallet refuses reports.
+type Refusals struct {
+	Proof *frame.Error // it does not show an equivocation
+	Owner *frame.Error // it does not show whose the key is
+	Known *frame.Error // it was reported before
+}
+
+// Answer files a report whose evidence was verified with the error err, or says
+// why not. A report that is true and new is free.
+func (q *Equivocations) Answer(e *frame.Env, o frame.Origin, v *Evidence, err error, no Refusals) *frame.Error {
+	if err == nil {
+		err = q.File(e, o, v)
+	}
+	switch err {
+	case nil:
+		e.WaiveFee()
+		return nil
+	case ErrOwner:
+		return no.Owner
+	case ErrKnown:
+		return no.Known
+	default:
+		return no.Proof
+	}
+}
+
 // File reports an equivocation. The reporter is who signed the report, or the
 // block's author if nobody did. Errors: ErrBadOrigin, ErrOwner, ErrKnown.
 func (q *Equivocations) File(e *frame.Env, o frame.Origin, v *Evidence) error {
