@@ -2,6 +2,8 @@ package node
 
 import (
 	"fmt"
+	"hash/fnv"
+	"io"
 	"path/filepath"
 
 	"github.com/crustgo/crust/substrate/grandpa"
@@ -107,11 +109,10 @@ type noKeys struct{}
 func (noKeys) GRANDPA() []grandpa.Key { return nil }
 
 // seed differs from node to node: it decides which peers are told first.
-func (n *node) seed() (seed uint64) {
-	for _, b := range []byte(n.cfg.Name + n.data.Dir) {
-		seed = seed*1099511628211 + uint64(b)
-	}
-	return seed
+func (n *node) seed() uint64 {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, n.cfg.Name+n.data.Dir) // it never fails
+	return h.Sum64()
 }
 
 // peersView is the network as RPC shows it.
@@ -126,12 +127,14 @@ func (v peersView) PeerID() string { return p2p.FormatPeer(v.Host().PeerID()) }
 // Addresses are where the node listens.
 func (v peersView) Addresses() []string { return v.Host().Addresses() }
 
+// roles are the names that Substrate has for them.
+var roles = map[types.Role]string{types.RoleFull: "FULL", types.RoleLight: "LIGHT", types.RoleAuthority: "AUTHORITY"}
+
 // Peers lists the peers.
 func (v peersView) Peers() []rpc.Peer {
 	var out []rpc.Peer
 	for _, p := range v.Network.Peers() {
-		role := map[types.Role]string{types.RoleFull: "FULL", types.RoleLight: "LIGHT", types.RoleAuthority: "AUTHORITY"}[p.Role]
-		out = append(out, rpc.Peer{ID: p2p.FormatPeer(p.ID), Roles: role, BestHash: p.Best.Hash, BestNumber: p.Best.Number})
+		out = append(out, rpc.Peer{ID: p2p.FormatPeer(p.ID), Roles: roles[p.Role], BestHash: p.Best.Hash, BestNumber: p.Best.Number})
 	}
 	return out
 }

@@ -75,18 +75,7 @@ func (c *treeChain) Change(h types.Hash) (first Target, ok bool) {
 	}
 }
 
-func (c *treeChain) Contested(h types.Hash) bool {
-	for at := h; ; {
-		b, ok := c.tree.Get(at)
-		if !ok || at == c.tree.Root().Hash {
-			return false
-		}
-		if len(c.tree.Children(b.Parent)) > 1 {
-			return true
-		}
-		at = b.Parent
-	}
-}
+func (c *treeChain) Contested(h types.Hash) bool { return c.tree.Contested(h) }
 
 func (c *treeChain) insert(h *types.Header) bool {
 	id := h.Hash()

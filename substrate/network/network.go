@@ -241,7 +241,7 @@ func (n *Network) act(ctx context.Context, g *lifecycle.Group, r Ready, open map
 		}
 	}
 	for _, p := range r.Reports {
-		n.host.Report(p.Peer, p2p.Reputation(-p.Cost), p.Reason)
+		n.Report(p.Peer, p.Cost, p.Reason)
 	}
 }
 
@@ -297,7 +297,7 @@ func (n *Network) judge(ctx context.Context) error {
 			}
 			n.backlog.give(t.peer, t.bytes)
 			if bad > 0 {
-				n.host.Report(t.peer, p2p.Reputation(-bad*costBadTransaction), fmt.Sprintf("%d bad transactions", bad))
+				n.Report(t.peer, bad*costBadTransaction, fmt.Sprintf("%d bad transactions", bad))
 			}
 		}
 	}

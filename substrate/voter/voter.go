@@ -75,10 +75,12 @@ func New(core *Core, cfg Config) *Voter {
 }
 
 // Connected adds a peer.
-func (v *Voter) Connected(peer types.PeerID, role types.Role) { v.push(event{peer: peer, role: role}) }
+func (v *Voter) Connected(peer types.PeerID, role types.Role) {
+	v.push(event{peer: peer, role: role}, 0)
+}
 
 // Disconnected removes a peer.
-func (v *Voter) Disconnected(peer types.PeerID) { v.push(event{peer: peer}) }
+func (v *Voter) Disconnected(peer types.PeerID) { v.push(event{peer: peer}, 0) }
 
 // Receive takes a message of a peer.
 func (v *Voter) Receive(peer types.PeerID, message []byte) error {
@@ -86,19 +88,17 @@ func (v *Voter) Receive(peer types.PeerID, message []byte) error {
 	if err != nil {
 		return err
 	}
-	v.mu.Lock()
-	full := v.waiting[peer] >= maxPeerInbox
-	v.waiting[peer] += len(message) + messageOverhead
-	v.mu.Unlock()
-	if !full {
-		v.push(event{peer: peer, message: m})
-	}
+	v.push(event{peer: peer, message: m}, len(message)+messageOverhead)
 	return nil
 }
 
-func (v *Voter) push(e event) {
+// push puts an event into the inbox; a message, which has a size, only if there is
+// room for it and for more of its peer.
+func (v *Voter) push(e event, size int) {
 	v.mu.Lock()
-	if e.message == nil || len(v.inbox) < maxInbox {
+	room := size == 0 || len(v.inbox) < maxInbox && v.waiting[e.peer] < maxPeerInbox
+	v.waiting[e.peer] += size
+	if room {
 		v.inbox = append(v.inbox, e)
 	}
 	v.mu.Unlock()

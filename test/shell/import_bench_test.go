@@ -1,10 +1,10 @@
 package shell
 
 import (
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/crustgo/crust/bench"
 	"github.com/crustgo/crust/substrate/babe"
 	"github.com/crustgo/crust/substrate/types"
 	"github.com/crustgo/crust/test/chaintest"
@@ -24,7 +24,7 @@ func BenchmarkImportEmpty(b *testing.B) {
 	var own, bound time.Duration
 	for b.Loop() {
 		n := net.Start(b)
-		start := cpu(b)
+		start := bench.CPU()
 		for at := 0; at < blocks; at += row {
 			checked, err := n.Check(chain[at:at+row], nil)
 			if err != nil {
@@ -36,8 +36,8 @@ func BenchmarkImportEmpty(b *testing.B) {
 				}
 			}
 		}
-		own += cpu(b) - start
-		start = cpu(b)
+		own += bench.CPU() - start
+		start = bench.CPU()
 		parent := babe.GenesisHead(n.BABE())
 		for _, c := range chain {
 			v, err := babe.Verify(&c.Header, parent, ^types.Slot(0))
@@ -46,17 +46,9 @@ func BenchmarkImportEmpty(b *testing.B) {
 			}
 			parent = v.Head
 		}
-		bound += cpu(b) - start
+		bound += bench.CPU() - start
 	}
 	b.ReportMetric(float64(own.Microseconds())/float64(b.N*blocks), "cpu-us/block")
 	b.ReportMetric(float64(bound.Microseconds())/float64(b.N*blocks), "bound-us/block")
 	b.ReportMetric(float64(bound)/float64(own), "of-bound")
-}
-
-func cpu(tb testing.TB) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		tb.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
