@@ -13,6 +13,7 @@ import (
 
 	"github.com/crustgo/crust/client"
 	"github.com/crustgo/crust/substrate/babe"
+	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/chainspec"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/grandpa"
@@ -161,6 +162,20 @@ func (s *stranger) again(w *world, to network.Stream, spoil func(*types.Block) (
 	}
 }
 
+// insist announces headers above the best block, as it moves, until the node hangs
+// up: one that is not above a final block is of no interest.
+func (s *stranger) insist(w *world, to network.Stream, header func(i int, best chain.Ref) types.Header) {
+	const round = 200
+	for i := 0; !s.gone() && s.ctx.Err() == nil; i += round {
+		w.look(s.t)
+		best := w.mirror.Heads().Best
+		s.flood(to, round, func(j int) []byte {
+			a := protocol.Announce{Header: header(i+j, best), Best: true}
+			return a.Append(nil)
+		})
+	}
+}
+
 // attack is what a stranger does, and the reason that the node gives for parting.
 type attack struct {
 	name   string
@@ -182,27 +197,24 @@ func attacks() []attack {
 		{"oversized votes", "bytes", func(_ *world, s *stranger) { _, _ = s.join()[votes].Write([]byte{0xff, 0xff, 0xff, 0x7f}) }},
 		{"oversized request", "bytes", func(_ *world, s *stranger) { s.open("light/2", []byte{0xff, 0xff, 0xff, 0x7f}) }},
 		{"announces of unknown parents", "too many announces", func(w *world, s *stranger) {
-			w.look(s.t)
-			best := w.mirror.Heads().Best
-			s.flood(s.join()[announces], 20_000, func(i int) []byte {
-				a := protocol.Announce{Header: types.Header{ParentHash: randomHash(i), Number: best.Number + 2}, Best: true}
-				return a.Append(nil)
+			s.insist(w, s.join()[announces], func(i int, best chain.Ref) types.Header {
+				return types.Header{ParentHash: randomHash(i), Number: best.Number + 2}
 			})
 		}},
 		{"announces from the future", "too many announces", func(w *world, s *stranger) {
 			b, key := w.dave(s.t)
-			s.flood(s.join()[announces], 20_000, func(i int) []byte {
-				logs, err := babe.ReadLogs(b.Header.Digest[:1])
-				_ = err // there is no seal yet
+			logs, err := babe.ReadLogs(b.Header.Digest[:1])
+			_ = err // there is no seal yet
+			s.insist(w, s.join()[announces], func(i int, best chain.Ref) types.Header {
 				claim := logs.Claim
 				claim.Slot += types.Slot(100 + i)
 				h := b.Header
+				h.ParentHash, h.Number = best.Hash, best.Number+1
 				h.Digest = append(types.Digest{claim.Item()}, h.Digest[1:]...)
 				if err := babe.Seal(&h, key); err != nil {
 					s.t.Error(err)
 				}
-				a := protocol.Announce{Header: h, Best: true}
-				return a.Append(nil)
+				return h
 			})
 		}},
 		{"blocks that fail", "bad block", func(w *world, s *stranger) {
