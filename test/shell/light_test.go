@@ -275,14 +275,8 @@ func TestWarp(t *testing.T) {
 					last = append(last, s)
 				}
 			}
-			proof, err := n.WarpProof(n.Genesis(), grandpa.MaxWarpBytes)
-			if err != nil {
-				t.Fatal(err)
-			}
 			c, _ = light.New(start)
-			if _, err := c.Warp(proof, nil); err != nil {
-				t.Fatal(err)
-			}
+			warp(t, c, n, grandpa.MaxWarpBytes)
 			if _, h := c.Final(); h.Number > to.Number || c.Voters().ID() != n.Voters().ID() {
 				t.Errorf("after a revert to block %d a proof leads to block %d, set %d", to.Number, h.Number, c.Voters().ID())
 			}
@@ -290,6 +284,22 @@ func TestWarp(t *testing.T) {
 			warpAll(t, n, last)
 		})
 	}
+}
+
+// warp gives a client the proof, of at most some bytes, that leads on from its final
+// block, and reports whether it led to the end.
+func warp(t *testing.T, c *light.Client, n *chaintest.Node, limit int) bool {
+	t.Helper()
+	from, _ := c.Final()
+	proof, err := n.WarpProof(from, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := c.Warp(proof, nil)
+	if err != nil || len(proof) > limit {
+		t.Fatalf("%d bytes, %v", len(proof), err)
+	}
+	return done
 }
 
 // warpAll warps from every checkpoint below the final block, and follows the node
@@ -300,16 +310,12 @@ func warpAll(t *testing.T, n *chaintest.Node, starts []light.Checkpoint) {
 		if s.Header.Number >= n.Heads().Finalised.Number {
 			continue
 		}
-		proof, err := n.WarpProof(s.Header.Hash(), grandpa.MaxWarpBytes)
-		if err != nil {
-			t.Fatal(err)
-		}
 		c, err := light.New(s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if done, err := c.Warp(proof, nil); err != nil || !done {
-			t.Fatalf("from block %d: %v, %v", s.Header.Number, done, err)
+		if !warp(t, c, n, grandpa.MaxWarpBytes) {
+			t.Fatalf("from block %d the proof is not finished", s.Header.Number)
 		}
 		agree(t, c, n)
 	}
@@ -323,22 +329,11 @@ func TestLightWarpInSteps(t *testing.T) {
 	v.Step()
 	v.FinaliseBest()
 	const limit = 3000 // two or three fragments
-	for steps := 1; ; steps++ {
-		from, _ := c.Final()
-		proof, err := n.WarpProof(from, limit)
-		if err != nil {
-			t.Fatal(err)
-		}
-		done, err := c.Warp(proof, nil)
-		if err != nil || len(proof) > limit {
-			t.Fatalf("%d bytes, %v", len(proof), err)
-		}
-		if done {
-			if steps < 3 {
-				t.Errorf("done after %d steps", steps)
-			}
-			break
-		}
+	steps := 1
+	for ; !warp(t, c, n, limit); steps++ {
+	}
+	if steps < 3 {
+		t.Errorf("done after %d steps", steps)
 	}
 	agree(t, c, n)
 }
@@ -350,19 +345,14 @@ func TestLightAfterWarp(t *testing.T) {
 	v.Grow(12)
 	v.Step()
 	v.FinaliseBest()
-	proof, err := n.WarpProof(n.Genesis(), grandpa.MaxWarpBytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Warp(proof, nil); err != nil {
-		t.Fatal(err)
-	}
+	warp(t, c, n, grandpa.MaxWarpBytes)
 	agree(t, c, n)
 	r := v.Step()
 	b, _ := n.BlockAt(r.Number)
 	if _, err := c.Header(&b.Header, latest); !errors.Is(err, light.ErrNoEpochs) {
 		t.Fatalf("a header without epochs: %v", err)
 	}
+	var err error
 	if c, err = light.Decode(c.AppendSCALE(nil)); err != nil {
 		t.Fatal(err)
 	}
@@ -404,18 +394,13 @@ func TestLightWarpKnown(t *testing.T) {
 		b, _ := n.BlockAt(r.Number)
 		give(t, c, &b.Header, nil)
 	}
-	proof, err := n.WarpProof(n.Genesis(), grandpa.MaxWarpBytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Warp(proof, nil); err != nil {
-		t.Fatal(err)
-	}
+	warp(t, c, n, grandpa.MaxWarpBytes)
 	agree(t, c, n)
 	r := v.Step()
 	b, _ := n.BlockAt(r.Number)
 	give(t, c, &b.Header, nil) // the epochs are known
-	if proof, err = n.WarpProof(n.Heads().Finalised.Parent, grandpa.MaxWarpBytes); err != nil {
+	proof, err := n.WarpProof(n.Heads().Finalised.Parent, grandpa.MaxWarpBytes)
+	if err != nil {
 		t.Fatal(err)
 	}
 	before := c.AppendSCALE(nil)
