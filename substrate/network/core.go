@@ -216,14 +216,14 @@ func (c *Core) Followed(now types.Moment) {
 		if !ok { // too far behind: what is told of the best block is enough
 			s := c.chain.Snapshot()
 			c.cursor = s.Cursor
-			c.announce(s.Best, true)
+			c.announce(s.Best.Hash, true, false)
 			break
 		}
 		c.cursor = next
 		syncing := c.sync.Status().Syncing
 		for _, u := range ups {
 			if u.Imported != nil && !syncing {
-				c.announce(u.Imported.Ref, u.Best != nil)
+				c.announce(u.Imported.Hash, u.Best != nil, false)
 			}
 		}
 		if len(ups) < step {
@@ -234,15 +234,19 @@ func (c *Core) Followed(now types.Moment) {
 	c.wantJustification(now)
 }
 
-// announce tells peers of a block that they may not know.
-func (c *Core) announce(r chain.Ref, best bool) {
-	header, err := c.chain.Header(r.Hash)
+// Announce tells all peers of a block, also those that seem to know it: what they
+// were told may have been lost.
+func (c *Core) Announce(h types.Hash) { c.announce(h, h == c.chain.Heads().Best.Hash, true) }
+
+// announce tells peers of a block: those that may not know it, or all again.
+func (c *Core) announce(h types.Hash, best, again bool) {
+	header, err := c.chain.Header(h)
 	if err != nil {
 		return // finality has discarded it meanwhile
 	}
 	var to []types.PeerID
 	for _, p := range c.peers {
-		if p.blocks.add(r.Hash) {
+		if p.blocks.add(h) || again {
 			to = append(to, p.id)
 		}
 	}
@@ -250,22 +254,6 @@ func (c *Core) announce(r chain.Ref, best bool) {
 		a := protocol.Announce{Header: *header, Best: best}
 		c.ready.Notices = append(c.ready.Notices, Notice{to, ProtocolBlocks, a.Append(nil)})
 	}
-}
-
-// Announce tells all peers of a block, also those that seem to know it: what they
-// were told may have been lost.
-func (c *Core) Announce(h types.Hash) {
-	header, err := c.chain.Header(h)
-	if err != nil || len(c.peers) == 0 {
-		return
-	}
-	to := make([]types.PeerID, len(c.peers))
-	for i, p := range c.peers {
-		p.blocks.add(h)
-		to[i] = p.id
-	}
-	a := protocol.Announce{Header: *header, Best: h == c.chain.Heads().Best.Hash}
-	c.ready.Notices = append(c.ready.Notices, Notice{to, ProtocolBlocks, a.Append(nil)})
 }
 
 // lateBlocks is how far the best block may be above a change of voters that is not
