@@ -10,7 +10,6 @@ import (
 	"github.com/crustgo/crust/substrate/protocol"
 	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/store"
-	"github.com/crustgo/crust/substrate/trie"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -154,9 +153,8 @@ func (s *Server) Call(block types.Hash, function string, args []byte) ([]byte, e
 
 // Entries is a piece of the state after a block: what follows a key, in order.
 type Entries struct {
-	Root     types.Hash
-	Entries  []trie.KV
-	Complete bool // nothing follows
+	StateRoot types.Hash
+	protocol.StateTrie
 	// Proof is SCALE Vec<Vec<u8>> of the trie nodes that lead to the entries; nil if
 	// it was not asked for. Substrate would answer in its compact form.
 	Proof []byte
@@ -176,7 +174,7 @@ func (s *Server) State(block types.Hash, start []byte, proof bool) (*Entries, er
 	if err != nil {
 		return nil, err
 	}
-	e := &Entries{Root: header.StateRoot}
+	e := &Entries{StateRoot: header.StateRoot}
 	if err := e.fill(view.Iterate(nil, start), start); err != nil {
 		if gone(err) {
 			return nil, nil
@@ -212,7 +210,7 @@ func (e *Entries) fill(it state.Iterator, start []byte) error {
 			e.Complete = false
 			break
 		}
-		e.Entries = append(e.Entries, trie.KV{Key: bytes.Clone(it.Key()), Value: bytes.Clone(it.Value())})
+		e.Entries = append(e.Entries, protocol.StateEntry{Key: bytes.Clone(it.Key()), Value: bytes.Clone(it.Value())})
 	}
 	return errors.Join(it.Err(), it.Close())
 }

@@ -1,11 +1,6 @@
 package network
 
-import (
-	"fmt"
-
-	"github.com/crustgo/crust/substrate/protocol"
-	"github.com/crustgo/crust/substrate/types"
-)
+import "github.com/crustgo/crust/substrate/protocol"
 
 // ServeBlocks is Blocks from the bytes of a request to those of the answer.
 func (s *Server) ServeBlocks(req []byte) ([]byte, error) {
@@ -58,19 +53,16 @@ func (s *Server) ServeState(req []byte) ([]byte, error) {
 	}
 	var resp protocol.StateResponse
 	if e != nil {
-		t := protocol.StateTrie{Complete: e.Complete}
-		for _, kv := range e.Entries {
-			t.Entries = append(t.Entries, protocol.StateEntry(kv))
-		}
-		resp = protocol.StateResponse{Tries: []protocol.StateTrie{t}, Proof: e.Proof}
+		resp = protocol.StateResponse{Tries: []protocol.StateTrie{e.StateTrie}, Proof: e.Proof}
 	}
 	return resp.Append(nil), nil
 }
 
 // ServeWarp answers the bytes of a request of sync/warp: a block hash.
 func (s *Server) ServeWarp(req []byte) ([]byte, error) {
-	if len(req) != len(types.Hash{}) {
-		return nil, fmt.Errorf("a warp request of %d bytes", len(req))
+	from, err := protocol.DecodeWarpRequest(req)
+	if err != nil {
+		return nil, err
 	}
-	return s.Warp(types.Hash(req))
+	return s.Warp(from)
 }

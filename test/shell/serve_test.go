@@ -300,13 +300,16 @@ func TestServeState(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if e.Root != header.StateRoot || (e.Proof != nil) != proof {
-				t.Fatalf("root %v, proof of %d bytes", e.Root, len(e.Proof))
+			if e.StateRoot != header.StateRoot || (e.Proof != nil) != proof {
+				t.Fatalf("root %v, proof of %d bytes", e.StateRoot, len(e.Proof))
 			}
 			if proof {
-				checkEntries(t, e.Root, e.Proof, e.Entries)
+				checkEntries(t, e.StateRoot, e.Proof, e.Entries)
 			}
-			if all = append(all, e.Entries...); e.Complete {
+			for _, kv := range e.Entries {
+				all = append(all, trie.KV(kv))
+			}
+			if e.Complete {
 				if pieces == 0 {
 					t.Error("the state came in one piece")
 				}
@@ -341,7 +344,7 @@ func TestServeState(t *testing.T) {
 }
 
 // checkEntries checks entries against their proof.
-func checkEntries(t *testing.T, root types.Hash, proof []byte, entries []trie.KV) {
+func checkEntries(t *testing.T, root types.Hash, proof []byte, entries []protocol.StateEntry) {
 	t.Helper()
 	nodes, err := protocol.DecodeProof(proof)
 	if err != nil {
