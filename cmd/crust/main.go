@@ -44,6 +44,7 @@ To look around, start a chain of your own with ` + "`crust node --dev`" + `, and
 		newBuildSpecCommand(),
 		newChainCommand(g),
 		newKeyCommand(g),
+		newGatewayCommand(g),
 		newTxCommand(g),
 		newQueryCommand(g),
 		newCallCommand(g),

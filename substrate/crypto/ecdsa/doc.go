@@ -14,6 +14,9 @@
 // Substrate does; so whoever sees a signature can make a second valid one, and
 // nothing may identify a transaction by its signature.
 //
-// What it does not do: Ethereum's message prefix and keccak hashes, soft
+// RecoverEthereum reads the signatures of Ethereum wallets, for those who show by
+// one who they are; the chain itself takes none.
+//
+// What it does not do: signing as Ethereum wallets do, soft
 // derivation (Substrate has none for secp256k1), batches (there are none).
 package ecdsa

@@ -2,6 +2,7 @@ package ecdsa
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
@@ -66,22 +67,39 @@ func (p *KeyPair) Hard(chainCode [32]byte) (*KeyPair, error) { return FromSeed(p
 // Recover returns the compressed public key that sig of msg was made with, or
 // false if there is none.
 func Recover(msg []byte, sig [65]byte) ([33]byte, bool) {
+	pub, ok := recoverKey(hash.Blake2b256(msg), sig)
+	if !ok {
+		return [33]byte{}, false
+	}
+	return [33]byte(pub.SerializeCompressed()), true
+}
+
+// RecoverEthereum returns the Ethereum address whose key made sig, a signature of
+// msg as wallets make it (EIP-191, version 0x45), or false if there is none.
+func RecoverEthereum(msg []byte, sig [65]byte) (address [20]byte, ok bool) {
+	text := fmt.Appendf(nil, "\x19Ethereum Signed Message:\n%d%s", len(msg), msg)
+	pub, ok := recoverKey(hash.Keccak256(text), sig)
+	if !ok {
+		return address, false
+	}
+	key := hash.Keccak256(pub.SerializeUncompressed()[1:])
+	return [20]byte(key[12:]), true
+}
+
+// recoverKey returns the key that signed the hash h.
+func recoverKey(h [32]byte, sig [65]byte) (*secp256k1.PublicKey, bool) {
 	v := sig[64]
 	if v >= compactBase {
 		v -= compactBase
 	}
 	if v > 3 {
-		return [33]byte{}, false
+		return nil, false
 	}
 	var compact [65]byte
 	compact[0] = compactBase + v
 	copy(compact[1:], sig[:64])
-	h := hash.Blake2b256(msg)
 	pub, _, err := ecdsa.RecoverCompact(compact[:], h[:])
-	if err != nil {
-		return [33]byte{}, false
-	}
-	return [33]byte(pub.SerializeCompressed()), true
+	return pub, err == nil
 }
 
 // Verify reports whether sig is a signature of msg by the compressed key pub.
