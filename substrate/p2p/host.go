@@ -42,6 +42,7 @@ type Host struct {
 
 	mu       sync.Mutex // guards what follows
 	ran      bool
+	stopping bool // no handler of a substream starts any more
 	book     *book
 	sessions map[peer.ID]*session
 	boot     []peer.AddrInfo
@@ -137,16 +138,31 @@ func (h *Host) Run(ctx context.Context, handler Handler) error {
 
 func (h *Host) run(ctx context.Context) error {
 	for i, n := range h.cfg.Notifications {
-		h.libp2p.SetStreamHandler(h.protocol(n.Name), func(st network.Stream) { h.accept(ctx, i, st) })
+		h.libp2p.SetStreamHandler(h.protocol(n.Name), func(st network.Stream) { h.handle(st, func() { h.accept(ctx, i, st) }) })
 	}
 	for i, r := range h.cfg.Requests {
 		if r.Serve != nil {
-			h.libp2p.SetStreamHandler(h.protocol(r.Name), func(st network.Stream) { h.answer(ctx, i, st) })
+			h.libp2p.SetStreamHandler(h.protocol(r.Name), func(st network.Stream) { h.handle(st, func() { h.answer(ctx, i, st) }) })
 		}
 	}
 	h.log.Info("peer-to-peer network", "peer", h.libp2p.ID(), "addresses", h.Addresses())
 	h.dialLoop(ctx)
-	return h.libp2p.Close() // waits for the stream handlers too
+	h.mu.Lock()
+	h.stopping = true
+	h.mu.Unlock()
+	return h.libp2p.Close()
+}
+
+// handle runs the handler of a substream that a remote opened. Closing libp2p does
+// not wait for handlers; Run does, for these are parts of its group.
+func (h *Host) handle(st network.Stream, f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopping {
+		_ = st.Reset()
+		return
+	}
+	h.start("p2p handler", f)
 }
 
 // start runs f on a goroutine of its own that Run waits for. There are none before.

@@ -296,6 +296,7 @@ func withEcho(c *Config) {
 func TestRequests(t *testing.T) {
 	a := startNode(t, withEcho)
 	b := startNode(t, func(c *Config) { withEcho(c); bootnode(a)(c) })
+	a.waitOpen(b)
 	b.waitOpen(a)
 	ask := func(ctx context.Context, payload string) (string, error) {
 		answer, err := b.Request(ctx, a.PeerID(), 0, []byte(payload))
@@ -330,8 +331,12 @@ func TestRequests(t *testing.T) {
 	if _, err := b.Request(t.Context(), NewKey().PeerID(), 0, nil); err == nil {
 		t.Error("a stranger answered")
 	}
-	if !a.open[b.PeerID()] || !b.open[a.PeerID()] {
-		t.Error("failed requests closed the peer")
+	for _, n := range []*node{a, b} {
+		n.note(func() {
+			if len(n.events) != 1 {
+				t.Errorf("failed requests closed the peer: %v", n.events)
+			}
+		})
 	}
 }
 
@@ -390,4 +395,31 @@ func TestStop(t *testing.T) {
 		t.Error("it ran twice")
 	}
 	a.wait("the end of goroutines", func() bool { return runtime.NumGoroutine() <= before+2 })
+}
+
+// Run returns when the handlers of requests have, however long they take.
+func TestStopWaitsForHandlers(t *testing.T) {
+	entered, left := make(chan struct{}), false
+	a := startNode(t, func(c *Config) {
+		withEcho(c)
+		c.Requests[0].Serve = func(ctx context.Context, _ types.PeerID, _ []byte) ([]byte, error) {
+			close(entered)
+			<-ctx.Done()
+			time.Sleep(100 * time.Millisecond) // as one that holds a lock, or reads a disk
+			left = true
+			return nil, ctx.Err()
+		}
+	})
+	b := startNode(t, func(c *Config) { withEcho(c); bootnode(a)(c) })
+	b.waitOpen(a)
+	failed := make(chan error, 1)
+	go func() { _, err := b.Request(t.Context(), a.PeerID(), 0, nil); failed <- err }()
+	<-entered
+	a.stop()
+	if !left {
+		t.Error("Run returned while a request was being answered")
+	}
+	if err := <-failed; err == nil {
+		t.Error("the request was answered")
+	}
 }
