@@ -72,9 +72,9 @@ func frame(msg []byte) []byte {
 
 var hello = frame([]byte("\x01genesis"))
 
-// open becomes a peer of the victim: it answers the victim's substreams, and does
-// with them what serve does.
-func (a *attacker) open(serve func(network.Stream)) (gate network.Stream) {
+// offer opens the gate, answers the victim's substreams, and does with them what
+// serve does.
+func (a *attacker) offer(serve func(network.Stream)) (gate network.Stream) {
 	a.t.Helper()
 	for _, n := range a.victim.cfg.Notifications {
 		a.SetStreamHandler(a.victim.protocol(n.Name), func(st network.Stream) {
@@ -84,7 +84,13 @@ func (a *attacker) open(serve func(network.Stream)) (gate network.Stream) {
 			}
 		})
 	}
-	gate = a.stream("block-announces/1", hello)
+	return a.stream("block-announces/1", hello)
+}
+
+// open becomes a peer of the victim.
+func (a *attacker) open(serve func(network.Stream)) (gate network.Stream) {
+	a.t.Helper()
+	gate = a.offer(serve)
 	a.victim.wait("opening", func() bool { return a.victim.open[a.id()] })
 	return gate
 }
@@ -138,7 +144,7 @@ func TestGarbage(t *testing.T) {
 			a.stream("grandpa/1", append(slices.Clone(hello), 0x81, 0x80, 0x40))
 		},
 		"talking on our substream": func(a *attacker) {
-			a.open(func(st network.Stream) { _, _ = st.Write([]byte{1, 1}) })
+			a.offer(func(st network.Stream) { _, _ = st.Write([]byte{1, 1}) }) // it may be dropped before it is a peer
 		},
 		"handshake of a wrong chain": func(a *attacker) { a.stream("block-announces/1", frame([]byte("\x01other"))) },
 		"empty handshake":            func(a *attacker) { a.stream("block-announces/1", frame(nil)) },
