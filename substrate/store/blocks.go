@@ -11,7 +11,11 @@ import (
 )
 
 // numberOf is a block's number and whether it is finalised.
+// The caller holds db.mu.
 func (db *DB) numberOf(h types.Hash) (n types.BlockNumber, finalised bool, err error) {
+	if d := db.lostAt(h); d != nil {
+		return d.number, false, nil
+	}
 	b, err := db.get(numberKey(h))
 	if err != nil {
 		return 0, false, err
@@ -75,9 +79,14 @@ func (db *DB) HashAt(number types.BlockNumber) (h types.Hash, ok bool, err error
 	return h, ok, err
 }
 
-// Block returns a stored block, or state.ErrUnknownBlock.
+// Block returns a block that is stored, or was discarded lately; or
+// state.ErrUnknownBlock.
 func (db *DB) Block(h types.Hash) (b *Block, err error) {
 	err = db.read(func() error {
+		if d := db.lostAt(h); d != nil {
+			b = d.block
+			return nil
+		}
 		n, _, err := db.numberOf(h)
 		if err != nil {
 			return err

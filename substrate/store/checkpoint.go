@@ -334,6 +334,7 @@ func (db *DB) swapBase(p *plan, files []string) error {
 		n.layer, n.up, n.fold, n.below = nil, nil, nil, nil
 		n.trie, n.from, n.removed = nil, nil, nil
 	}
+	db.passForks()
 	p.target.trie = t
 	db.oldTries, db.candidates = nil, nil
 	if db.trieBytes > db.opt.TrieCacheBytes {

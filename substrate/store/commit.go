@@ -203,12 +203,17 @@ func (db *DB) SetBest(h types.Hash) error {
 }
 
 // Finalise makes a block and its ancestors final, with the block's justification
-// if there is one, and drops the forks that lose, whose blocks it returns,
+// if there is one, and discards the forks that lose, whose blocks it returns,
 // parents first. If the best block loses, the finalised one becomes the best.
+// Discarded blocks are deleted, but the latest can still be read.
 func (db *DB) Finalise(h types.Hash, justification []byte, o FinaliseOptions) (pruned []BlockInfo, err error) {
 	db.write.Lock()
 	defer db.write.Unlock()
 	target, path, lost, err := db.planFinalise(h)
+	if err != nil {
+		return nil, err
+	}
+	keep, err := db.readLost(lost)
 	if err != nil {
 		return nil, err
 	}
@@ -240,11 +245,7 @@ func (db *DB) Finalise(h types.Hash, justification []byte, o FinaliseOptions) (p
 	}
 	db.mu.Lock()
 	db.finalised, db.best = target, best
-	for _, n := range lost {
-		n.pruned = true
-		delete(db.nodes, n.hash)
-		db.waiting -= n.bytes
-	}
+	db.discard(lost, keep)
 	for _, n := range path {
 		db.waiting -= n.bytes
 	}

@@ -57,6 +57,8 @@ type DB struct {
 	floor     types.BlockNumber // the lowest number whose state can be read
 	reverts   int               // views of before a Revert are invalid
 	waiting   int               // Σ bytes of the nodes above the finalised one
+	lost      []*discarded      // the first to go first
+	lostBytes int               // Σ size of them
 
 	// trieMu guards the tries of nodes. It may be taken under mu, not around it.
 	trieMu     sync.Mutex
@@ -291,7 +293,8 @@ func (db *DB) Metrics() Metrics {
 }
 
 // ViewAt returns the state at a block. It fails with state.ErrUnknownBlock or
-// state.ErrPruned; so does the view later if the block loses or becomes too old.
+// state.ErrPruned; so does the view later if the block becomes too old, or a while
+// after it has lost.
 func (db *DB) ViewAt(h types.Hash) (state.View, error) {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
@@ -304,6 +307,10 @@ func (db *DB) viewAt(h types.Hash) (*view, error) {
 	}
 	if n := db.nodes[h]; n != nil {
 		return &view{db: db, node: n, number: n.number, reverts: db.reverts}, nil
+	}
+	if d := db.lostAt(h); d != nil {
+		v := &view{db: db, node: d.node, number: d.number, reverts: db.reverts}
+		return v, v.check()
 	}
 	num, canonical, err := db.numberOf(h)
 	if err != nil {

@@ -34,7 +34,11 @@
 // from an index of every old value, with one seek. A [state.View] keeps meaning
 // its own block while the base moves: it goes on reading through layers, or
 // through undo records once its block is below the base, or fails with
-// [state.ErrPruned] if its block lost or is too old. It never mixes blocks.
+// [state.ErrPruned] if its block is too old. It never mixes blocks.
+//
+// Blocks that finality discards, and their states, are deleted on disk at once, and
+// the latest of them are kept in memory: clients that had preferred one go on
+// reading it for a while.
 //
 // # Writing
 //

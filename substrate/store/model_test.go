@@ -280,7 +280,17 @@ func (c *chain) revert(t tester) {
 }
 
 // readable says whether b's state must be there (then it must be right).
-func (c *chain) readable(b *block) bool { return !b.lost && b.info.Number >= c.db.Floor() }
+func (c *chain) readable(b *block) bool {
+	if b.lost {
+		if c.db.lostAt(b.info.Hash) == nil { // TestDiscarded says which are kept
+			return false
+		}
+		for b.lost { // what is below the fork is read as history
+			b = b.parent
+		}
+	}
+	return b.info.Number >= c.db.Floor()
+}
 
 func (c *chain) check(t tester, b *block) {
 	v, err := c.db.ViewAt(b.info.Hash)

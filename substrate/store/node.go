@@ -13,7 +13,7 @@ import (
 const foldBlocks = 16
 
 // node is a block at or above the base. ref, parent and root never change;
-// DB.mu guards layer, up, fold, below and pruned; DB.trieMu guards the rest.
+// DB.mu guards layer, up, fold, below, fork and pruned; DB.trieMu guards the rest.
 type node struct {
 	ref
 	parent types.Hash
@@ -23,8 +23,9 @@ type node struct {
 	up     *node        // the parent; nil at the base
 	fold   *state.Layer // layers of the blocks from here down to, not including, below
 	below  *node
-	pruned bool // lost to a finalised block
-	bytes  int  // estimate of the memory that the block takes while it is not final
+	fork   *node // of a discarded block that is kept: the finalised one below it
+	pruned bool  // lost to a finalised block, and not kept
+	bytes  int   // estimate of the memory that the block takes while it is not final
 
 	trie    *trie.Trie // nil until it is needed
 	from    *node      // the ancestor whose trie it was made of; nil at the base

@@ -16,10 +16,11 @@ const MaxProofBytes = 15 << 20
 // maxOldTries is how many tries of blocks below the base are kept.
 const maxOldTries = 2
 
-// oldTrie is the trie of a finalised block below the base.
+// oldTrie is the trie of a state that was put together below the base.
 type oldTrie struct {
-	number, base types.BlockNumber
-	trie         *trie.Trie
+	root types.Hash
+	base types.BlockNumber
+	trie *trie.Trie
 }
 
 // Proof proves what keys map to in a block's state, absent ones included.
@@ -66,9 +67,8 @@ func (db *DB) withTrie(h types.Hash, f func(*trie.Trie, *loader, trie.Values) er
 		l.iterate = db.loaderAt(v.node).iterate
 		t, err = db.trieOf(v.node)
 	} else {
-		l.iterate = func(prefix, from []byte) state.Iterator { return db.iterateOld(v.number, prefix, from) }
-		get = func(key []byte) ([]byte, bool, error) { return db.getOld(v.number, key) }
-		t, err = db.oldTrie(v.number)
+		l.iterate, get = v.iterateOld, v.getOld
+		t, err = v.oldTrie()
 	}
 	db.trieMu.Unlock()
 	if err != nil {
@@ -77,11 +77,20 @@ func (db *DB) withTrie(h types.Hash, f func(*trie.Trie, *loader, trie.Values) er
 	return errors.Join(f(t, l, get), l.close())
 }
 
-// oldTrie rebuilds the trie of the finalised block n below the base. The caller
-// holds db.mu and db.trieMu.
-func (db *DB) oldTrie(n types.BlockNumber) (*trie.Trie, error) {
+// oldTrie rebuilds the trie of a block that is, or forked, below the base. The
+// caller holds db.mu and db.trieMu.
+func (v *view) oldTrie() (*trie.Trie, error) {
+	db, n := v.db, v.trunk()
+	u, err := db.undo(n)
+	if err != nil {
+		return nil, err
+	}
+	root := u.root
+	if v.node != nil {
+		root = v.node.root
+	}
 	for _, o := range db.oldTries {
-		if o.number == n && o.base == db.base.number {
+		if o.root == root && o.base == db.base.number {
 			return o.trie, nil
 		}
 	}
@@ -89,21 +98,17 @@ func (db *DB) oldTrie(n types.BlockNumber) (*trie.Trie, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := db.undo(n)
+	up, err := db.updateBase(state.Merge(append(v.node.layersOfFork(), back)))
 	if err != nil {
 		return nil, err
 	}
-	up, err := db.updateBase(back)
-	if err != nil {
-		return nil, err
-	}
-	if up.Trie.Hash() != u.root {
-		return nil, fmt.Errorf("%w: undoing down to block %d gives root %x instead of %s", ErrCorrupt, n, up.Trie.Hash(), u.root)
+	if up.Trie.Hash() != root {
+		return nil, fmt.Errorf("%w: undoing down to block %d gives root %x instead of %s", ErrCorrupt, n, up.Trie.Hash(), root)
 	}
 	if len(db.oldTries) == maxOldTries {
 		db.oldTries = append(db.oldTries[:0], db.oldTries[1:]...)
 	}
-	db.oldTries = append(db.oldTries, oldTrie{n, db.base.number, up.Trie})
+	db.oldTries = append(db.oldTries, oldTrie{root, db.base.number, up.Trie})
 	return up.Trie, nil
 }
 

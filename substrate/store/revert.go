@@ -65,6 +65,7 @@ func (db *DB) dropNodes(target ref) BlockInfo {
 			delete(db.nodes, h)
 		}
 	}
+	db.dropLost()
 	db.finalised = db.nodes[target.hash]
 	db.best = db.finalised
 	db.pendingBytes, db.waiting = 0, 0

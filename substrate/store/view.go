@@ -13,8 +13,9 @@ import (
 // view is the state at one block.
 //
 // node is the block's node if it was above the base, or at it, when the view was
-// made. The base may pass it by: then, the block being finalised, it is read as
-// history by its number.
+// made, or if the block was discarded. The base may pass it by: then, the block
+// being finalised, it is read as history by its number. A discarded block is read
+// through the layers of its fork: see trunk.
 type view struct {
 	db      *DB
 	node    *node
@@ -29,13 +30,23 @@ func (v *view) check() error {
 		return ErrClosed
 	case v.node != nil && v.node.pruned:
 		return fmt.Errorf("block %d (%s): %w", v.number, v.node.hash, state.ErrPruned)
-	case v.number < v.db.floor || v.reverts != v.db.reverts:
+	case v.trunk() < v.db.floor || v.reverts != v.db.reverts:
 		return fmt.Errorf("block %d: %w", v.number, state.ErrPruned)
 	}
 	return nil
 }
 
-func (v *view) live() bool { return v.node != nil && v.number >= v.db.base.number }
+// trunk is the number of the finalised block that a discarded one forked from; of
+// any other block its own.
+func (v *view) trunk() types.BlockNumber {
+	if v.node != nil && v.node.fork != nil {
+		return v.node.fork.number
+	}
+	return v.number
+}
+
+// live reports whether all of the block's layers are above the base.
+func (v *view) live() bool { return v.node != nil && v.trunk() >= v.db.base.number }
 
 // Get implements state.View.
 func (v *view) Get(key []byte) ([]byte, bool, error) {
@@ -47,7 +58,7 @@ func (v *view) Get(key []byte) ([]byte, bool, error) {
 	if v.live() {
 		return v.db.getAt(v.node, key)
 	}
-	return v.db.getOld(v.number, key)
+	return v.getOld(key)
 }
 
 // Iterate implements state.View. The iterator sees the state as of this call,
@@ -59,9 +70,25 @@ func (v *view) Iterate(prefix, from []byte) state.Iterator {
 		return failed{err}
 	}
 	if !v.live() {
-		return v.db.iterateOld(v.number, prefix, from)
+		return v.iterateOld(prefix, from)
 	}
 	return v.db.iterateAt(v.node, prefix, from)
+}
+
+// getOld reads key if the block, or what it forked from, is below the base. The
+// caller holds db.mu.
+func (v *view) getOld(key []byte) ([]byte, bool, error) {
+	for _, l := range v.node.layersOfFork() {
+		if value, known, deleted := l.Get(key); known {
+			return value, !deleted, nil
+		}
+	}
+	return v.db.getOld(v.trunk(), key)
+}
+
+// iterateOld iterates under the same condition. The caller holds db.mu.
+func (v *view) iterateOld(prefix, from []byte) state.Iterator {
+	return state.Overlay(v.node.layersOfFork(), v.db.iterateOld(v.trunk(), prefix, from), prefix, from)
 }
 
 // iterateAt iterates at n, which is at or above the base. The caller holds db.mu.
