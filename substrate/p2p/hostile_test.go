@@ -204,7 +204,7 @@ func TestHandshakeTimeout(t *testing.T) {
 }
 
 func TestFlood(t *testing.T) {
-	v := startNode(t, func(c *Config) { c.Limits.NoticeByteBurst = 8 << 20 })
+	v := startNode(t, func(c *Config) { c.Limits.NoticeByteBurst, c.Limits.NoticeByteRate = 8<<20, 1 }) // however slow the flood is
 	a := newAttacker(t, v)
 	before := heap()
 	gate := a.open(ignore)
@@ -359,7 +359,7 @@ func TestOversizedAnswer(t *testing.T) {
 
 // Answers that nobody fetches: what they hold is bounded, and their time too.
 func TestAnswersNotRead(t *testing.T) {
-	v := startNode(t, func(c *Config) { withEcho(c); c.Requests[0].Timeout = 500 * time.Millisecond })
+	v := startNode(t, func(c *Config) { withEcho(c); c.Requests[0].Timeout = 3 * time.Second }) // longer than what follows
 	a := newAttacker(t, v)
 	before := heap()
 	var all []network.Stream
