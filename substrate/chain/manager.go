@@ -22,7 +22,7 @@ import (
 
 // Errors that callers tell apart.
 var (
-	// ErrKnown says that the block is stored already.
+	// ErrKnown says that the block is stored already, or was discarded lately.
 	ErrKnown = errors.New("block is known")
 	// ErrUnknownParent says that the block's parent is not stored, or is on a fork
 	// that finality has discarded.
@@ -321,7 +321,8 @@ func (m *Manager) Header(h types.Hash) (*types.Header, error) {
 }
 
 // Block returns a stored block and its GRANDPA justification, nil if it has
-// none; state.ErrUnknownBlock if the block is not stored.
+// none; state.ErrUnknownBlock if the block is not stored. A block that finality
+// has discarded stays readable for a while, with its state: see package store.
 func (m *Manager) Block(h types.Hash) (*types.Block, []byte, error) {
 	b, err := m.db.Block(h)
 	if err != nil {

@@ -28,7 +28,7 @@ func (m *Manager) HighestSlot() (s types.Slot) {
 	return s
 }
 
-// Number is the number of a block that is stored.
+// Number is the number of a block that is stored, or was discarded lately.
 func (m *Manager) Number(h types.Hash) (types.BlockNumber, bool) {
 	m.mu.RLock()
 	b, ok := m.tree.Get(h)
@@ -38,4 +38,12 @@ func (m *Manager) Number(h types.Hash) (types.BlockNumber, bool) {
 	}
 	n, _, err := m.db.Number(h)
 	return n, err == nil
+}
+
+// Stands reports whether a block with that number is final, or can still become it.
+func (m *Manager) Stands(h types.Hash, n types.BlockNumber) bool {
+	m.mu.RLock()
+	above := m.tree.Contains(h)
+	m.mu.RUnlock()
+	return above || m.OnBestChain(Ref{Hash: h, Number: n})
 }

@@ -36,7 +36,7 @@ type BestChange struct {
 	Retracted []Ref // no longer on the best chain, from the old best block down
 	Enacted   []Ref // now on it, ascending
 	// Lost are the bodies of Retracted if finality has discarded the blocks, which
-	// can then be read no more; else it is empty.
+	// can then be read for a while at most; else it is empty.
 	Lost [][]types.Extrinsic
 }
 

@@ -241,7 +241,7 @@ func (c *Core) Announce(h types.Hash) { c.announce(h, h == c.chain.Heads().Best.
 // announce tells peers of a block: those that may not know it, or all again.
 func (c *Core) announce(h types.Hash, best, again bool) {
 	header, err := c.chain.Header(h)
-	if err != nil {
+	if err != nil || !c.chain.Stands(h, header.Number) {
 		return // finality has discarded it meanwhile
 	}
 	var to []types.PeerID

@@ -147,8 +147,8 @@ func (a *api) getFinalizedHead(context.Context) (jsonrpc.Hex, error) {
 	return hexOf(a.Chain.Heads().Finalised.Hash), nil
 }
 
-// sendHeader sends a block's header. A fork that finality has discarded before
-// it was the follower's turn is left out.
+// sendHeader sends a block's header. A fork that finality has discarded so long
+// before it was the follower's turn that it is not kept any more is left out.
 func (a *api) sendHeader(s *jsonrpc.Subscription, h types.Hash) error {
 	found, err := a.headers.get(h)
 	if errors.Is(err, state.ErrUnknownBlock) {

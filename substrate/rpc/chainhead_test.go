@@ -116,7 +116,7 @@ func TestFollow(t *testing.T) {
 	if diff := cmp.Diff([]types.Hash{b3.Hash, b4.Hash, b5.Hash}, last.Pruned); diff != "" {
 		t.Error(diff)
 	}
-	// A discarded block stays readable while it is pinned.
+	// A discarded block stays readable: the header while it is pinned, the rest for a while.
 	var header jsonrpc.Hex
 	if err := json.Unmarshal([]byte(c.must("chainHead_v1_header", s.id, b5.Hash)), &header); err != nil {
 		t.Fatal(err)
@@ -125,8 +125,13 @@ func TestFollow(t *testing.T) {
 	if err := scale.Decode(header, &h); err != nil || h.Hash() != b5.Hash {
 		t.Errorf("header %v, %v", h, err)
 	}
-	id := s.started("chainHead_v1_storage", b5.Hash, []map[string]string{{"key": "0x", "type": "descendantsHashes"}}, nil)
-	s.wantEvent(event{Event: "operationInaccessible", Operation: id})
+	id := s.started("chainHead_v1_storage", b5.Hash, []map[string]string{{"key": "0x00", "type": "value"}}, nil)
+	s.wantEvent(event{Event: "operationStorageDone", Operation: id})
+	id = s.started("chainHead_v1_body", b5.Hash)
+	s.wantEvent(event{Event: "operationBodyDone", Operation: id, Value: []jsonrpc.Hex{}})
+	if got := c.must("chain_getBlock", b5.Hash); !strings.Contains(got, b4.Hash.String()) {
+		t.Errorf("block: %s", got)
+	}
 	if got := c.must("chainHead_v1_unfollow", s.id); got != "null" {
 		t.Errorf("unfollow: %s", got)
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/scale"
-	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/store"
 	"github.com/crustgo/crust/substrate/types"
 	"github.com/crustgo/crust/test/chaintest"
@@ -89,8 +88,8 @@ func TestForks(t *testing.T) {
 	if n.Leaves() != 1 || n.Heads().Finalised != b1 || n.Heads().Best.Hash != best {
 		t.Errorf("%d leaves, %s", n.Leaves(), n.Describe())
 	}
-	if _, err := n.Header(a1.Hash); !errors.Is(err, state.ErrUnknownBlock) {
-		t.Errorf("a discarded block: %v", err)
+	if n.Stands(a1.Hash, a1.Number) || !n.Stands(b1.Hash, b1.Number) || !n.Stands(root.Hash, root.Number) || !n.Stands(best, 3) {
+		t.Error("Stands")
 	}
 	if _, ok := n.Head(root.Hash); ok {
 		t.Error("a block below the finalised one can have children")

@@ -11,6 +11,7 @@ import (
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/grandpa"
+	"github.com/crustgo/crust/substrate/network"
 	"github.com/crustgo/crust/substrate/pallets/system"
 	"github.com/crustgo/crust/substrate/protocol"
 	"github.com/crustgo/crust/substrate/queryview/queryviewtest"
@@ -373,5 +374,57 @@ func TestServeWarp(t *testing.T) {
 	}
 	if _, err := serverOf(n).Warp(types.Hash{1}); err == nil || errors.Is(err, chain.ErrNotFinal) {
 		t.Error(err)
+	}
+}
+
+// What finality has discarded is served as before, and can be neither built on nor
+// imported again. Others are not told of it any more.
+func TestServeDiscarded(t *testing.T) {
+	n := chaintest.New(t, nil).Start(t)
+	root := n.Grow()
+	tx := n.Transfer("//Alice", 0, "//Bob", 1)
+	lost := n.Add(chaintest.Plan{Parent: root.Hash, Txs: []types.Extrinsic{tx}})
+	block, _, err := n.Block(lost.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := n.Add(chaintest.Plan{Parent: lost.Hash})
+	s, number := serverOf(n), n.Net.Runtime.System.Number.Key()
+	blocks := protocol.BlockRequest{FromHash: child.Hash, Fields: allFields, Direction: protocol.Descending, Max: 3}
+	served := func() (out []any) {
+		t.Helper()
+		resp, err := s.Blocks(&blocks)
+		out = append(out, resp, err)
+		for _, b := range []types.Hash{lost.Hash, child.Hash} {
+			read, err := s.Read(b, [][]byte{number})
+			call, err2 := s.Call(b, "BabeApi_current_epoch", nil)
+			entries, err3 := s.State(b, nil, true)
+			if err := errors.Join(err, err2, err3); err != nil || read == nil || call == nil || entries == nil {
+				t.Fatalf("block %v: %v", b, err)
+			}
+			out = append(out, read, call, entries)
+		}
+		return out
+	}
+	before := served()
+	core := network.NewCore(n.Manager, types.RoleFull)
+	peer := protocol.Status{Role: types.RoleFull, Genesis: n.Genesis()}
+	core.Connected(0, types.PeerID("peer"), peer)
+	n.FinaliseRef(n.Add(chaintest.Plan{Parent: root.Hash, Skip: 5}))
+	if n.Stands(lost.Hash, lost.Number) || n.Stands(child.Hash, child.Number) {
+		t.Fatal("it was not discarded")
+	}
+	if diff := cmp.Diff(before, served()); diff != "" {
+		t.Error(diff)
+	}
+	core.Announce(child.Hash)
+	if out := core.Ready(); len(out.Notices) != 0 {
+		t.Error("a discarded block was announced")
+	}
+	if _, err := n.Import(block); !errors.Is(err, chain.ErrKnown) {
+		t.Errorf("import of a discarded block: %v", err)
+	}
+	if _, ok := n.Head(lost.Hash); ok {
+		t.Error("a discarded block can have children")
 	}
 }
