@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/crustgo/crust/substrate/rpc/jsonrpc"
 	"github.com/crustgo/crust/substrate/rpc/jsonrpc/wire"
@@ -46,7 +47,19 @@ func (a *api) submitAndWatch(ctx context.Context, s *jsonrpc.Subscription, tx js
 	}
 	defer w.Close()
 	s.Accept()
-	return watch(ctx, w, func(e *txpool.Event) error { return s.Send(raw(appendStatus(nil, e))) })
+	var due <-chan time.Time // when finality may be told of; nil is at once
+	return watch(ctx, w, func(e *txpool.Event) error {
+		switch {
+		case e.Kind == txpool.InBlock:
+			due = time.After(a.cfg.FinalisedAfter)
+		case e.Kind == txpool.Finalized && due != nil:
+			select {
+			case <-due:
+			case <-ctx.Done():
+			}
+		}
+		return s.Send(raw(appendStatus(nil, e)))
+	})
 }
 
 // watch hands on what becomes of a transaction until there is no more.

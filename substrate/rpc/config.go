@@ -3,6 +3,7 @@ package rpc
 import (
 	"cmp"
 	"runtime"
+	"time"
 
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -26,6 +27,11 @@ type Config struct {
 	FirstFinalised     int               // finalised blocks that a new chainHead subscription is told of; 16
 
 	MaxBroadcasts int // transactions that one connection broadcasts; 16
+
+	// FinalisedAfter is how long after inBlock author_submitAndWatchExtrinsic tells
+	// of finality at the earliest; 200 ms. polkadot.js looks into the block before it
+	// reports inBlock, and reports nothing if it hears the next status meanwhile.
+	FinalisedAfter time.Duration
 }
 
 func (c *Config) setDefaults() {
@@ -43,4 +49,5 @@ func (c *Config) setDefaults() {
 	c.OperationPageBytes = cmp.Or(c.OperationPageBytes, 512<<10)
 	c.FirstFinalised = cmp.Or(c.FirstFinalised, 16)
 	c.MaxBroadcasts = cmp.Or(c.MaxBroadcasts, 16)
+	c.FinalisedAfter = cmp.Or(c.FinalisedAfter, 200*time.Millisecond)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/crustgo/crust/substrate/rpc/jsonrpc"
 	"github.com/crustgo/crust/substrate/trie"
@@ -129,6 +130,29 @@ func TestJustifications(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.want(quoted(jsonrpc.Hex(j)))
+}
+
+// A client that looks into the block when it hears inBlock is answered before it
+// hears of finality.
+func TestFinalisedAfterInBlock(t *testing.T) {
+	w := newWorld(t)
+	c := serve(t, w, Config{FinalisedAfter: time.Hour}).dial(t)
+	h := types.Hash{1}
+	s := c.subscribe("author_submitAndWatchExtrinsic", "0x0c040001")
+	w.pool.watch.feed <- []txpool.Event{{Kind: txpool.InBlock, Block: h}, {Kind: txpool.Finalized, Block: h}}
+	s.want(`{"inBlock":"` + h.String() + `"}`)
+	c.must("chain_getBlock", h)
+	if got := c.must("author_unwatchExtrinsic", s.id); got != "true" {
+		t.Errorf("unwatch: %s", got)
+	}
+	<-w.pool.watch.closed
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.log[s.from:] {
+		if m.Params.Subscription == s.id {
+			t.Errorf("finality was told at once: %s", m.Params.Result)
+		}
+	}
 }
 
 func TestWatch(t *testing.T) {
