@@ -174,7 +174,7 @@ func (w *world) delay(l *link, bytes int) types.Moment {
 	return l.latency + w.between(0, maxJitter) + types.Moment(bytes/10_000)
 }
 
-// request asks a peer for blocks; done has the answer, or nil.
+// request asks a peer for blocks; done has the answer, which may be empty, or nil.
 func (w *world) request(from *node, to types.PeerID, req []byte, done func(answer []byte)) {
 	other, life, over := w.nodeOf(to), from.life, false
 	finish := func(answer []byte) {
@@ -209,7 +209,7 @@ func (w *world) request(from *node, to types.PeerID, req []byte, done func(answe
 		}
 		w.deliver(l, other, from, w.delay(l, len(answer)), func() {
 			w.note("answer", from.index, answer...)
-			finish(answer)
+			finish(append([]byte{}, answer...)) // no blocks are an answer too
 		})
 	})
 }

@@ -64,10 +64,6 @@ func TestSameAgain(t *testing.T) {
 // batch is some seeds with one number of nodes.
 type batch struct{ nodes, seeds, blocks int }
 
-// open are runs that fail, of a fault that is known and not yet mended: after the last
-// fault a node far behind asks nobody for a while. See docs/STATUS.md.
-var open = map[string]bool{"nodes=4/seed=1046": true}
-
 // runAll runs batches with all faults, as many at a time as there are processors:
 // each is one thread.
 func runAll(t *testing.T, first uint64, batches ...batch) {
@@ -76,9 +72,6 @@ func runAll(t *testing.T, first uint64, batches ...batch) {
 			opt := Options{Seed: first + uint64(i), Nodes: b.nodes, Blocks: types.BlockNumber(b.blocks), Faults: All}
 			name := fmt.Sprintf("nodes=%d/seed=%d", b.nodes, opt.Seed)
 			t.Run(name, func(t *testing.T) {
-				if open[name] {
-					t.Skip("a node far behind stands still: open")
-				}
 				t.Parallel()
 				if r := run(t, opt); r.Kinds() < 3 || r.Sets == 0 {
 					t.Errorf("only %v, and %d sets", r.Injected, r.Sets)

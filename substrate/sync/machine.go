@@ -160,7 +160,10 @@ func (m *Machine) Responded(now types.Moment, id types.PeerID, req RequestID, bl
 	}
 	if len(blocks) == 0 {
 		m.close(r, true)
-		if r.nodes == nil && r.proof == nil || r.nodes != nil && slices.Contains(r.nodes[len(r.nodes)-1].sources, p) {
+		switch {
+		case r.nodes != nil:
+			m.lacks(p, r.nodes)
+		case r.proof == nil:
 			m.failed(p)
 		}
 		return

@@ -48,11 +48,28 @@ func (m *Machine) pick(fit func(*peer) bool) *peer {
 // failed counts that a peer did not deliver, and leaves it alone for a while unless
 // it is the first time.
 func (m *Machine) failed(p *peer) {
-	if p.fails++; p.fails > 1 {
+	m.undelivered(p)
+	if p.fails > 1 {
 		p.idleUntil = m.now + min(types.Moment(firstIdle)<<min(p.fails-2, 20), maxIdle)
 	}
-	if p.fails%uselessAfter == 0 {
+}
+
+func (m *Machine) undelivered(p *peer) {
+	if p.fails++; p.fails%uselessAfter == 0 {
 		m.report(p, Useless)
+	}
+}
+
+// lacks notes that a peer does not have blocks. If it has named them, it is not taken
+// to have them any more. It is not left alone for that: it answers, finality may have
+// discarded them for it since, and it has other blocks that are wanted. What nobody
+// has is asked for again after a while, and dropped in the end.
+func (m *Machine) lacks(p *peer, nodes []*node) {
+	if slices.Contains(nodes[len(nodes)-1].sources, p) {
+		m.undelivered(p)
+	}
+	for _, n := range nodes {
+		n.sources = slices.DeleteFunc(n.sources, func(o *peer) bool { return o == p })
 	}
 }
 
