@@ -102,13 +102,17 @@ func TestQueue(t *testing.T) {
 	var q queue
 	var got []int
 	for i, at := range []types.Moment{5, 3, 5, 1, 3, 9, 1} {
-		q.push(at, func() { got = append(got, i) })
+		q.push(at, func() {
+			if got = append(got, i); i == 6 { // at the time that it is: after what is due then
+				q.push(at, func() { got = append(got, 7) })
+			}
+		})
 	}
-	for len(q.heap) > 0 {
-		e := q.pop()
-		e.do()
+	for !q.empty() {
+		_, do := q.pop()
+		do()
 	}
-	if diff := cmp.Diff([]int{3, 6, 1, 4, 0, 2, 5}, got); diff != "" {
+	if diff := cmp.Diff([]int{3, 6, 7, 1, 4, 0, 2, 5}, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}
 }

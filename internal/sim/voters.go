@@ -72,6 +72,7 @@ type single struct {
 	index int
 	id    types.PeerID
 	peers []wire
+	links map[types.PeerID]int // places in peers
 	tree  *blocktree.Tree
 	voter *grandpa.Voter
 	inbox []grandpa.Inbound
@@ -132,7 +133,7 @@ func newCrowd(opt VotersOptions) (*crowd, error) {
 		return nil, err
 	}
 	for i := range opt.Validators - opt.Offline {
-		c.voters = append(c.voters, &single{c: c, index: i, id: types.PeerID(fmt.Sprintf("voter-%04d", i)), tree: blocktree.New(c.hashes[0], 0, 1<<10)})
+		c.voters = append(c.voters, &single{c: c, index: i, id: types.PeerID(fmt.Sprintf("voter-%04d", i)), links: map[types.PeerID]int{}, tree: blocktree.New(c.hashes[0], 0, 1<<10)})
 	}
 	c.connect()
 	for _, s := range c.voters {
@@ -163,8 +164,8 @@ func (c *crowd) connect() {
 		}
 		linked[[2]int{a, b}], linked[[2]int{b, a}] = true, true
 		latency := types.Moment(minLatency + c.rng.Uint64N(maxLatency-maxJitter-minLatency+1))
-		c.voters[a].peers = append(c.voters[a].peers, wire{c.voters[b], latency})
-		c.voters[b].peers = append(c.voters[b].peers, wire{c.voters[a], latency})
+		c.voters[a].link(c.voters[b], latency)
+		c.voters[b].link(c.voters[a], latency)
 	}
 	for a := range n {
 		join(a, (a+1)%n)
@@ -174,6 +175,12 @@ func (c *crowd) connect() {
 	}
 }
 
+// link gives the voter a peer.
+func (s *single) link(to *single, latency types.Moment) {
+	s.links[to.id] = len(s.peers)
+	s.peers = append(s.peers, wire{to, latency})
+}
+
 // run makes blocks until all are final everywhere.
 func (c *crowd) run() error {
 	for i := range c.opt.Blocks {
@@ -181,12 +188,12 @@ func (c *crowd) run() error {
 	}
 	limit := start + types.Moment(2+c.opt.Blocks)*1000 + 30_000
 	for want := c.opt.Blocks * len(c.voters); len(c.waits) < want; {
-		if len(c.todo.heap) == 0 || c.now > limit {
+		if c.todo.empty() || c.now > limit {
 			return fmt.Errorf("blocks became final %d times, not %d, within %v", len(c.waits), want, milliseconds(c.now-start))
 		}
-		e := c.todo.pop()
-		c.now = e.at
-		e.do()
+		var do func()
+		c.now, do = c.todo.pop()
+		do()
 	}
 	return nil
 }
@@ -279,19 +286,14 @@ func (s *single) finalise(j *grandpa.Justification) {
 func (s *single) send(o *grandpa.Outbound) {
 	c := s.c
 	for _, id := range o.To {
-		for i := range s.peers {
-			p := &s.peers[i]
-			if p.to.id != id {
-				continue
+		p := &s.peers[s.links[id]]
+		c.sent++
+		to, in := p.to, grandpa.Inbound{Peer: s.id, Message: o.Message}
+		c.todo.push(c.now+p.latency+c.jitter(), func() {
+			if to.inbox = append(to.inbox, in); len(to.inbox) == 1 {
+				c.todo.push(c.now, to.receive)
 			}
-			c.sent++
-			to, in := p.to, grandpa.Inbound{Peer: s.id, Message: o.Message}
-			c.todo.push(c.now+p.latency+c.jitter(), func() {
-				if to.inbox = append(to.inbox, in); len(to.inbox) == 1 {
-					c.todo.push(c.now, to.receive)
-				}
-			})
-		}
+		})
 	}
 }
 

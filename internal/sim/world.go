@@ -126,13 +126,13 @@ func (w *world) run() error {
 	w.redial()
 	limit := w.now + maxSlotsPerBlock*types.Moment(w.opt.Blocks)*w.slot + 240_000
 	for !w.plan.over() {
-		if len(w.todo.heap) == 0 || w.now > limit {
+		if w.todo.empty() || w.now > limit {
 			return fmt.Errorf("only %d of %d blocks are final: %s", w.check.highest, w.opt.Blocks, w.describe())
 		}
-		e := w.todo.pop()
-		w.now = e.at
+		var do func()
+		w.now, do = w.todo.pop()
 		w.result.Events++
-		e.do()
+		do()
 		if w.failed != nil {
 			return w.failed
 		}
