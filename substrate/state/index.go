@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"cmp"
 	"math/bits"
 	"slices"
 	"sort"
@@ -19,27 +20,68 @@ type index struct {
 }
 
 func makeIndex(sorted []Change) index {
-	type pair struct {
-		hash uint64
-		at   uint32
-	}
-	pairs := make([]pair, len(sorted))
+	hashes := make([]uint64, len(sorted))
 	for i := range sorted {
-		pairs[i] = pair{KeyHash(sorted[i].Key), uint32(i)}
+		hashes[i] = KeyHash(sorted[i].Key)
 	}
-	slices.SortFunc(pairs, func(a, b pair) int {
-		switch {
-		case a.hash != b.hash && a.hash < b.hash || a.hash == b.hash && a.at < b.at:
-			return -1
-		default:
-			return 1
-		}
-	})
-	x := index{make([]uint64, len(pairs)), make([]uint32, len(pairs))}
-	for i, p := range pairs {
-		x.hashes[i], x.at[i] = p.hash, p.at
+	return indexOf(hashes)
+}
+
+// indexOf is the index of changes that have these hashes.
+func indexOf(hashes []uint64) index {
+	n := len(hashes)
+	begin := make([]uint32, n+1)
+	for _, h := range hashes {
+		begin[place(h, n)+1]++
+	}
+	for i := range n {
+		begin[i+1] += begin[i]
+	}
+	// Each hash goes where it should be, behind those that belong there too.
+	x := index{make([]uint64, n), make([]uint32, n)}
+	end := begin[:n]
+	for i, h := range hashes {
+		to := &end[place(h, n)]
+		x.hashes[*to], x.at[*to] = h, uint32(i)
+		*to++
+	}
+	from := 0
+	for _, to := range end { // which have become the ends
+		x.sort(from, int(to))
+		from = int(to)
 	}
 	return x
+}
+
+// place is where among n hashes that are spread evenly hash should be.
+func place(hash uint64, n int) int {
+	p, _ := bits.Mul64(hash, uint64(n))
+	return int(p)
+}
+
+// sort sorts the entries from up to to, whose equal hashes are in key order.
+func (x *index) sort(from, to int) {
+	if to-from > 16 { // made to collide
+		type pair struct {
+			hash uint64
+			at   uint32
+		}
+		pairs := make([]pair, to-from)
+		for i := range pairs {
+			pairs[i] = pair{x.hashes[from+i], x.at[from+i]}
+		}
+		slices.SortStableFunc(pairs, func(a, b pair) int { return cmp.Compare(a.hash, b.hash) })
+		for i, p := range pairs {
+			x.hashes[from+i], x.at[from+i] = p.hash, p.at
+		}
+		return
+	}
+	for i := from + 1; i < to; i++ {
+		for j := i; j > from && x.hashes[j] < x.hashes[j-1]; j-- {
+			x.hashes[j], x.hashes[j-1] = x.hashes[j-1], x.hashes[j]
+			x.at[j], x.at[j-1] = x.at[j-1], x.at[j]
+		}
+	}
 }
 
 // find is the position of key among changes.
@@ -67,8 +109,8 @@ func (x *index) first(hash uint64) int {
 	if n == 0 {
 		return 0
 	}
-	guess, _ := bits.Mul64(hash, uint64(n))
-	lo, hi := int(guess), int(guess)+1
+	lo := place(hash, n)
+	hi := lo + 1
 	for step := 8; lo > 0 && x.hashes[lo-1] >= hash; step *= 2 {
 		hi, lo = lo, max(0, lo-step)
 	}

@@ -210,20 +210,17 @@ func BenchmarkLayerGet(b *testing.B) {
 func TestIndexFindsCollidingKeys(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(0, 300).Draw(t, "keys")
-		x := index{}
 		var changes []Change
 		var hashes []uint64
 		for i := range n {
 			changes = append(changes, Change{Key: []byte{byte(i >> 8), byte(i)}})
 			hashes = append(hashes, rapid.SampledFrom([]uint64{0, 1, 1 << 40, 1 << 63, ^uint64(0)}).Draw(t, "hash"))
 		}
-		order := make([]int, n)
-		for i := range order {
-			order[i] = i
-		}
-		sort.SliceStable(order, func(i, j int) bool { return hashes[order[i]] < hashes[order[j]] })
-		for _, i := range order {
-			x.hashes, x.at = append(x.hashes, hashes[i]), append(x.at, uint32(i))
+		x := indexOf(hashes)
+		for i := 1; i < n; i++ {
+			if a, b := x.hashes[i-1], x.hashes[i]; a > b || a == b && x.at[i-1] >= x.at[i] {
+				t.Fatalf("entry %d (%x, %d) comes after (%x, %d)", i, b, x.at[i], a, x.at[i-1])
+			}
 		}
 		for i := range changes {
 			if at, ok := x.find(hashes[i], changes[i].Key, changes); !ok || at != i {
