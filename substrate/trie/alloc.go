@@ -11,54 +11,62 @@ import (
 // nothing for the garbage collector to look at but the links, and with the
 // record in the cache lines after the fields.
 
+// branchBytes is the size of a branch, and of the allocator's word for it.
+const branchBytes = int(unsafe.Sizeof(branch{})) + 8
+
+// newBranch makes a branch with room for a record of n bytes, of whose children
+// inner are branches. How much room depends on the runtime's size classes; the
+// largest holds sixteen hashes, all that a node near the leaves has.
+func newBranch(n int, inner uint16) *branch {
+	switch {
+	case n <= 80:
+		return newPlaced[[80]byte](inner)
+	case n <= 112:
+		return newPlaced[[112]byte](inner)
+	case n <= 144:
+		return newPlaced[[144]byte](inner)
+	case n <= 208:
+		return newPlaced[[208]byte](inner)
+	case n <= 272:
+		return newPlaced[[272]byte](inner)
+	case n <= 336:
+		return newPlaced[[336]byte](inner)
+	case n <= 400:
+		return newPlaced[[400]byte](inner)
+	case n <= 464:
+		return newPlaced[[464]byte](inner)
+	case n <= 520:
+		return newPlaced[[520]byte](inner)
+	case n <= 584:
+		return newPlaced[[584]byte](inner)
+	}
+	return &branch{inner: inner}
+}
+
 // placed is a branch that its record follows.
 type placed[Room any] struct {
 	branch
 	_ Room // reached through near
 }
 
-// branchBytes is the size of a branch, and of the allocator's word for it.
-const branchBytes = int(unsafe.Sizeof(branch{})) + 8
+// bare is as large as a branch and has no pointers.
+type bare [unsafe.Sizeof(branch{}) / 8]uint64
 
-// newBranch makes a branch with room for a record of n bytes; how much depends
-// on the runtime's size classes. The largest holds sixteen hashes, all that a
-// node near the leaves has.
-func newBranch(n int) *branch {
+// newPlaced makes a branch that its record follows. One without branches below
+// will never hold a pointer: it lies in memory that the garbage collector does not
+// look at, which is where most branches are.
+func newPlaced[Room any](inner uint16) *branch {
 	var b *branch
-	switch {
-	case n <= 80:
-		b = &new(placed[[80]byte]).branch
-		b.room = 80
-	case n <= 112:
-		b = &new(placed[[112]byte]).branch
-		b.room = 112
-	case n <= 144:
-		b = &new(placed[[144]byte]).branch
-		b.room = 144
-	case n <= 208:
-		b = &new(placed[[208]byte]).branch
-		b.room = 208
-	case n <= 272:
-		b = &new(placed[[272]byte]).branch
-		b.room = 272
-	case n <= 336:
-		b = &new(placed[[336]byte]).branch
-		b.room = 336
-	case n <= 400:
-		b = &new(placed[[400]byte]).branch
-		b.room = 400
-	case n <= 464:
-		b = &new(placed[[464]byte]).branch
-		b.room = 464
-	case n <= 520:
-		b = &new(placed[[520]byte]).branch
-		b.room = 520
-	case n <= 584:
-		b = &new(placed[[584]byte]).branch
-		b.room = 584
-	default:
-		b = new(branch)
+	if inner == 0 {
+		b = (*branch)(unsafe.Pointer(new(struct {
+			_ bare
+			_ Room
+		})))
+	} else {
+		b = &new(placed[Room]).branch
 	}
+	var room Room
+	b.room, b.inner = uint16(unsafe.Sizeof(room)), inner
 	return b
 }
 
@@ -76,8 +84,10 @@ func (b *branch) blank(n int) []byte {
 // setRec makes rec the record of b, whose encLen and bitmap are set; it is what
 // was appended to blank, or a slice of its own.
 func (b *branch) setRec(rec []byte) {
-	if b.room == 0 || &rec[0] != b.near() {
-		b.far, b.room = &rec[0], 0
+	if b.room == 0 {
+		b.far = &rec[0]
+	} else if &rec[0] != b.near() {
+		panic("trie: a record outgrew its room") // unreachable: who asks for room knows how long the record gets
 	}
 }
 

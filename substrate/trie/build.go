@@ -193,8 +193,8 @@ func (b *builder) assemble(w *work, old *branch) slot {
 	if w.value != valueNone {
 		room += 5 + max(32, len(w.val))
 	}
-	br := newBranch(room)
-	br.nibbles, br.value, br.uniform, br.bitmap, br.inner = uint32(nibbles), w.value, uniform, bitmap, inner
+	br := newBranch(room, inner)
+	br.nibbles, br.value, br.uniform, br.bitmap = uint32(nibbles), w.value, uniform, bitmap
 	rec := appendHeader(br.blank(room), kind, nibbles)
 	br.partOff = uint32(len(rec))
 	rec = appendPartial(rec, w.path.Key, w.depth, nibbles)
@@ -227,10 +227,10 @@ func (b *builder) patch(w *work, old *branch) (s slot, ok bool) {
 			return s, false
 		}
 	}
-	br := newBranch(old.recLen())
+	br := newBranch(old.recLen(), old.inner)
 	rec := append(br.blank(old.recLen()), old.rec()...)
 	br.encLen, br.refsOff, br.nibbles, br.partOff = old.encLen, old.refsOff, old.nibbles, old.partOff
-	br.bitmap, br.inner, br.value, br.uniform = old.bitmap, old.inner, old.value, true
+	br.bitmap, br.value, br.uniform = old.bitmap, old.value, true
 	br.setRec(rec)
 	br.used.Store(b.tick)
 	br.copyLinks(old)

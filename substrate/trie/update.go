@@ -268,8 +268,8 @@ func (u *updater) repath(br *branch, size uint8, p Path, from, depth int) slot {
 	n := p.Nibbles - from
 	valOff := br.valOff()
 	room := br.recLen() - valOff + (n+1)/2 + n/255 + 4
-	nb := newBranch(room)
-	nb.nibbles, nb.value, nb.uniform, nb.bitmap, nb.inner = uint32(n), br.value, br.uniform, br.bitmap, br.inner
+	nb := newBranch(room, br.inner)
+	nb.nibbles, nb.value, nb.uniform, nb.bitmap = uint32(n), br.value, br.uniform, br.bitmap
 	kind := byte(kindBranch)
 	switch br.value {
 	case valueInline:
