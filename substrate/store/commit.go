@@ -253,6 +253,7 @@ func (db *DB) Finalise(h types.Hash, justification []byte, o FinaliseOptions) (p
 	for _, n := range path {
 		db.pendingBytes += n.layer.Size()
 	}
+	db.dropTries(len(path))
 	if db.pendingBytes >= db.opt.CheckpointBytes || int(target.number-db.base.number) >= db.opt.CheckpointBlocks {
 		return pruned, db.checkpoint()
 	}

@@ -131,9 +131,33 @@ func (db *DB) trieOf(n *node) (*trie.Trie, error) {
 	if up.Trie.Hash() != n.root {
 		return nil, fmt.Errorf("%w: the state of block %d has root %x instead of %s", ErrCorrupt, n.number, up.Trie.Hash(), n.root)
 	}
-	n.trie, n.from, n.removed = up.Trie, from, up.Removed
+	n.trie = up.Trie
+	if n.from == nil { // else it had a trie before, and those above were made by way of it
+		n.from, n.removed = from, up.Removed
+	}
 	db.trieBytes += up.Added
 	return n.trie, nil
+}
+
+// finalTries is how many of the last finalised blocks keep their tries, for those
+// who ask for proofs a little late. Of earlier ones above the base, only the nodes
+// that later tries share stay in memory.
+const finalTries = 16
+
+// dropTries drops the tries that are not needed any more after the last n blocks
+// up to the finalised one became final.
+func (db *DB) dropTries(n int) {
+	db.mu.RLock()
+	defer db.mu.RUnlock()
+	db.trieMu.Lock()
+	defer db.trieMu.Unlock()
+	at := db.finalised
+	for i := 0; i < finalTries+n && at != db.base; i++ {
+		if i >= finalTries {
+			at.trie = nil
+		}
+		at = at.up
+	}
 }
 
 func (db *DB) nextTick() uint32 {

@@ -27,8 +27,8 @@ type node struct {
 	pruned bool  // lost to a finalised block, and not kept
 	bytes  int   // estimate of the memory that the block takes while it is not final
 
-	trie    *trie.Trie // nil until it is needed
-	from    *node      // the ancestor whose trie it was made of; nil at the base
+	trie    *trie.Trie // nil until it is needed, and when it is not any more
+	from    *node      // the ancestor whose trie it was first made of; nil at the base
 	removed [][]byte   // the paths of records that disappeared since from
 }
 

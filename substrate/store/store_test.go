@@ -274,3 +274,28 @@ func ignorePruned(err error) error {
 	}
 	return err
 }
+
+// TestFinalTries checks that finalised blocks above the base do not keep all their
+// tries, and that proofs of those without are made nevertheless.
+func TestFinalTries(t *testing.T) {
+	c := grow(t, Options{CheckpointBlocks: 1000}, 3*finalTries)
+	defer func() { _ = c.db.abandon() }()
+	held := 0
+	for _, n := range c.db.nodes {
+		if n.trie != nil {
+			held++
+		}
+	}
+	if held != finalTries+1 { // the base's is the other
+		t.Errorf("%d tries are held, want %d", held, finalTries+1)
+	}
+	for _, b := range c.blocks {
+		c.check(t, b)
+	}
+	if err := c.db.Checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range c.blocks {
+		c.check(t, b)
+	}
+}
