@@ -62,6 +62,16 @@ func (k *benchKeys) changes(r *rand.Rand, n int) []state.Change {
 	return slices.CompactFunc(ch, func(a, b state.Change) bool { return bytes.Equal(a.Key, b.Key) })
 }
 
+// every changes each step-th key, beginning with that at from.
+func (k *benchKeys) every(r *rand.Rand, from, step int) []state.Change {
+	var ch []state.Change
+	for i := from; i < k.n; i += step {
+		ch = append(ch, state.Change{Key: k.at(i), Value: benchValue(r), HadOld: true})
+	}
+	slices.SortFunc(ch, func(a, b state.Change) int { return bytes.Compare(a.Key, b.Key) })
+	return ch
+}
+
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -153,8 +163,11 @@ func BenchmarkBlock(b *testing.B) {
 			db, at := benchDB(b, b.TempDir(), keys)
 			defer func() { _ = db.Close() }()
 			r := rand.New(rand.NewPCG(2, 2))
-			for range 120 { // past the first checkpoints, all trie nodes loaded
-				at = extend(b, db, at, keys.changes(r, max(1000, n/30)))
+			for range 40 { // past the first checkpoints
+				at = extend(b, db, at, keys.changes(r, 1000))
+			}
+			for i := range 50 { // all trie nodes loaded
+				at = extend(b, db, at, keys.every(r, i, 50))
 			}
 			settle(db)
 			runtime.GC()

@@ -118,9 +118,15 @@ func (o *Options) pebbleOptions(cache *pebble.Cache) *pebble.Options {
 	}
 	for i := range po.Levels {
 		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		po.Levels[i].BlockSize = blockBytes
 	}
 	return po
 }
+
+// blockBytes is the size of a table's blocks. A checkpoint reads most blocks of
+// the state for the values that it replaces, which costs less the fewer they are;
+// a value that no cache has costs more the larger they are.
+const blockBytes = 8 << 10
 
 // cleaner deletes old files, logs included. By itself the database would keep up
 // to five of its logs, of up to MemTableBytes each, to write the next ones into
