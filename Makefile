@@ -6,14 +6,14 @@ SEED    ?= 1
 COUNT   ?= 1
 STEP    := bin/testsum step
 
-.PHONY: build dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz interop interop-network \
+.PHONY: build dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-network \
         interop-js gsrpc roots long fuzz-long bench weights weights-check generate testsum clean
 
 build: ; CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/crust ./cmd/crust
 dev: build ; bin/crust node --dev $(DEV_FLAGS)
 
 # What a change must pass: at most 20 minutes on two cores.
-test: lint units race fuzz interop
+test: lint units race fuzz oracle interop
 # While working: pure Go, no peers, no processes; less than 3 minutes.
 test-short: ; timeout 3m go test -short -timeout 150s ./...
 # The long runs, tests named TestLong…: at most 45 minutes. fuzz-long is by command: CI fuzzes for 3 minutes.
@@ -30,6 +30,9 @@ race: testsum ; $(STEP) -kind go -timeout 16m race -- go test -json -race -short
 fuzz: testsum ; $(STEP) -timeout 5m fuzz -- go run ./internal/cmd/fuzz -budget 3m
 long: testsum ; $(STEP) -kind go -timeout 40m long -- env CRUST_LONG=1 SEED=$(SEED) go test -json -run '^TestLong' -timeout 38m ./...
 fuzz-long: testsum ; $(STEP) -timeout 14m fuzz-long -- go run ./internal/cmd/fuzz -budget 12m
+
+# Attestation that Intel signed, and the verifiers of others beside ours.
+oracle: testsum ; $(STEP) -kind go -timeout 6m -dir test/oracle oracle -- go test -json -timeout 3m ./...
 
 # The real binary, judged by independent clients.
 interop: interop-js gsrpc roots

@@ -274,6 +274,8 @@ func OpenSigner(raws [][]byte, crl *CRL, t *Trust) (Chain, error) {
 	switch {
 	case err != nil:
 		return nil, ErrSigner.because("%v", err)
+	case crl == nil:
+		return nil, ErrCRL.because("without the root's list nobody knows whether the signer is revoked")
 	case c[0].pck != nil:
 		return nil, ErrSigner.because("it is the certificate of a processor")
 	case crl.Revokes(c[0].Serial):

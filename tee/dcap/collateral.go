@@ -1,6 +1,7 @@
 package dcap
 
 import (
+	"bytes"
 	"encoding/hex"
 
 	"github.com/crustgo/crust/tee"
@@ -320,10 +321,10 @@ func parseQEIdentity(body []byte) (*QEIdentity, error) {
 }
 
 // ParseResponse reads what the vendor's service answers with: an object with a
-// signed document, tcbInfo or enclaveIdentity, and its signature in hexadecimal.
-// Nothing is verified.
+// signed document, tcbInfo or enclaveIdentity, and its signature in hexadecimal;
+// files of it may end in a newline. Nothing is verified.
 func ParseResponse(b []byte) (s Signed, err error) {
-	t := &text{b: b}
+	t := &text{b: bytes.TrimSuffix(b, []byte("\n"))}
 	t.object([]string{"signature", "tcbInfo", "enclaveIdentity"}, 1, func(key int) {
 		if key == 0 {
 			t.hex(s.Signature[:])
