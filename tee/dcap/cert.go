@@ -263,6 +263,9 @@ const (
 // authority and the root.
 func OpenAuthority(raws [][]byte, t *Trust) (Chain, error) { return openChain(raws, t, authority) }
 
+// signerName is in the name of signers of collateral, whatever else the root certifies.
+var signerName = []byte("TCB Signing")
+
 // OpenSigner verifies the chain of a signer of collateral: its certificate, and
 // the root directly above. The error is ErrSigner, or ErrSignerRevoked if crl, the
 // list of the same root, names it.
@@ -276,8 +279,8 @@ func OpenSigner(raws [][]byte, crl *CRL, t *Trust) (Chain, error) {
 		return nil, ErrSigner.because("%v", err)
 	case crl == nil:
 		return nil, ErrCRL.because("without the root's list nobody knows whether the signer is revoked")
-	case c[0].pck != nil:
-		return nil, ErrSigner.because("it is the certificate of a processor")
+	case c[0].pck != nil || !bytes.Contains(c[0].subject, signerName):
+		return nil, ErrSigner.because("it is a certificate for something else")
 	case crl.Revokes(c[0].Serial):
 		return nil, ErrSignerRevoked
 	}

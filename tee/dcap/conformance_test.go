@@ -161,6 +161,7 @@ func mutations() []mutation {
 
 		{"signer badly certified", dcap.ErrSigner, spoil(dev.SignerCert)},
 		{"signer out of time", dcap.ErrSigner, func(s *scene) { s.Signer.NotAfter = now - 1 }},
+		{"signer for something else", dcap.ErrSigner, func(s *scene) { s.Signer.Subject = "Crust Development Something Else" }},
 		{"signer is an authority", dcap.ErrSigner, func(s *scene) { s.Signer.CA, s.Signer.Usage = true, 0x86 }},
 		{"signer is a processor", dcap.ErrSigner, func(s *scene) {
 			s.SignerKey, s.PCK.Issuer = s.PCKKey, s.Root.Subject
