@@ -7,8 +7,13 @@ import (
 	"github.com/crustgo/crust/substrate/scale"
 )
 
-// MaxTransition bounds each list of a transition.
-const MaxTransition = 1 << 16
+// Limits of a transition.
+const (
+	// MaxTransition bounds the lists of what comes, and of units that leave.
+	MaxTransition = 1 << 16
+	// MaxForget bounds the list of files that leave: a unit may hold many small ones.
+	MaxForget = 1 << 20
+)
 
 // ErrTransition reports a transition that does not fit the ledger.
 var ErrTransition = errors.New("proof: transition does not fit")
@@ -62,7 +67,7 @@ func (t *Transition) DecodeSCALE(c *scale.Cursor) {
 			(*units)[i].DecodeSCALE(c)
 		}
 	}
-	t.Forget = make([]FileID, count(c, MaxTransition, 16))
+	t.Forget = make([]FileID, count(c, MaxForget, 16))
 	for i := range t.Forget {
 		c.Fixed(t.Forget[i][:])
 	}
@@ -75,8 +80,8 @@ func (t *Transition) DecodeSCALE(c *scale.Cursor) {
 // Apply moves the ledger. A heartbeat makes all data old first, a loss does not.
 // After an error the ledger is of no use: it is a clone of one that is.
 func (g *Ledger) Apply(t *Transition, loss bool, unitLeaves uint32) error {
-	if max(len(t.Drop), len(t.Fillers), len(t.Data), len(t.Forget), len(t.Keep)) > MaxTransition {
-		return fmt.Errorf("%w: more than %d of a kind", ErrTransition, MaxTransition)
+	if max(len(t.Drop), len(t.Fillers), len(t.Data), len(t.Keep)) > MaxTransition || len(t.Forget) > MaxForget {
+		return fmt.Errorf("%w: %d units to drop, %d and %d to add, %d files to forget, %d to keep", ErrTransition, len(t.Drop), len(t.Fillers), len(t.Data), len(t.Forget), len(t.Keep))
 	}
 	p := &g.Plan
 	if !loss {
