@@ -119,7 +119,7 @@ func VerifyAudit(a *AuditAnswer, t *Totals, samples []Sample, bad []UnitID) erro
 // verify checks everything but the unit's root, which locate compares by way of the
 // descriptor: the root that the sub-leaf gives is the only one that fits.
 func (h *Held) verify(t *Totals, s Sample) error {
-	// The place in the unit is needed before its root: it follows from the sums.
+	// The place in the unit is needed before its root; that it lies there, locate checks.
 	before, err := h.InPlan.before()
 	if err != nil {
 		return err
@@ -127,9 +127,6 @@ func (h *Held) verify(t *Totals, s Sample) error {
 	leaf := s.Leaf
 	if leaf >= t.Filler {
 		leaf -= t.Filler
-	}
-	if leaf < before || leaf-before >= uint64(h.Leaves) {
-		return fmt.Errorf("%w: another leaf: the unit has %d from %d on", ErrProof, h.Leaves, before)
 	}
 	root, err := UnitRootFrom(h.InLeaf.root(&h.Sub, s.Sub), uint32(leaf-before), h.Leaves, h.InUnit)
 	if err != nil {

@@ -36,7 +36,7 @@ func TestAttack01GenerateAndDiscard(t *testing.T) {
 	h := worker(t, 40)
 	all := h.units
 	h.units = map[proof.UnitID]*unitOnDisk{}
-	h.chain.next()
+	h.chain.Next()
 	h.challenge()
 	if _, err := h.report(); !errors.Is(err, ErrTooManyBad) {
 		t.Fatalf("nothing is there: %v", err)
@@ -54,14 +54,14 @@ func TestAttack01GenerateAndDiscard(t *testing.T) {
 	}
 
 	h = worker(t, 5)
-	lost := h.chain.record.Plan.Filler
+	lost := h.chain.Record.Plan.Filler
 	for id := range h.units {
 		delete(h.units, id)
 		break
 	}
 	h.slot()
-	if got := h.chain.record.Plan.Filler; got != lost-4 || len(h.chain.bad) != 1 {
-		t.Fatalf("%d filler leaves, %d units named", got, len(h.chain.bad))
+	if got := h.chain.Record.Plan.Filler; got != lost-4 || len(h.chain.Bad) != 1 {
+		t.Fatalf("%d filler leaves, %d units named", got, len(h.chain.Bad))
 	}
 }
 
@@ -71,17 +71,17 @@ func TestAttack02SignedInAdvance(t *testing.T) {
 	h := worker(t, 2)
 	c := h.chain
 	for name, beacon := range map[string]Hash{"zeros": {}, "the host's": {9}} {
-		ch, err := h.core.Challenge(testParams, c.slot+slotBlocks, c.hashOf(c.slot+slotBlocks), beacon)
+		ch, err := h.core.Challenge(testParams, c.Slot+slotBlocks, c.HashOf(c.Slot+slotBlocks), beacon)
 		h.ok(err)
 		h.check(ch)
 		s, err := h.report()
 		h.ok(err)
-		slot, block, b, reported := c.slot, c.block, c.beacon, c.reported
-		c.next()
+		slot, block, b, reported := c.Slot, c.Block, c.Beacon, c.Reported
+		c.Next()
 		if err := c.report(s); !errors.Is(err, errSlot) {
 			t.Errorf("%s: %v", name, err)
 		}
-		c.slot, c.block, c.beacon, c.reported = slot, block, b, reported
+		c.Slot, c.Block, c.Beacon, c.Reported = slot, block, b, reported
 	}
 }
 
@@ -89,7 +89,7 @@ func TestAttack02SignedInAdvance(t *testing.T) {
 // leaves are asked for.
 func TestAttack03RollbackAsksTheSame(t *testing.T) {
 	h := worker(t, 30)
-	h.chain.next()
+	h.chain.Next()
 	before := slices.Clone(h.challenge().Asked())
 	old := h.state
 	h.fill(1)
@@ -117,7 +117,7 @@ func TestAttack04Clone(t *testing.T) {
 	h.ok(twin.reload())
 	h.fill(1)
 	twin.fill(2)
-	h.chain.next()
+	h.chain.Next()
 	h.challenge()
 	twin.challenge()
 	mine, err := h.report()
@@ -125,15 +125,15 @@ func TestAttack04Clone(t *testing.T) {
 	other, err := twin.report()
 	h.ok(err)
 	h.ok(h.chain.report(mine))
-	h.chain.reported = false
+	h.chain.Reported = false
 	if err := h.chain.report(other); !errors.Is(err, errCounter) {
 		t.Fatalf("both reports: %v", err)
 	}
 	h.follow()
-	if h.chain.record.Plan.Filler != 12 {
-		t.Fatalf("%+v", h.chain.record.Plan)
+	if h.chain.Record.Plan.Filler != 12 {
+		t.Fatalf("%+v", h.chain.Record.Plan)
 	}
-	warp, nodes := h.chain.final(t)
+	warp, nodes := h.chain.Final(t)
 	if o, err := twin.core.Follow(warp, nodes, nil); err != nil || o != Diverged {
 		t.Fatalf("the twin: %d, %v", o, err)
 	}
@@ -149,19 +149,41 @@ func TestAttack04Clone(t *testing.T) {
 		twin.units[id] = u
 	}
 	twin.slot() // its own units were not lost: they are fresh
-	if h.chain.record.Plan.Filler != 20 {
-		t.Fatalf("%+v", h.chain.record.Plan)
+	if h.chain.Record.Plan.Filler != 20 {
+		t.Fatalf("%+v", h.chain.Record.Plan)
+	}
+}
+
+// A copy of the enclave reported changes that this one does not know: it does not go on
+// from its own log.
+func TestAttack04CloneReports(t *testing.T) {
+	for _, pending := range []bool{false, true} {
+		h := worker(t, 1)
+		if pending {
+			h.chain.Next()
+			h.challenge()
+			s, err := h.report()
+			h.ok(err)
+			h.ok(h.chain.report(s))
+		}
+		h.chain.Record.Changes, h.chain.Record.Head = 5, Hash{1}
+		if o := h.follow(); o != Diverged {
+			t.Fatalf("pending %v: %d", pending, o)
+		}
+		if err := h.reload(); !errors.Is(err, ErrMismatch) {
+			t.Fatal(err)
+		}
 	}
 }
 
 // Row 11, a lazy host: a leaf that is not shown counts as lost, whatever else is.
 func TestAttack11LazyHost(t *testing.T) {
 	h := worker(t, 30)
-	h.chain.next()
+	h.chain.Next()
 	if _, err := h.core.Report(nil, nil); !errors.Is(err, ErrNoChallenge) {
 		t.Fatal(err)
 	}
-	ch, err := h.core.Challenge(testParams, h.chain.slot, h.chain.hashOf(h.chain.slot), h.chain.beacon)
+	ch, err := h.core.Challenge(testParams, h.chain.Slot, h.chain.HashOf(h.chain.Slot), h.chain.Beacon)
 	h.ok(err)
 	if _, err := h.report(); !errors.Is(err, ErrTooManyBad) {
 		t.Fatal(err)
@@ -178,7 +200,7 @@ func TestAttack11LazyHost(t *testing.T) {
 // Row 12, a slot twice.
 func TestAttack12Duplicate(t *testing.T) {
 	h := worker(t, 1)
-	h.chain.next()
+	h.chain.Next()
 	h.challenge()
 	s, err := h.report()
 	h.ok(err)
@@ -186,7 +208,7 @@ func TestAttack12Duplicate(t *testing.T) {
 	if err := h.chain.report(s); !errors.Is(err, errReported) {
 		t.Fatal(err)
 	}
-	h.chain.reported = false
+	h.chain.Reported = false
 	if err := h.chain.report(s); !errors.Is(err, errCounter) {
 		t.Fatal(err)
 	}
@@ -298,13 +320,13 @@ func TestAttackDroppedUnitAfterReorg(t *testing.T) {
 	h := newHost(t, newChain())
 	ids := h.fill(3)
 	h.slot()
-	h.chain.next()
+	h.chain.Next()
 	h.challenge()
 	if _, err := h.report(ids[0]); err != nil {
 		t.Fatal(err)
 	}
 	// The block with the report is gone; the next slot asks for the old plan.
-	h.chain.next()
+	h.chain.Next()
 	ch := h.challenge()
 	if !slices.ContainsFunc(ch.Asked(), func(a Asked) bool { return a.Unit.ID == ids[0] }) {
 		t.Fatal("the dropped unit is not asked for: choose another slot")
@@ -320,8 +342,8 @@ func TestAttackDroppedUnitAfterReorg(t *testing.T) {
 	s, err := h.report()
 	h.ok(err)
 	h.ok(h.chain.report(s))
-	if o := h.follow(); o != Committed || h.chain.record.Plan.Filler != 8 {
-		t.Fatal(o, h.chain.record.Plan)
+	if o := h.follow(); o != Committed || h.chain.Record.Plan.Filler != 8 {
+		t.Fatal(o, h.chain.Record.Plan)
 	}
 }
 
@@ -330,13 +352,13 @@ func TestAttackDroppedUnitAfterReorg(t *testing.T) {
 func TestAttackFinality(t *testing.T) {
 	h := worker(t, 2)
 	h.fill(1)
-	h.chain.next()
+	h.chain.Next()
 	h.challenge()
 	s, err := h.report()
 	h.ok(err)
 	h.ok(h.chain.report(s))
-	h.chain.block++
-	forged, nodes := h.chain.finalAs(t, ed25519.FromSeed([32]byte{99}), h.chain.record)
+	h.chain.Block++
+	forged, nodes := h.chain.FinalAs(t, ed25519.FromSeed([32]byte{99}), h.chain.Record)
 	if o, err := h.core.Follow(forged, nodes, nil); err == nil || o != Unchanged {
 		t.Fatalf("votes of a stranger: %d, %v", o, err)
 	}
@@ -370,8 +392,8 @@ func TestAttackStaleBackup(t *testing.T) {
 	h.fill(1)
 	h.ok(h.core.Delete(g.root))
 	h.slot() // the deletion is not told yet
-	if h.ledger.Log.Len() != 2 || h.chain.record.Changes != 1 {
-		t.Fatal(h.ledger.Log.Len(), h.chain.record.Changes)
+	if h.ledger.Log.Len() != 2 || h.chain.Record.Changes != 1 {
+		t.Fatal(h.ledger.Log.Len(), h.chain.Record.Changes)
 	}
 	right := h.ledger
 
@@ -388,7 +410,7 @@ func TestAttackStaleBackup(t *testing.T) {
 			h.ok(h.ledger.Apply(&tr, true, 4))
 		},
 		"a log without its end": func() {
-			l := proof.NewLog(h.chain.record.Changes, h.chain.record.Head)
+			l := proof.NewLog(h.chain.Record.Changes, h.chain.Record.Head)
 			h.ledger.Log = l
 		},
 		"a file more": func() {
@@ -407,8 +429,8 @@ func TestAttackStaleBackup(t *testing.T) {
 	h.tell()
 	h.fill(1)
 	h.slot()
-	if h.chain.record.Plan.Filler != 20 || h.chain.record.Changes != 2 {
-		t.Fatalf("%+v", h.chain.record)
+	if h.chain.Record.Plan.Filler != 20 || h.chain.Record.Changes != 2 {
+		t.Fatalf("%+v", h.chain.Record)
 	}
 }
 
@@ -424,7 +446,7 @@ func TestAttackLossKeptQuiet(t *testing.T) {
 	h.tell()
 	delete(h.units, lost.entry.Parts[0].Unit)
 	h.slot()
-	r := h.chain.record
+	r := h.chain.Record
 	if r.Due != 3 || r.Changes != 2 || r.FilesSize != b.size {
 		t.Fatalf("%+v", r)
 	}
@@ -437,8 +459,8 @@ func TestAttackLossKeptQuiet(t *testing.T) {
 	h.move(b, part)
 	delete(h.units, part)
 	h.slot()
-	if r.Due != 3 || r.FilesSize != b.size || len(h.chain.bad) != 1 {
-		t.Fatalf("%+v, %d bad units", r, len(h.chain.bad))
+	if r.Due != 3 || r.FilesSize != b.size || len(h.chain.Bad) != 1 {
+		t.Fatalf("%+v, %d bad units", r, len(h.chain.Bad))
 	}
 }
 
@@ -453,33 +475,33 @@ func TestDeclaredLoss(t *testing.T) {
 	h.seal(kept)
 	h.slot()
 	h.tell()
-	fresh := h.chain.record.Plan.New
+	fresh := h.chain.Record.Plan.New
 	disk = append(disk, part)
 	for _, id := range disk {
 		delete(h.units, id)
 	}
-	h.chain.next()
+	h.chain.Next()
 	h.challenge()
 	if _, err := h.report(); !errors.Is(err, ErrTooManyBad) {
 		t.Fatal(err)
 	}
-	s, err := h.sign(h.core.Loss(testParams, h.chain.slot+18, disk))
+	s, err := h.sign(h.core.Loss(testParams, h.chain.Slot+18, disk))
 	h.ok(err)
 	if err := h.chain.loss(s); !errors.Is(err, errWindow) {
 		t.Fatalf("inside the window: %v", err)
 	}
-	h.chain.block = h.chain.slot + testParams.AuditWindow + 1
+	h.chain.Block = h.chain.Slot + testParams.AuditWindow + 1
 	h.ok(h.chain.loss(s))
 	h.loss = true
 	if o := h.follow(); o != Committed {
 		t.Fatal(o)
 	}
-	r := h.chain.record
+	r := h.chain.Record
 	if r.Plan.Filler != 40 || r.Plan.New != fresh-1 || r.Due != 3 || r.FilesSize != kept.size {
 		t.Fatalf("%+v", r)
 	}
 	h.slot()
-	if len(h.chain.bad) != 0 {
+	if len(h.chain.Bad) != 0 {
 		t.Fatal("units are missing after the loss")
 	}
 }
@@ -489,7 +511,7 @@ func TestAttackFileBeforeFinality(t *testing.T) {
 	h := newHost(t, newChain())
 	h.seal(newGraph(1, 1, 10))
 	h.closeUnit()
-	h.chain.next()
+	h.chain.Next()
 	h.challenge()
 	_, err := h.report()
 	h.ok(err)
@@ -502,10 +524,10 @@ func TestAttackFileBeforeFinality(t *testing.T) {
 // chain's parameters.
 func TestAttackLenientParameters(t *testing.T) {
 	h := worker(t, 10)
-	h.chain.next()
+	h.chain.Next()
 	p := testParams
 	p.Samples = 1
-	ch, err := h.core.Challenge(p, h.chain.slot, h.chain.hashOf(h.chain.slot), h.chain.beacon)
+	ch, err := h.core.Challenge(p, h.chain.Slot, h.chain.HashOf(h.chain.Slot), h.chain.Beacon)
 	h.ok(err)
 	h.check(ch)
 	s, err := h.report()
@@ -522,7 +544,7 @@ func TestAttackProbing(t *testing.T) {
 	h.fill(1)
 	h.seal(newGraph(1, 3, 60_000))
 	h.slot()
-	h.chain.next()
+	h.chain.Next()
 	ch := h.challenge()
 	var s Scratch
 	for i, a := range ch.Asked() {
@@ -593,7 +615,7 @@ func TestAttackRecords(t *testing.T) {
 		t.Errorf("one of five records: %v", err)
 	}
 	// The unit cannot go while a file needs it.
-	h.chain.next()
+	h.chain.Next()
 	h.challenge()
 	if _, err := h.report(unit); !errors.Is(err, proof.ErrTransition) {
 		t.Errorf("a unit that is needed: %v", err)
@@ -615,14 +637,14 @@ func TestAttackRecords(t *testing.T) {
 func TestRetired(t *testing.T) {
 	h := worker(t, 1)
 	h.follow()
-	h.chain.record.Lineage[0]++
+	h.chain.Record.Lineage[0]++
 	if o := h.follow(); o != Retired {
 		t.Fatal(o)
 	}
 	h.keep()
-	h.chain.next()
+	h.chain.Next()
 	for range 2 {
-		if _, err := h.core.Challenge(testParams, h.chain.slot, Hash{}, Hash{}); !errors.Is(err, ErrEnded) {
+		if _, err := h.core.Challenge(testParams, h.chain.Slot, Hash{}, Hash{}); !errors.Is(err, ErrEnded) {
 			t.Error(err)
 		}
 		if _, err := h.core.Files(0, 1); !errors.Is(err, ErrEnded) {
@@ -632,7 +654,7 @@ func TestRetired(t *testing.T) {
 	}
 	// Before it is registered, the record of the account's older worker changes nothing.
 	h = newHost(t, newChain())
-	h.chain.record.Lineage[0]++
+	h.chain.Record.Lineage[0]++
 	if o := h.follow(); o != Unchanged {
 		t.Fatal(o)
 	}

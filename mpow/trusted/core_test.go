@@ -21,14 +21,14 @@ func TestLife(t *testing.T) {
 	h.seal(a)
 	h.seal(b)
 	h.slot()
-	if p := c.record.Plan; p.Filler != 12 || p.Data == 0 || p.New != p.Data || c.record.FilesSize != a.size+b.size {
-		t.Fatalf("%+v", c.record)
+	if p := c.Record.Plan; p.Filler != 12 || p.Data == 0 || p.New != p.Data || c.Record.FilesSize != a.size+b.size {
+		t.Fatalf("%+v", c.Record)
 	}
 	h.read(a)
 	h.read(b)
 	h.tell()
-	if c.record.Changes != 2 {
-		t.Fatalf("%d changes told", c.record.Changes)
+	if c.Record.Changes != 2 {
+		t.Fatalf("%d changes told", c.Record.Changes)
 	}
 
 	// Delete one file, bring the other out of the units that both were in, and drop these.
@@ -41,15 +41,15 @@ func TestLife(t *testing.T) {
 		old = append(old, d.ID)
 	}
 	h.slot(old...)
-	if c.record.FilesSize != b.size || h.ledger.LenFiles() != 1 {
-		t.Fatalf("after compaction: %+v", c.record)
+	if c.Record.FilesSize != b.size || h.ledger.LenFiles() != 1 {
+		t.Fatalf("after compaction: %+v", c.Record)
 	}
 	for _, id := range old {
 		delete(h.units, id)
 	}
 	h.tell()
-	if c.record.Changes != 3 || c.record.Due != 0 {
-		t.Fatalf("%d changes, %d due", c.record.Changes, c.record.Due)
+	if c.Record.Changes != 3 || c.Record.Due != 0 {
+		t.Fatalf("%d changes, %d due", c.Record.Changes, c.Record.Due)
 	}
 	h.read(b)
 	if _, err := h.core.Begin(b.root, b.size); !errors.Is(err, ErrHeld) {
@@ -70,7 +70,7 @@ func TestLife(t *testing.T) {
 	h.fill(1)
 	h.slot()
 	h.read(a)
-	if got := c.record.Plan.Filler; got != 16 {
+	if got := c.Record.Plan.Filler; got != 16 {
 		t.Fatalf("%d filler leaves", got)
 	}
 }
@@ -110,8 +110,8 @@ func TestTickets(t *testing.T) {
 	h.ok(h.restart(h.state))
 	h.ok(h.reload())
 	h.slot() // nothing is there
-	if c.record.Plan != (proof.Totals{Root: proof.EmptyTotals().Root}) {
-		t.Fatalf("%+v", c.record.Plan)
+	if c.Record.Plan != (proof.Totals{Root: proof.EmptyTotals().Root}) {
+		t.Fatalf("%+v", c.Record.Plan)
 	}
 	other := newHost(t, newChain())
 	for _, u := range h.units {
@@ -137,13 +137,13 @@ func TestTickets(t *testing.T) {
 	h.tickets()
 	h.tickets() // again: nothing happens
 	h.slot()
-	if c.record.Plan.Filler != 8 || c.record.FilesSize != g.size {
-		t.Fatalf("%+v", c.record)
+	if c.Record.Plan.Filler != 8 || c.Record.FilesSize != g.size {
+		t.Fatalf("%+v", c.Record)
 	}
 	h.tickets() // of units that the plan has
 	h.slot()
-	if c.record.Plan.Filler != 8 || c.record.FilesSize != g.size || h.ledger.LenFiles() != 1 {
-		t.Fatalf("%+v", c.record)
+	if c.Record.Plan.Filler != 8 || c.Record.FilesSize != g.size || h.ledger.LenFiles() != 1 {
+		t.Fatalf("%+v", c.Record)
 	}
 }
 
@@ -155,15 +155,15 @@ func TestPendingStep(t *testing.T) {
 	h.fill(1)
 	h.slot()
 	h.fill(1)
-	c.next()
+	c.Next()
 	h.challenge()
 	first, err := h.sign(h.core.Report(nil, nil))
 	h.ok(err)
 	h.fill(1)
-	if _, err := h.core.Loss(testParams, c.block+50, []proof.UnitID{{1}}); !errors.Is(err, ErrPending) {
+	if _, err := h.core.Loss(testParams, c.Block+50, []proof.UnitID{{1}}); !errors.Is(err, ErrPending) {
 		t.Fatalf("a loss beside it: %v", err)
 	}
-	c.next() // the first report never landed
+	c.Next() // the first report never landed
 	if err := c.report(first); !errors.Is(err, errSlot) {
 		t.Fatal(err)
 	}
@@ -177,21 +177,21 @@ func TestPendingStep(t *testing.T) {
 	again, err := h.sign(h.core.Report(nil, nil))
 	h.ok(err)
 	h.ok(c.report(again))
-	if o := h.follow(); o != Committed || c.record.Plan.Filler != 8 {
-		t.Fatal(o, c.record.Plan)
+	if o := h.follow(); o != Committed || c.Record.Plan.Filler != 8 {
+		t.Fatal(o, c.Record.Plan)
 	}
 
 	// One that lapses gives back what it would have brought.
 	h.fill(1)
-	c.next()
+	c.Next()
 	h.challenge()
 	late, err := h.sign(h.core.Report(nil, nil))
 	h.ok(err)
-	c.block = c.slot + testParams.Deadline - 1
+	c.Block = c.Slot + testParams.Deadline - 1
 	if o := h.follow(); o != Unchanged { // final at the deadline: it may still land
 		t.Fatal(o)
 	}
-	c.block++
+	c.Block++
 	if err := c.report(late); !errors.Is(err, errWindow) {
 		t.Fatal(err)
 	}
@@ -199,15 +199,15 @@ func TestPendingStep(t *testing.T) {
 		t.Fatal(o)
 	}
 	h.slot()
-	if c.record.Plan.Filler != 12 {
-		t.Fatalf("%+v", c.record.Plan)
+	if c.Record.Plan.Filler != 12 {
+		t.Fatalf("%+v", c.Record.Plan)
 	}
 }
 
 // A signature leaves only when what it depends on is durable.
 func TestPersistFirst(t *testing.T) {
 	h := newHost(t, newChain())
-	h.chain.next()
+	h.chain.Next()
 	h.challenge()
 	p, err := h.core.Report(nil, nil)
 	h.ok(err)

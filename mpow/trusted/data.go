@@ -72,9 +72,14 @@ func (u *DataUnit) size() uint64 {
 	return uint64(u.unit.Leaves())*proof.LeafSize + uint64(u.end-u.start)
 }
 
+// recordSize is the length of a block's record.
+func recordSize(cid dag.CID, block []byte) uint64 {
+	return uint64(headerSize + len(cid.Key()) + len(block) + tagSize)
+}
+
 // fits reports whether a record of some block still fits.
 func (u *DataUnit) fits(cid dag.CID, block []byte) bool {
-	return u.size()+uint64(headerSize+len(cid.Key())+len(block)+tagSize) <= u.limit
+	return u.size()+recordSize(cid, block) <= u.limit
 }
 
 // appendHeader appends a record's header.
@@ -94,7 +99,7 @@ func nonce(index uint32) (n [12]byte) {
 // put appends a record; the caller has seen that it fits.
 func (u *DataUnit) put(file proof.FileID, cid dag.CID, block []byte) Emitted {
 	e := Emitted{Offset: u.size()}
-	u.grow(headerSize + len(cid.Key()) + len(block) + tagSize)
+	u.grow(int(recordSize(cid, block)))
 	from := u.end
 	header := appendHeader(u.buf[:from], u.next, file, cid, len(block))[from:]
 	var ad [32 + headerSize + dag.MaxCID]byte

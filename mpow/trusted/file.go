@@ -33,6 +33,15 @@ var (
 // parts counts records by the unit that they are in.
 type parts map[proof.UnitID]uint32
 
+// add counts a record.
+func (p parts) add(unit proof.UnitID) error {
+	if len(p) >= proof.MaxParts && p[unit] == 0 {
+		return fmt.Errorf("%w: more than %d units", dag.ErrLimit, proof.MaxParts)
+	}
+	p[unit]++
+	return nil
+}
+
 // list is the parts in order.
 func (p parts) list() []proof.Part {
 	var list []proof.Part
@@ -83,21 +92,34 @@ func (f *File) ID() proof.FileID { return f.id }
 // Put seals a block that the file's walk wants and returns the links that are wanted
 // because of it. ErrFull means that the unit has no room: nothing has changed.
 func (f *File) Put(u *DataUnit, cid dag.CID, block []byte) (Emitted, []dag.CID, error) {
-	if !u.fits(cid, block) {
-		if headerSize+len(cid.Key())+len(block)+tagSize > int(u.limit) {
-			return Emitted{}, nil, fmt.Errorf("%w: a block of %d bytes", dag.ErrLimit, len(block))
-		}
+	if recordSize(cid, block) <= u.limit && !u.fits(cid, block) {
 		return Emitted{}, nil, ErrFull
 	}
-	if len(f.parts) >= proof.MaxParts && f.parts[u.id] == 0 {
-		return Emitted{}, nil, fmt.Errorf("%w: more than %d units", dag.ErrLimit, proof.MaxParts)
-	}
-	links, err := f.walk.Accept(cid, block)
+	links, err := f.accept(cid, block, u.limit)
 	if err != nil {
 		return Emitted{}, nil, err
 	}
-	f.parts[u.id]++
-	return u.put(f.id, cid, block), links, nil
+	e, err := f.write(u, cid, block)
+	return e, links, err
+}
+
+// accept has the walk take a block that a unit of some size can hold.
+func (f *File) accept(cid dag.CID, block []byte, unitSize uint64) ([]dag.CID, error) {
+	if recordSize(cid, block) > unitSize {
+		return nil, fmt.Errorf("%w: a block of %d bytes", dag.ErrLimit, len(block))
+	}
+	return f.walk.Accept(cid, block)
+}
+
+// write seals a block that was accepted.
+func (f *File) write(u *DataUnit, cid dag.CID, block []byte) (Emitted, error) {
+	if !u.fits(cid, block) {
+		return Emitted{}, ErrFull
+	}
+	if err := f.parts.add(u.id); err != nil {
+		return Emitted{}, err
+	}
+	return u.put(f.id, cid, block), nil
 }
 
 // Count has the core count the blocks that the walk of a file knows; after
@@ -212,20 +234,32 @@ func (c *Core) BeginMove(file proof.FileID, from proof.UnitID) (*Move, error) {
 // Put seals what a record of the unit holds once more. ErrFull means that the unit
 // to write to has no room: nothing has changed.
 func (m *Move) Put(u *DataUnit, b []byte) (Emitted, error) {
-	r, block, err := m.secret.open(&m.from, b)
-	switch {
-	case err != nil:
+	r, block, err := m.accept(b)
+	if err != nil {
 		return Emitted{}, err
-	case r.file != m.entry.ID || m.seen[r.index]:
-		return Emitted{}, fmt.Errorf("%w: record %d is of another file, or was moved", ErrRecord, r.index)
-	case u.id == m.from || len(m.parts) >= proof.MaxParts && m.parts[u.id] == 0:
-		return Emitted{}, fmt.Errorf("%w: it cannot be moved there", ErrRecord)
-	case !u.fits(r.cid, block):
+	}
+	return m.write(u, r, block)
+}
+
+// accept opens a record that is still to come.
+func (m *Move) accept(b []byte) (record, []byte, error) {
+	r, block, err := m.secret.open(&m.from, b)
+	if err == nil && (r.file != m.entry.ID || m.seen[r.index]) {
+		err = fmt.Errorf("%w: record %d is of another file, or was moved", ErrRecord, r.index)
+	}
+	return r, block, err
+}
+
+// write seals a record that was accepted.
+func (m *Move) write(u *DataUnit, r record, block []byte) (Emitted, error) {
+	if !u.fits(r.cid, block) {
 		return Emitted{}, ErrFull
+	}
+	if err := m.parts.add(u.id); err != nil {
+		return Emitted{}, err
 	}
 	m.seen[r.index] = true
 	m.left--
-	m.parts[u.id]++
 	return u.put(r.file, r.cid, block), nil
 }
 

@@ -26,7 +26,7 @@ func TestWorkerSurvives(t *testing.T) {
 				if !h.core.Identity().Pending {
 					return
 				}
-				h.chain.block = h.chain.slot + slotBlocks - 1
+				h.chain.Block = h.chain.Slot + slotBlocks - 1
 			}
 			r.Fatal("a step stays pending")
 		}
@@ -58,7 +58,7 @@ func TestWorkerSurvives(t *testing.T) {
 			},
 			"slot": func(r *rapid.T) {
 				h.closeUnit()
-				h.chain.next()
+				h.chain.Next()
 				h.challenge()
 				s, err := h.report()
 				if errors.Is(err, ErrTooManyBad) {
@@ -101,7 +101,7 @@ func TestWorkerSurvives(t *testing.T) {
 						emitted[l] = true
 					}
 				}
-				if h.ledger.Plan.Totals() != h.chain.record.Plan {
+				if h.ledger.Plan.Totals() != h.chain.Record.Plan {
 					r.Fatal("the mirror differs from the chain")
 				}
 				h.allProven(r)
@@ -117,7 +117,7 @@ func (h *host) allProven(r *rapid.T) {
 	p.Samples = 1 << 10
 	ch, err := h.core.Challenge(p, 1, Hash{}, Hash{1})
 	h.ok(err)
-	total := h.chain.record.Plan.Filler + h.chain.record.Plan.Data
+	total := h.chain.Record.Plan.Filler + h.chain.Record.Plan.Data
 	if uint64(len(ch.Asked())) != min(total, 1<<10) && total < 250 {
 		r.Fatalf("%d leaves asked for of %d", len(ch.Asked()), total)
 	}

@@ -10,193 +10,36 @@ import (
 
 	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/proof"
-	"github.com/crustgo/crust/substrate/babe"
-	"github.com/crustgo/crust/substrate/crypto/ed25519"
-	"github.com/crustgo/crust/substrate/grandpa"
-	"github.com/crustgo/crust/substrate/hash"
+	"github.com/crustgo/crust/mpow/prooftest"
 	"github.com/crustgo/crust/substrate/light"
 	"github.com/crustgo/crust/substrate/scale"
-	"github.com/crustgo/crust/substrate/trie"
-	"github.com/crustgo/crust/substrate/types"
 )
 
 // The parameters of these tests: units of 256 KiB.
-var testParams = proof.Params{UnitLeaves: 4, Samples: 16, Deadline: 12, AuditWindow: 16}
+var testParams = prooftest.Params
 
-const slotBlocks = 20
-
-// voter finalises all blocks.
-var voter = ed25519.FromSeed([32]byte{2})
-
-// chain holds one worker's record by the rules of docs/protocol/mpow.md §12, and
-// finalises it with real votes over a real state trie.
-type chain struct {
-	genesis  types.Header
-	account  Hash
-	block    uint32
-	slot     uint32 // of the last beacon
-	beacon   Hash
-	reported bool
-	record   *proof.Record
-	bad      []proof.UnitID // of the slot's report
-}
-
-func newChain() *chain {
-	return &chain{genesis: types.Header{StateRoot: trie.EmptyRoot}, account: Hash{7}}
-}
-
-func (c *chain) hashOf(block uint32) Hash {
-	return hash.Blake2b256(scale.AppendU32([]byte("block"), block))
-}
-
-// next begins the next slot and goes on to the block in which its beacon is known.
-func (c *chain) next() {
-	c.block = c.block/slotBlocks*slotBlocks + slotBlocks + 3
-	c.slot, c.reported, c.bad = c.block-3, false, nil
-	c.beacon = proof.Beacon(c.hashOf(c.slot), [4]Hash{})
-}
+const slotBlocks = prooftest.SlotBlocks
 
 var (
-	errSlot      = errors.New("slot, hash or beacon")
-	errWindow    = errors.New("window")
-	errReported  = errors.New("reported already")
-	errCounter   = errors.New("counter")
-	errRoot      = errors.New("challenged root")
-	errSignature = errors.New("signature")
+	errSlot      = prooftest.ErrSlot
+	errWindow    = prooftest.ErrWindow
+	errReported  = prooftest.ErrReported
+	errCounter   = prooftest.ErrCounter
+	errSignature = prooftest.ErrSignature
 )
 
-func (c *chain) report(s *Signed) error {
-	var r proof.Report
-	if err := scale.Decode(s.Message, &r); err != nil {
-		return err
-	}
-	w := c.record
-	switch {
-	case w == nil || r.Lineage != w.Lineage:
-		return ErrUnknown
-	case r.Slot != c.slot || r.Hash != c.hashOf(c.slot) || r.Beacon != c.beacon:
-		return errSlot
-	case c.block <= c.slot+3-1 || c.block > c.slot+testParams.Deadline:
-		return errWindow
-	case c.reported:
-		return errReported
-	case r.Counter != w.Counter+1:
-		return errCounter
-	case r.Challenged != w.Plan.Root || r.Due < w.Due:
-		return errRoot
-	case !proof.Verify(w.Key, r.Message(c.genesis.Hash(), &testParams), s.Signature):
-		return errSignature
-	}
-	w.Step(r.Counter, r.Plan, r.Files, r.FilesSize, r.Due)
-	c.reported, c.bad = true, r.Bad
-	return nil
-}
+// chain is the chain of these tests, in the words of package trusted.
+type chain struct{ prooftest.Chain }
 
-func (c *chain) loss(s *Signed) error {
-	var l proof.Loss
-	if err := scale.Decode(s.Message, &l); err != nil {
-		return err
-	}
-	w := c.record
-	switch {
-	case w == nil || l.Lineage != w.Lineage:
-		return ErrUnknown
-	case c.block > l.Until || c.block <= c.slot+testParams.AuditWindow:
-		return errWindow
-	case l.Counter != w.Counter+1:
-		return errCounter
-	case l.From != w.Plan.Root:
-		return errRoot
-	case !proof.Verify(w.Key, l.Message(c.genesis.Hash(), &testParams), s.Signature):
-		return errSignature
-	}
-	w.Step(l.Counter, l.Plan, l.Files, l.FilesSize, l.Due)
-	return nil
-}
+func newChain() *chain { return &chain{*prooftest.New()} }
 
-func (c *chain) files(s *Signed) error {
-	var r proof.FileReport
-	if err := scale.Decode(s.Message, &r); err != nil {
-		return err
-	}
-	w := c.record
-	switch {
-	case r.Lineage != w.Lineage || r.Sequence != w.Changes || r.Counter > w.Counter:
-		return errCounter
-	case !proof.Verify(w.Key, r.Message(c.genesis.Hash()), s.Signature):
-		return errSignature
-	}
-	w.Changes, w.Head = w.Changes+uint64(r.Len()), r.Head
-	return nil
-}
-
-// loader answers for a trie whose branches are in memory.
-type loader []trie.KV
-
-func (l loader) Record([]byte) ([]byte, error) { return nil, nil }
-
-func (l loader) Range(p trie.Path, _ int) (out []trie.KV, _ error) {
-	for _, kv := range l {
-		if p.Covers(kv.Key) {
-			out = append(out, kv)
-		}
-	}
-	return out, nil
-}
-
-func (l loader) Leaf(p trie.Path) (trie.KV, error) {
-	out, _ := l.Range(p, 1)
-	return out[0], nil
-}
-
-// final finalises a block with the record as it is and returns the proofs of that.
-func (c *chain) final(t testing.TB) (warp []byte, nodes [][]byte) {
-	t.Helper()
-	c.block++
-	return c.finalAs(t, voter, c.record)
-}
-
-func (c *chain) finalAs(t testing.TB, by *ed25519.KeyPair, record *proof.Record) (warp []byte, nodes [][]byte) {
-	t.Helper()
-	key := proof.RecordKey(c.account)
-	values := loader{{Key: []byte("something else"), Value: []byte{1}}, {Key: []byte{0xf0}, Value: []byte{2}}}
-	if record != nil {
-		values = append(values, trie.KV{Key: key, Value: scale.Encode(record)})
-	}
-	values = trie.SortEntries(values)
-	var changes []trie.Change
-	for _, kv := range values {
-		changes = append(changes, trie.Change{Key: kv.Key, Value: kv.Value})
-	}
-	up, err := trie.Empty(trie.V1).Update(values, changes, trie.Sequential, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	get := func(k []byte) ([]byte, bool, error) {
-		for _, kv := range values {
-			if bytes.Equal(kv.Key, k) {
-				return kv.Value, true, nil
-			}
-		}
-		return nil, false, nil
-	}
-	if nodes, err = up.Trie.Prove(values, get, [][]byte{key}, 1<<20); err != nil {
-		t.Fatal(err)
-	}
-	h := types.Header{Number: types.BlockNumber(c.block), StateRoot: up.Trie.Hash()}
-	w := grandpa.WarpBuilder{Max: 1 << 20}
-	j := grandpa.Solo(by, grandpa.Round{Number: 1}, grandpa.Target{Hash: h.Hash(), Number: h.Number})
-	w.Add(scale.Encode(&h), scale.Encode(&j))
-	return w.Proof(true), nodes
-}
+func (c *chain) report(s *Signed) error { return c.Report(s.Message, s.Signature) }
+func (c *chain) loss(s *Signed) error   { return c.Loss(s.Message, s.Signature) }
+func (c *chain) files(s *Signed) error  { return c.Files(s.Message, s.Signature) }
 
 func (c *chain) birth(t testing.TB) Birth {
 	t.Helper()
-	set, err := grandpa.NewVoterSet(0, []grandpa.Authority{{Key: voter.Public(), Weight: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Birth{c.account, c.genesis.Hash(), light.Checkpoint{Header: c.genesis, Head: babe.Head{}, Voters: set}}
+	return Birth{c.Account, c.Genesis.Hash(), c.Checkpoint(t)}
 }
 
 // unitOnDisk is what a host has of a unit.
@@ -240,7 +83,7 @@ func newHost(t testing.TB, c *chain) *host {
 	h.keep()
 	id := h.core.Identity()
 	r := proof.NewRecord(id.Key, id.Lineage)
-	c.record = &r
+	c.Record = &r
 	return h
 }
 
@@ -370,7 +213,7 @@ func (h *host) seal(g graph) *fileOnDisk {
 func (h *host) challenge() *Challenge {
 	h.t.Helper()
 	c := h.chain
-	ch, err := h.core.Challenge(testParams, c.slot, c.hashOf(c.slot), c.beacon)
+	ch, err := h.core.Challenge(testParams, c.Slot, c.HashOf(c.Slot), c.Beacon)
 	h.ok(err)
 	h.check(ch)
 	return ch
@@ -410,7 +253,7 @@ func (h *host) sign(p *Persist, err error) (*Signed, error) {
 func (h *host) slot(drop ...proof.UnitID) {
 	h.t.Helper()
 	h.closeUnit()
-	h.chain.next()
+	h.chain.Next()
 	h.challenge()
 	s, err := h.sign(h.core.Report(drop, nil))
 	h.ok(err)
@@ -436,7 +279,7 @@ func (h *host) follow() Outcome {
 }
 
 func (h *host) warp() ([]byte, [][]byte, light.Par) {
-	w, n := h.chain.final(h.t)
+	w, n := h.chain.Final(h.t)
 	return w, n, nil
 }
 
@@ -447,20 +290,20 @@ func (h *host) apply(step []byte) {
 	h.ok(scale.Decode(step, &t))
 	h.ok(h.ledger.Apply(&t, h.loss, testParams.UnitLeaves))
 	h.step, h.loss = nil, false
-	if got := h.ledger.Plan.Totals(); got != h.chain.record.Plan {
-		h.t.Fatalf("the mirror has %+v, the chain %+v", got, h.chain.record.Plan)
+	if got := h.ledger.Plan.Totals(); got != h.chain.Record.Plan {
+		h.t.Fatalf("the mirror has %+v, the chain %+v", got, h.chain.Record.Plan)
 	}
 }
 
 // tell reports all changes of files that the chain does not know.
 func (h *host) tell() {
 	h.t.Helper()
-	for h.chain.record.Changes < h.ledger.Log.Len() {
-		s, err := h.core.Files(h.chain.record.Changes, 300)
+	for h.chain.Record.Changes < h.ledger.Log.Len() {
+		s, err := h.core.Files(h.chain.Record.Changes, 300)
 		h.ok(err)
 		h.ok(h.chain.files(s))
 	}
-	h.ok(h.ledger.Log.Accepted(h.chain.record.Changes))
+	h.ok(h.ledger.Log.Accepted(h.chain.Record.Changes))
 	h.follow()
 }
 

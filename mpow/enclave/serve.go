@@ -1,0 +1,117 @@
+package enclave
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/crustgo/crust/mpow/trusted"
+	"github.com/crustgo/crust/substrate/lifecycle"
+)
+
+// MaxConnections is how many sessions an enclave has at a time.
+const MaxConnections = 64
+
+// Listen opens the socket, for its owner alone. What is left of an enclave that is
+// dead gives way; one that lives does not.
+func Listen(path string) (net.Listener, error) {
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("an enclave listens on %s already", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	old := syscall.Umask(0o177)
+	defer syscall.Umask(old)
+	return net.Listen("unix", path)
+}
+
+// Serve answers all that connect until ctx ends, and waits for its sessions. It
+// closes l.
+func Serve(ctx context.Context, l net.Listener, s *trusted.Server) error {
+	g := lifecycle.NewGroup(ctx, lifecycle.DefaultGrace)
+	room := make(chan struct{}, MaxConnections)
+	g.Go("enclave listener", func(ctx context.Context) error {
+		defer context.AfterFunc(ctx, func() { l.Close() })()
+		for {
+			conn, err := l.Accept()
+			switch {
+			case ctx.Err() != nil:
+				return nil
+			case err != nil:
+				return fmt.Errorf("enclave's socket: %w", err)
+			}
+			select {
+			case room <- struct{}{}:
+			default:
+				conn.Close()
+				continue
+			}
+			g.Go("enclave session", func(ctx context.Context) error {
+				defer func() { <-room }()
+				session(ctx, conn, s)
+				return nil
+			})
+		}
+	})
+	return g.Wait()
+}
+
+// session answers one connection until it ends or breaks the rules.
+func session(ctx context.Context, conn net.Conn, s *trusted.Server) {
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer conn.Close()
+	n := s.NewSession()
+	defer n.Close()
+	var in []byte
+	for {
+		var err error
+		if in, err = readFrame(conn, in); err != nil {
+			return
+		}
+		if err := writeFrame(conn, n.HandleFramed(in)); err != nil {
+			return
+		}
+	}
+}
+
+// Client is one connection of a worker. It belongs to one goroutine.
+type Client struct {
+	conn    net.Conn
+	in, out []byte
+}
+
+// Dial connects to an enclave.
+func Dial(ctx context.Context, path string) (*Client, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("enclave at %s: %w", path, err)
+	}
+	return &Client{conn: conn}, nil
+}
+
+// Close ends the connection, and with it what was not complete.
+func (c *Client) Close() error { return c.conn.Close() }
+
+// Call sends a request and reads its answer. Bytes in the answer are valid until
+// the next call. An error of the enclave is a *trusted.RemoteError; after any other
+// the connection is of no use.
+func (c *Client) Call(r trusted.Request, answer trusted.Message) error {
+	c.out = trusted.AppendRequest(append(c.out[:0], make([]byte, headSize)...), r)
+	if err := writeFrame(c.conn, c.out); err != nil {
+		return fmt.Errorf("enclave: %w", err)
+	}
+	var err error
+	if c.in, err = readFrame(c.conn, c.in); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return fmt.Errorf("enclave: %w", err)
+	}
+	return trusted.DecodeAnswer(c.in, answer)
+}
