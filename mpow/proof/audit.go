@@ -174,19 +174,19 @@ func locate(t *Totals, leaf uint64, d *Descriptor, path Path, other Hash) error 
 	return nil
 }
 
-// AnswerLeaf makes the answer for a sample: leaf are the bytes, hashes those of all
-// leaves of the unit.
-func (p *Plan) AnswerLeaf(s Sample, leaf []byte, hashes []Hash) (*Held, error) {
+// AnswerLeaf makes the answer for a sample: leaf are the bytes, path the leaf's path
+// in its unit.
+func (p *Plan) AnswerLeaf(s Sample, leaf []byte, path []Hash) (*Held, error) {
 	at, err := p.Find(s.Leaf)
 	if err != nil {
 		return nil, err
 	}
-	if len(leaf) != LeafSize || len(hashes) != int(at.Unit.Leaves) {
-		return nil, fmt.Errorf("proof: %d bytes of a leaf, %d leaf hashes of a unit of %d", len(leaf), len(hashes), at.Unit.Leaves)
+	if len(leaf) != LeafSize {
+		return nil, fmt.Errorf("proof: a leaf of %d bytes", len(leaf))
 	}
 	var h Hasher
 	a := &Held{Sub: [SubLeafSize]byte(leaf[s.Sub*SubLeafSize:]), InLeaf: h.Path(leaf, s.Sub),
-		Unit: at.Unit.ID, Leaves: at.Unit.Leaves, InUnit: UnitPath(hashes, at.Leaf)}
+		Unit: at.Unit.ID, Leaves: at.Unit.Leaves, InUnit: path}
 	a.InPlan, a.Other = p.Path(at.Kind, at.At)
 	return a, nil
 }

@@ -41,7 +41,7 @@ func (s *stored) answer(t testing.TB, sample Sample) *Held {
 	for _, l := range s.leaves[at.Unit.ID] {
 		hashes = append(hashes, h.Leaf(l))
 	}
-	a, err := s.plan.AnswerLeaf(sample, s.leaves[at.Unit.ID][at.Leaf], hashes)
+	a, err := s.plan.AnswerLeaf(sample, s.leaves[at.Unit.ID][at.Leaf], PathIn(UnitRows(hashes), at.Leaf, at.Unit.Leaves))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,8 @@ func BenchmarkVerifyAudit(b *testing.B) {
 	for i := range hashes {
 		hashes[i] = h.Leaf(leaf)
 	}
-	root := UnitRoot(hashes)
+	rows := UnitRows(hashes)
+	root := rows[len(rows)-1]
 	at := [AuditLeaves]int{5, 70_000, 300_000, 411_999}
 	var samples []Sample
 	for i, u := range at {
@@ -171,7 +172,7 @@ func BenchmarkVerifyAudit(b *testing.B) {
 	tot := p.Totals()
 	var a AuditAnswer
 	for _, s := range samples {
-		held, err := p.AnswerLeaf(s, leaf, hashes)
+		held, err := p.AnswerLeaf(s, leaf, PathIn(rows, uint32(s.Leaf%MaxUnitLeaves), MaxUnitLeaves))
 		if err != nil {
 			b.Fatal(err)
 		}

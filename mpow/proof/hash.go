@@ -185,23 +185,42 @@ func UnitRoot(leaves []Hash) Hash {
 	return u.Root()
 }
 
-// UnitPath is the path of leaf i among the hashes of all leaves of a unit.
-func UnitPath(leaves []Hash, i uint32) []Hash {
-	row := append([]Hash(nil), leaves...)
-	var path []Hash
-	for ; len(row) > 1; i /= 2 {
-		if sibling := i ^ 1; int(sibling) < len(row) {
-			path = append(path, row[sibling])
-		}
-		up := row[:0]
-		for j := 0; j < len(row); j += 2 {
-			if j+1 < len(row) {
-				up = append(up, unitInner(&row[j], &row[j+1]))
+// UnitRows is a whole unit tree: the leaf hashes, and above them row by row what
+// they hash to, the root last. It has less than twice as many hashes as leaves, and
+// is what a host keeps, since [UnitPath] only picks from it.
+func UnitRows(leaves []Hash) []Hash {
+	rows := append(make([]Hash, 0, 2*len(leaves)+maxUnitPath), leaves...)
+	for from, n := 0, len(leaves); n > 1; n = (n + 1) / 2 {
+		for i := 0; i < n; i += 2 {
+			if i+1 < n {
+				rows = append(rows, unitInner(&rows[from+i], &rows[from+i+1]))
 			} else {
-				up = append(up, row[j])
+				rows = append(rows, rows[from+i])
 			}
 		}
-		row = up
+		from += n
+	}
+	return rows
+}
+
+// UnitPath says where in the rows of a unit of n leaves the path of leaf i is, from the
+// bottom up.
+func UnitPath(i, n uint32) (at []int) {
+	for from := 0; n > 1; i, n = i/2, (n+1)/2 {
+		if sibling := i ^ 1; sibling < n {
+			at = append(at, from+int(sibling))
+		}
+		from += int(n)
+	}
+	return at
+}
+
+// PathIn picks the path of leaf i of n from the rows of its unit.
+func PathIn(rows []Hash, i, n uint32) []Hash {
+	at := UnitPath(i, n)
+	path := make([]Hash, len(at))
+	for j := range at {
+		path[j] = rows[at[j]]
 	}
 	return path
 }

@@ -99,8 +99,12 @@ func TestUnitTree(t *testing.T) {
 		if got := UnitRoot(leaves); got != want {
 			t.Fatalf("%d leaves: %x, want %x", n, got, want)
 		}
+		rows := UnitRows(leaves)
+		if got := rows[len(rows)-1]; got != want {
+			t.Fatalf("rows of %d leaves end with %x, want %x", n, got, want)
+		}
 		for i := range leaves {
-			path := UnitPath(leaves, uint32(i))
+			path := PathIn(rows, uint32(i), uint32(n))
 			got, err := UnitRootFrom(leaves[i], uint32(i), uint32(n), path)
 			if err != nil || got != want {
 				t.Fatalf("leaf %d of %d: %x, %v", i, n, got, err)

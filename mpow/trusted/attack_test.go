@@ -552,7 +552,7 @@ func TestAttackProbing(t *testing.T) {
 		leaf := bytes.Clone(u.bytes[a.Leaf*proof.LeafSize:][:proof.LeafSize])
 		var path []Hash
 		if a.Kind == proof.Data {
-			path = proof.UnitPath(u.hashes, a.Leaf)
+			path = proof.PathIn(proof.UnitRows(u.hashes), a.Leaf, a.Unit.Leaves)
 			if len(path) > 0 && ch.Proves(&s, i, leaf, nil) {
 				t.Error("a leaf without its path")
 			}

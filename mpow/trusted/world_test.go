@@ -227,7 +227,7 @@ func (h *host) check(ch *Challenge) {
 		if u := h.units[a.Unit.ID]; u != nil {
 			var path []Hash
 			if a.Kind == proof.Data {
-				path = proof.UnitPath(u.hashes, a.Leaf)
+				path = proof.PathIn(proof.UnitRows(u.hashes), a.Leaf, a.Unit.Leaves)
 			}
 			if ch.Proves(&s, i, u.bytes[a.Leaf*proof.LeafSize:(a.Leaf+1)*proof.LeafSize], path) {
 				proven = append(proven, i)

@@ -1,0 +1,398 @@
+package enclave
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/crustgo/crust/mpow/dag"
+	"github.com/crustgo/crust/mpow/proof"
+	"github.com/crustgo/crust/mpow/prooftest"
+	"github.com/crustgo/crust/mpow/trusted"
+	"github.com/crustgo/crust/substrate/lifecycle"
+	"github.com/crustgo/crust/substrate/scale"
+)
+
+// TestMain runs the tests, or, as a child of them, an enclave.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("CRUST_TEST_ENCLAVE"); dir != "" {
+		if err := runEnclave(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// runEnclave serves a core whose state is in a directory until it is killed.
+func runEnclave(dir string) error {
+	env := trusted.Env{Rand: rand.Reader, Sealing: [32]byte{1}}
+	state, err := Load(filepath.Join(dir, "state"))
+	if err != nil {
+		return err
+	}
+	var core *trusted.Core
+	if state == nil {
+		c := prooftest.New()
+		core, err = trusted.New(trusted.Birth{Account: c.Account, Genesis: c.Genesis.Hash(), Checkpoint: c.Checkpoint(new(testing.T))}, env)
+	} else {
+		core, err = trusted.Open(state, env)
+	}
+	if err != nil {
+		return err
+	}
+	l, err := Listen(filepath.Join(dir, "socket"))
+	if err != nil {
+		return err
+	}
+	return Serve(context.Background(), l, &trusted.Server{Core: core, Lock: new(sync.Mutex), Par: lifecycle.Parallel,
+		Quote: func(data [64]byte) ([]byte, error) { return append([]byte("quote of "), data[:]...), nil }})
+}
+
+// process is an enclave that runs as a child.
+type process struct {
+	t   testing.TB
+	dir string
+	cmd *exec.Cmd
+}
+
+func start(t testing.TB, dir string) *process {
+	t.Helper()
+	p := &process{t: t, dir: dir, cmd: exec.Command(os.Args[0])}
+	p.cmd.Env = append(os.Environ(), "CRUST_TEST_ENCLAVE="+dir)
+	p.cmd.Stderr = os.Stderr
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.kill)
+	return p
+}
+
+// kill ends the process as a power cut would.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may be dead already
+	_ = p.cmd.Wait()
+}
+
+// dial connects once the enclave listens, and says hello.
+func (p *process) dial(unitLeaves uint32) (*Client, trusted.Identity) {
+	p.t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		c, err := Dial(context.Background(), filepath.Join(p.dir, "socket"))
+		if err != nil {
+			if time.Now().After(deadline) {
+				p.t.Fatal(err)
+			}
+			continue
+		}
+		p.t.Cleanup(func() { c.Close() })
+		var id trusted.Identity
+		call(p.t, c, &trusted.Hello{Version: trusted.Version, UnitLeaves: unitLeaves}, &id)
+		return c, id
+	}
+}
+
+func call(t testing.TB, c *Client, r trusted.Request, answer trusted.Message) {
+	t.Helper()
+	if err := c.Call(r, answer); err != nil {
+		t.Fatalf("%T: %v", r, err)
+	}
+}
+
+// disk keeps the units of a worker in memory.
+type disk map[proof.UnitID]*unit
+
+type unit struct {
+	bytes  []byte
+	hashes []proof.Hash
+	rows   []proof.Hash // once it is closed
+	closed trusted.Closed
+}
+
+func (u *unit) write(t testing.TB, e *trusted.Emitted) {
+	t.Helper()
+	if int(e.Offset) != len(u.bytes) {
+		t.Fatalf("offset %d, the unit has %d bytes", e.Offset, len(u.bytes))
+	}
+	u.bytes = append(u.bytes, e.Bytes...)
+	u.hashes = append(u.hashes, e.Hashes...)
+}
+
+// fill has a filler made, some leaves at a time.
+func (d disk) fill(t testing.TB, c *Client, leaves uint32) {
+	t.Helper()
+	u := new(unit)
+	for {
+		var a trusted.FillAnswer
+		call(t, c, &trusted.FillRequest{Leaves: leaves}, &a)
+		u.write(t, &trusted.Emitted{Offset: uint64(len(u.bytes)), Bytes: a.Bytes, Hashes: a.Hashes})
+		if a.Closed != nil {
+			u.closed = *a.Closed
+			d[a.Closed.Unit.ID] = u
+			return
+		}
+	}
+}
+
+// check shows all leaves that a challenge asks for, some at a time.
+func (d disk) check(t testing.TB, c *Client, asked []trusted.Asked, at, batch int) {
+	t.Helper()
+	for ; at < len(asked); at += batch {
+		r := &trusted.CheckRequest{From: uint32(at)}
+		for _, a := range asked[at:min(at+batch, len(asked))] {
+			var s trusted.Shown
+			if u := d[a.Unit.ID]; u != nil {
+				s.Leaf = u.bytes[a.Leaf*proof.LeafSize:][:proof.LeafSize]
+				if a.Kind == proof.Data {
+					if u.rows == nil {
+						u.rows = proof.UnitRows(u.hashes)
+					}
+					s.Path = proof.PathIn(u.rows, a.Leaf, a.Unit.Leaves)
+				}
+			}
+			r.Shown = append(r.Shown, s)
+		}
+		var a trusted.CheckAnswer
+		call(t, c, r, &a)
+		if len(a.Wrong) > 0 {
+			t.Fatalf("leaves %v from %d on are wrong", a.Wrong, at)
+		}
+	}
+}
+
+// graph is a file of leaves raw blocks under one root.
+func graph(leaves, size int) (root dag.CID, blocks map[string][]byte) {
+	blocks = map[string][]byte{}
+	var node []byte
+	for i := range leaves {
+		b := bytes.Repeat([]byte{byte(i), byte(i >> 8), 7}, size/3+1)[:size]
+		c := dag.Sum(dag.Raw, b)
+		blocks[c.Key()] = b
+		l := append(binary.AppendUvarint([]byte{1<<3 | 2}, uint64(len(c.Key()))), c.Key()...)
+		node = append(binary.AppendUvarint(append(node, 2<<3|2), uint64(len(l))), l...)
+	}
+	root = dag.Sum(dag.DagPB, node)
+	blocks[root.Key()] = node
+	return root, blocks
+}
+
+// seal has a file sealed and the last of its units closed.
+func (d disk) seal(t testing.TB, c *Client, root dag.CID, blocks map[string][]byte) (proof.File, map[proof.UnitID][][]byte) {
+	t.Helper()
+	var begun trusted.BeginAnswer
+	call(t, c, &trusted.BeginRequest{CID: root, Limit: 1 << 40}, &begun)
+	open := new(unit)
+	records := map[proof.UnitID][][]byte{}
+	for want := []dag.CID{root}; len(want) > 0; {
+		var a trusted.PutAnswer
+		call(t, c, &trusted.PutRequest{File: begun.File, CID: want[0], Block: blocks[want[0].Key()]}, &a)
+		if a.Closed != nil {
+			open.write(t, &a.End)
+			open.closed = *a.Closed
+			d[a.Closed.Unit.ID] = open
+			open = new(unit)
+		}
+		open.write(t, &a.Record)
+		records[a.Unit] = append(records[a.Unit], bytes.Clone(a.Record.Bytes))
+		want = append(want[1:], a.Wanted...)
+	}
+	var ended trusted.EndAnswer
+	call(t, c, &trusted.EndRequest{File: begun.File}, &ended)
+	var closed trusted.CloseAnswer
+	call(t, c, &trusted.CloseRequest{}, &closed)
+	open.write(t, &closed.End)
+	d[closed.Closed.Unit.ID] = open
+	return ended.Entry, records
+}
+
+// A worker's slot over the socket: fill, seal, report, kill, recover, read.
+func TestProcess(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, dir)
+	chain := prooftest.New()
+	leaves := prooftest.Params.UnitLeaves
+	c, id := p.dial(leaves)
+	r := proof.NewRecord(id.Key, id.Lineage)
+	chain.Record = &r
+	if id.Account != chain.Account || id.Phase != trusted.Ready {
+		t.Fatalf("%+v", id)
+	}
+	var q trusted.QuoteAnswer
+	call(t, c, &trusted.QuoteRequest{Anchor: proof.Hash{5}}, &q)
+	if want := proof.ReportData(id.Genesis, id.Account, id.Key, id.Lineage, proof.Hash{5}); !bytes.HasSuffix(q.Quote, want[:]) {
+		t.Fatalf("%x", q.Quote)
+	}
+
+	d := disk{}
+	d.fill(t, c, 3)
+	var first trusted.Closed
+	for _, u := range d {
+		first = u.closed
+	}
+	d.fill(t, c, 100)
+	root, blocks := graph(9, 70_000)
+	entry, records := d.seal(t, c, root, blocks)
+	if len(entry.Parts) < 2 {
+		t.Fatalf("the file lies in %d units", len(entry.Parts))
+	}
+
+	var ledger proof.Ledger
+	slot := func(c *Client) {
+		t.Helper()
+		chain.Next()
+		var asked trusted.ChallengeAnswer
+		call(t, c, &trusted.ChallengeRequest{Params: prooftest.Params, Slot: chain.Slot, Hash: chain.HashOf(chain.Slot), Beacon: chain.Beacon}, &asked)
+		d.check(t, c, asked.Asked, 0, 5)
+		var persist trusted.Persist
+		call(t, c, &trusted.ReportRequest{}, &persist)
+		if err := Save(filepath.Join(dir, "state"), persist.State); err != nil {
+			t.Fatal(err)
+		}
+		var step proof.Transition
+		decode(t, persist.Step, &step)
+		var signed trusted.Signed
+		call(t, c, &trusted.PersistedRequest{Seq: persist.Seq}, &signed)
+		if err := chain.Report(signed.Message, signed.Signature); err != nil {
+			t.Fatal(err)
+		}
+		if err := ledger.Apply(&step, false, leaves); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slot(c)
+	p.kill()
+	if err := c.Call(&trusted.StateRequest{}, new(trusted.StateAnswer)); err == nil {
+		t.Fatal("an answer of the dead")
+	}
+
+	p = start(t, dir)
+	c, id = p.dial(leaves)
+	if id.Phase != trusted.Loading || !id.Pending {
+		t.Fatalf("%+v", id)
+	}
+	err := c.Call(&trusted.ChallengeRequest{Params: prooftest.Params, Slot: 20}, new(trusted.ChallengeAnswer))
+	if !errors.Is(err, trusted.ErrLoading) || errors.Is(err, trusted.ErrEnded) {
+		t.Fatal(err)
+	}
+	warp, nodes := chain.Final(t)
+	var followed trusted.FollowAnswer
+	call(t, c, &trusted.FollowRequest{Warp: warp, Nodes: nodes}, &followed)
+	if followed.Outcome != trusted.Diverged { // the step was not loaded: the chain's plan has to be
+		t.Fatal(followed.Outcome)
+	}
+	var sections [4][]byte
+	for k := range 2 {
+		for _, u := range ledger.Plan.Units(proof.Kind(k)) {
+			sections[k] = u.AppendSCALE(sections[k])
+		}
+	}
+	for _, f := range ledger.Files() {
+		sections[2] = f.AppendSCALE(sections[2])
+	}
+	for i := range ledger.Log.Changes() {
+		sections[3] = ledger.Log.Changes()[i].AppendSCALE(sections[3])
+	}
+	for s, b := range sections {
+		call(t, c, &trusted.LoadRequest{Section: trusted.Section(s), Bytes: b}, new(trusted.Done))
+	}
+	call(t, c, &trusted.LoadedRequest{}, &id)
+	if id.Phase != trusted.Ready || id.Record.Counter != 1 {
+		t.Fatalf("%+v", id)
+	}
+	for u, rs := range records {
+		for _, rec := range rs {
+			var a trusted.OpenAnswer
+			call(t, c, &trusted.OpenRequest{Unit: u, Record: rec}, &a)
+			if !bytes.Equal(a.Block, blocks[a.CID.Key()]) {
+				t.Fatal("a block differs")
+			}
+		}
+	}
+	filler := first
+	call(t, c, &trusted.TicketRequest{Kind: proof.Filler, Unit: filler.Unit, Ticket: filler.Ticket}, new(trusted.Done))
+	filler.Ticket[0] ^= 1
+	err = c.Call(&trusted.TicketRequest{Kind: proof.Filler, Unit: filler.Unit, Ticket: filler.Ticket}, new(trusted.Done))
+	if !errors.Is(err, trusted.ErrTicket) {
+		t.Fatal(err)
+	}
+	slot(c)
+}
+
+func decode(t testing.TB, b []byte, u scale.Unmarshaler) {
+	t.Helper()
+	if err := scale.Decode(b, u); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whoever breaks the rules of frames is cut off; the enclave lives.
+func TestBadFrames(t *testing.T) {
+	p := start(t, t.TempDir())
+	p.dial(4)
+	for name, b := range map[string][]byte{
+		"empty frame":  {0, 0, 0, 0},
+		"endless":      {0xff, 0xff, 0xff, 0xff, 1},
+		"half a frame": {100, 0, 0, 0, 1, 2, 3},
+	} {
+		conn, err := net.Dial("unix", filepath.Join(p.dir, "socket"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write(b); err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.(*net.UnixConn).CloseWrite()
+		if n, err := conn.Read(make([]byte, 1)); err == nil {
+			t.Errorf("%s: %d bytes of an answer", name, n)
+		}
+		conn.Close()
+	}
+	c, err := Dial(context.Background(), filepath.Join(p.dir, "socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var remote *trusted.RemoteError
+	if err := c.Call(&trusted.StateRequest{}, new(trusted.StateAnswer)); !errors.As(err, &remote) {
+		t.Errorf("without hello: %v", err)
+	}
+	if err := c.Call(&trusted.Hello{Version: 9}, new(trusted.Identity)); !errors.As(err, &remote) {
+		t.Errorf("another version: %v", err)
+	}
+	p.dial(4)
+	if _, err := Listen(filepath.Join(p.dir, "socket")); err == nil {
+		t.Error("two enclaves on one socket")
+	}
+}
+
+func TestSave(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	if b, err := Load(path); b != nil || err != nil {
+		t.Fatal(b, err)
+	}
+	for _, want := range []string{"one", "two"} {
+		if err := Save(path, []byte(want)); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := Load(path); err != nil || string(b) != want {
+			t.Fatal(string(b), err)
+		}
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if err := Save(filepath.Join(path, "below a file"), nil); err == nil {
+		t.Error("saved below a file")
+	}
+}
