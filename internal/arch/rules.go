@@ -76,6 +76,8 @@ var rules = []rule{
 	{prefix: "tee", siblings: true, ours: base},
 	{prefix: "tee/teetest", kind: tool, ours: []string{"tee"}},
 	{prefix: "mpow", siblings: true, ours: []string{"substrate", "tee"}},
+	{prefix: "mpow/enclave", kind: shell, ours: []string{"substrate", "mpow/trusted"}},
+	{prefix: "mpow/prooftest", kind: tool, ours: []string{"substrate", "mpow/proof"}},
 	{prefix: "gpos", siblings: true, ours: []string{"substrate"}},
 	{prefix: "dsm", siblings: true, ours: []string{"substrate"}},
 	{prefix: "substrate/queryview", siblings: true, ours: base},
