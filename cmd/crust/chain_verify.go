@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/crustgo/crust/node"
+	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/babe"
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/grandpa"
@@ -167,7 +168,7 @@ func verifyHeaders(ctx context.Context, d *node.Data, p *progress) (res verifyRe
 	if err != nil {
 		return res, err
 	}
-	voters, err := firstVoters(d, genesis)
+	voters, err := firstVoters(d.Runtime, genesis.Entries)
 	if err != nil {
 		return res, err
 	}
@@ -222,8 +223,8 @@ func checkJustification(voters *grandpa.VoterSet, raw []byte, n types.BlockNumbe
 }
 
 // firstVoters is the GRANDPA set of genesis.
-func firstVoters(d *node.Data, g chain.Genesis) (*grandpa.VoterSet, error) {
-	raw, err := d.Runtime.Frame.Call(state.NewMem(g.Entries), "GrandpaApi_grandpa_authorities", nil)
+func firstVoters(rt *runtime.Runtime, entries []trie.KV) (*grandpa.VoterSet, error) {
+	raw, err := rt.Frame.Call(state.NewMem(entries), "GrandpaApi_grandpa_authorities", nil)
 	if err != nil {
 		return nil, err
 	}
