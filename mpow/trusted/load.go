@@ -59,37 +59,45 @@ func (c *Core) Load(s Section, b []byte) error {
 		return fmt.Errorf("trusted: nothing to load in phase %d", c.phase)
 	}
 	l, cur := c.load, scale.NewCursor(b)
-	full := func(n, limit int) bool {
-		if n >= limit {
-			cur.Fail(fmt.Errorf("trusted: more than %d entries", limit))
+	switch s {
+	case LoadFillers, LoadData:
+		kind := proof.Kind(s)
+		units := entries[proof.Descriptor](cur, MaxUnits-l.ledger.Plan.Len(kind))
+		if cur.Err() == nil {
+			return l.ledger.Plan.Load(kind, units)
 		}
-		return n >= limit
-	}
-	for cur.Remaining() > 0 {
-		switch s {
-		case LoadFillers, LoadData:
-			var d proof.Descriptor
-			if d.DecodeSCALE(cur); cur.Err() == nil && !full(l.ledger.Plan.Len(proof.Kind(s)), MaxUnits) {
-				if err := l.ledger.Plan.Load(proof.Kind(s), []proof.Descriptor{d}); err != nil {
-					cur.Fail(err)
-				}
-			}
-		case LoadFiles:
-			var f proof.File
-			if f.DecodeSCALE(cur); cur.Err() == nil && !full(l.ledger.LenFiles(), MaxFiles) {
-				l.ledger.LoadFiles([]proof.File{f})
-			}
-		case LoadChanges:
-			var g proof.Change
-			if g.DecodeSCALE(cur); cur.Err() == nil && !full(l.changes, MaxFiles) {
-				l.ledger.Log.Add(g)
-				l.changes++
-			}
-		default:
-			return fmt.Errorf("trusted: section %d", s)
+	case LoadFiles:
+		files := entries[proof.File](cur, MaxFiles-l.ledger.LenFiles())
+		if cur.Err() == nil {
+			l.ledger.LoadFiles(files)
 		}
+	case LoadChanges:
+		changes := entries[proof.Change](cur, MaxFiles-l.changes)
+		if cur.Err() == nil {
+			l.ledger.Log.Add(changes...)
+			l.changes += len(changes)
+		}
+	default:
+		return fmt.Errorf("trusted: section %d", s)
 	}
 	return cur.Err()
+}
+
+// entries reads entries one after the other, at most limit of them.
+func entries[T any, P interface {
+	*T
+	scale.Unmarshaler
+}](cur *scale.Cursor, limit int) (all []T) {
+	for cur.Remaining() > 0 {
+		if len(all) == limit {
+			cur.Fail(fmt.Errorf("trusted: more than %d entries", limit))
+			return nil
+		}
+		var v T
+		P(&v).DecodeSCALE(cur)
+		all = append(all, v)
+	}
+	return all
 }
 
 // Loaded compares what was loaded with the record. If it is right the core is
