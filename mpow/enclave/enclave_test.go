@@ -396,3 +396,86 @@ func TestSave(t *testing.T) {
 		t.Error("saved below a file")
 	}
 }
+
+// Connections work beside each other: they fill, seal and show leaves at a time.
+func TestConnectionsAtATime(t *testing.T) {
+	chain := prooftest.New()
+	core, err := trusted.New(trusted.Birth{Account: chain.Account, Genesis: chain.Genesis.Hash(), Checkpoint: chain.Checkpoint(t)}, trusted.Env{Rand: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "socket")
+	l, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	g := lifecycle.NewGroup(ctx, time.Minute)
+	g.Go("enclave", func(ctx context.Context) error {
+		return Serve(ctx, l, &trusted.Server{Core: core, Lock: new(sync.Mutex)})
+	})
+	defer func() {
+		stop()
+		if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}()
+
+	const n = 4
+	clients := make([]*Client, n)
+	disks := make([]disk, n)
+	var id trusted.Identity
+	for i := range clients {
+		if clients[i], err = Dial(ctx, path); err != nil {
+			t.Fatal(err)
+		}
+		defer clients[i].Close()
+		call(t, clients[i], &trusted.Hello{Version: trusted.Version, UnitLeaves: prooftest.Params.UnitLeaves}, &id)
+	}
+	lifecycle.Parallel(n, func(i int) {
+		disks[i] = disk{}
+		disks[i].fill(t, clients[i], 1)
+		root, blocks := graph(3+i, 30_000)
+		disks[i].seal(t, clients[i], root, blocks)
+		disks[i].fill(t, clients[i], 4)
+	})
+	all := disk{}
+	for _, d := range disks {
+		for u, b := range d {
+			all[u] = b
+		}
+	}
+	r := proof.NewRecord(id.Key, id.Lineage)
+	chain.Record = &r
+	for range 2 {
+		chain.Next()
+		var asked trusted.ChallengeAnswer
+		call(t, clients[0], &trusted.ChallengeRequest{Params: prooftest.Params, Slot: chain.Slot, Hash: chain.HashOf(chain.Slot), Beacon: chain.Beacon}, &asked)
+		for _, a := range asked.Asked {
+			if u := all[a.Unit.ID]; u.rows == nil {
+				u.rows = proof.UnitRows(u.hashes) // before the connections share it
+			}
+		}
+		lifecycle.Parallel(n, func(i int) {
+			share := (len(asked.Asked) + n - 1) / n
+			from := min(i*share, len(asked.Asked))
+			all.check(t, clients[i], asked.Asked[:min(from+share, len(asked.Asked))], from, 2)
+		})
+		var persist trusted.Persist
+		call(t, clients[1], &trusted.ReportRequest{}, &persist)
+		var signed trusted.Signed
+		call(t, clients[2], &trusted.PersistedRequest{Seq: persist.Seq}, &signed)
+		if err := chain.Report(signed.Message, signed.Signature); err != nil {
+			t.Fatal(err)
+		}
+		warp, nodes := chain.Final(t)
+		var followed trusted.FollowAnswer
+		call(t, clients[3], &trusted.FollowRequest{Warp: warp, Nodes: nodes}, &followed)
+		if followed.Outcome != trusted.Committed {
+			t.Fatal(followed.Outcome)
+		}
+	}
+	if r.Plan.Filler != 2*n*4 || r.FilesSize == 0 || len(chain.Bad) > 0 {
+		t.Fatalf("%+v", r)
+	}
+}
