@@ -103,7 +103,7 @@ func (r *cborReader) item(depth int) error {
 	case 7:
 		f := math.Float64frombits(arg) //arch:allow float only to ask whether bits of a file are a finite number
 		switch {
-		case short == 27 && !math.IsNaN(f) && !math.IsInf(f, 0): //arch:allow float as above
+		case short == 27 && !math.IsNaN(f) && !math.IsInf(f, 0):
 		case short >= 20 && short <= 22:
 		default:
 			err = cborError("a simple value or float that it does not have")

@@ -35,7 +35,7 @@ type Request interface {
 }
 
 // kinds makes an empty request of each kind; position is the kind.
-var kinds = [...]func() Request{ //arch:allow var a table that nothing changes
+var kinds = [...]func() Request{
 	1:  func() Request { return new(Hello) },
 	2:  func() Request { return new(QuoteRequest) },
 	3:  func() Request { return new(LoadRequest) },
@@ -73,7 +73,7 @@ func DecodeRequest(body []byte) (Request, error) {
 func AppendRequest(dst []byte, r Request) []byte { return encode(append(dst, r.kind()), r) }
 
 // codes are the numbers of errors on the wire.
-var codes = [...]error{ //arch:allow var a table that nothing changes
+var codes = [...]error{
 	1: ErrLoading, 2: ErrEnded, 3: ErrState, 4: ErrUnitSize, 5: ErrFull, 6: ErrRecord, 7: ErrHeld, 8: ErrUnknown, 9: ErrIncomplete,
 	10: ErrBusy, 11: ErrMismatch, 12: ErrTooManyBad, 13: ErrPending, 14: ErrNoChallenge, 15: ErrTicket, 16: ErrStale,
 	17: dag.ErrCID, 18: dag.ErrBlock, 19: dag.ErrNotWanted, 20: dag.ErrMismatch, 21: dag.ErrLimit, 22: proof.ErrTransition, 23: proof.ErrProof,
