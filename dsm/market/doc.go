@@ -1,0 +1,2 @@
+// Package market is the storage market.
+package market
