@@ -42,11 +42,13 @@ func (p *Pallet) runAgenda(e *frame.Env, b *budget) {
 		if a.Done == count {
 			if count > 0 {
 				p.AgendaCount.Kill(e, a.Block)
+				a.Done, count = 0, 0
+				p.AgendaAt.Put(e, a)
 			}
 			if a.Block >= now(e) {
 				break
 			}
-			a = Agenda{Block: a.Block + 1}
+			a.Block++
 			p.AgendaAt.Put(e, a) // the clock
 			count = p.AgendaCount.Get(e, a.Block)
 			b.spend(weights.agenda)

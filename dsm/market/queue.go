@@ -70,28 +70,40 @@ func (p *Pallet) RemoveWorker(e *frame.Env, worker Lineage) {
 	p.addJob(e, Job{Release: &worker})
 }
 
-// workOff works changes off until the budget is spent.
+// workOff works changes off until the budget is spent or nothing is left that can
+// be worked off.
 func (p *Pallet) workOff(e *frame.Env, b *budget) {
-	for turns := p.RingSpan.Get(e).len(); turns > 0 && b.left(weights.change.At(0)); turns-- {
-		s := p.RingSpan.Get(e)
-		worker := p.Ring.Take(e, s.Head)
-		s.Head++
-		p.RingSpan.Put(e, s)
-		q := p.Queues.Get(e, worker)
-		q.InRing = false
-		b.spend(weights.turn)
-		if !p.Holders.Get(e, worker).Leaving {
-			for n := 0; n < turn && q.Changes > 0 && b.left(weights.change.At(0)); n++ {
-				b.spend(weights.change.At(p.workOne(e, worker, &q)))
-			}
-		}
-		if q.Changes > 0 {
-			p.join(e, worker, &q)
-			p.Queues.Put(e, worker, q)
-		} else {
-			p.Queues.Kill(e, worker)
+	for progress := true; progress; {
+		progress = false
+		for turns := p.RingSpan.Get(e).len(); turns > 0 && b.left(weights.change.At(0)); turns-- {
+			progress = p.takeTurn(e, b) || progress
 		}
 	}
+}
+
+// takeTurn works off some changes of the worker whose turn it is, and reports
+// whether there were any that could be.
+func (p *Pallet) takeTurn(e *frame.Env, b *budget) (worked bool) {
+	s := p.RingSpan.Get(e)
+	worker := p.Ring.Take(e, s.Head)
+	s.Head++
+	p.RingSpan.Put(e, s)
+	q := p.Queues.Get(e, worker)
+	q.InRing = false
+	b.spend(weights.turn)
+	if !p.Holders.Get(e, worker).Leaving {
+		for n := 0; n < turn && q.Changes > 0 && b.left(weights.change.At(0)); n++ {
+			b.spend(weights.change.At(p.workOne(e, worker, &q)))
+			worked = true
+		}
+	}
+	if q.Changes > 0 {
+		p.join(e, worker, &q)
+		p.Queues.Put(e, worker, q)
+	} else {
+		p.Queues.Kill(e, worker)
+	}
+	return worked
 }
 
 // workOne works one change off and returns how many replicas it looked at.
@@ -119,13 +131,15 @@ func (p *Pallet) addJob(e *frame.Env, j Job) {
 	p.JobSpan.Put(e, s)
 }
 
-// doJobs takes steps of jobs, all in turn, until the budget is spent.
+// doJobs takes steps of jobs, all in turn, until the budget is spent or there are
+// none left.
 func (p *Pallet) doJobs(e *frame.Env, b *budget) {
-	for turns := p.JobSpan.Get(e).len(); turns > 0 && b.left(weights.payer.At(payersAtOnce)); turns-- {
+	for p.JobSpan.Get(e).len() > 0 && b.left(weights.payer.At(payersAtOnce)) {
 		s := p.JobSpan.Get(e)
 		j := p.Jobs.Take(e, s.Head)
 		s.Head++
 		p.JobSpan.Put(e, s)
+		b.spend(weights.turn)
 		done := false
 		if j.Payers != nil {
 			var n int

@@ -39,7 +39,7 @@ func cidOf(name string) string {
 const (
 	ed         = 100
 	reportSlot = 20
-	duration   = 3600
+	duration   = 720
 	pending    = 200
 	readyAfter = 120
 	gib        = 1 << 30
