@@ -38,7 +38,7 @@ func half(w types.Weight) types.Weight {
 func (p *Pallet) runAgenda(e *frame.Env, b *budget) {
 	a := p.AgendaAt.Get(e)
 	count := p.AgendaCount.Get(e, a.Block)
-	for first := true; first || b.left(weights.wake.At(0)); first = false {
+	for first := true; first || b.left(weights.settle.At(0)); first = false {
 		if a.Done == count {
 			if count > 0 {
 				p.AgendaCount.Kill(e, a.Block)
@@ -51,26 +51,26 @@ func (p *Pallet) runAgenda(e *frame.Env, b *budget) {
 			a.Block++
 			p.AgendaAt.Put(e, a) // the clock
 			count = p.AgendaCount.Get(e, a.Block)
-			b.spend(weights.agenda)
+			b.spend(weights.day)
 			continue
 		}
 		entry := pair(a.Block, a.Done)
 		key := p.AgendaEntries.Take(e, entry)
 		a.Done++
 		p.AgendaAt.Put(e, a)
-		b.spend(weights.wake.At(p.wake(e, key, a.Block)))
+		b.spend(p.wake(e, key, a.Block))
 	}
 }
 
-// wake does what is due for a file at a block, and returns how many replicas were
-// looked at. Entries that others have overtaken do nothing.
-func (p *Pallet) wake(e *frame.Env, key Key, at Block) int {
+// wake does what is due for a file at a block, and returns what that weighs.
+// Entries that others have overtaken do nothing.
+func (p *Pallet) wake(e *frame.Env, key Key, at Block) types.Weight {
 	f, ok := p.load(e, key)
 	if !ok || f.order.Wake != at {
-		return 0
+		return weights.day
 	}
 	o, i := &f.order, &f.info
-	looked := len(i.Replicas)
+	replicas := len(i.Replicas)
 	o.Wake = 0
 	if o.SeedAt != 0 && o.SeedAt <= at {
 		o.Seed, _ = p.Blocks.HashOf(e, types.BlockNumber(o.SeedAt-1)) // zero if the calendar lags by the whole of BlockHashCount
@@ -80,26 +80,28 @@ func (p *Pallet) wake(e *frame.Env, key Key, at Block) int {
 	switch {
 	case o.PendingUntil != 0 && o.PendingUntil <= at:
 		p.endPending(e, f)
-		return looked
+		return weights.settle.At(0).Add(weights.payer.At(payersAtOnce))
 	case i.ExpiredAt != 0 && i.ExpiredAt+p.grace() <= at:
-		if e.Transactional(func() error { return p.settle(e, f, nil, now(e)) }) == nil {
-			return looked
+		if e.Transactional(func() error { return p.settle(e, f, nil, now(e)) }) != nil {
+			f, _ = p.load(e, key) // somebody took money out of the pot: try again in the next block
+			f.order.Wake = 0
+			p.finish(e, f, at)
+			p.save(e, f)
 		}
-		f, _ = p.load(e, key) // somebody took money out of the pot: try again in the next block
-		f.order.Wake = 0
-		p.finish(e, f, at)
-		p.save(e, f)
-		return looked
+		return weights.settle.At(replicas)
 	}
+	used := weights.wake.At(0)
 	if o.PayDue != 0 && o.PayDue <= at {
 		p.payReplicas(e, f, at)
+		used = weights.wake.At(replicas)
 	}
 	_, limited := p.BonusPerFee.Get().Get()
 	if o.FactorDue != 0 && o.FactorDue <= at || limited && i.ExpiredAt != 0 && i.ExpiredAt <= at && i.Spower > i.FileSize {
 		p.evaluate(e, f, at)
+		used = weights.wake.At(replicas)
 	}
 	p.save(e, f)
-	return looked
+	return used
 }
 
 // adjustFees sets the fees in the blocks in which it is time.

@@ -7,7 +7,7 @@ import "github.com/crustgo/crust/substrate/frame"
 // Docs is the documentation that metadata shows.
 func (*Pallet) Docs() frame.Docs {
 	return frame.Docs{
-		"":                  "Package market is the storage market.",
+		"":                  "Package market is the storage market: anybody orders that a file be stored, storage nodes take it, and the chain pays them from what was ordered.",
 		"AddPrepaidSuccess": "AddPrepaidSuccess says that money for renewal was paid in.",
 		"AddedFilesCount":   "Replicas since the base fee was last set",
 		"AgendaAt":          "Where the calendar stands",

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"os"
 	"slices"
 	"testing"
 
@@ -143,7 +144,18 @@ func near(got uint64, exact *big.Rat, by int64) bool {
 
 var modelCIDs = []string{cidOf("m0"), cidOf("m1"), cidOf("m2")}
 
-func TestAgainstModel(t *testing.T) {
+func TestAgainstModel(t *testing.T) { againstModel(t, 15) }
+
+func TestLongAgainstModel(t *testing.T) {
+	if os.Getenv("CRUST_LONG") == "" {
+		t.Skip("set CRUST_LONG")
+	}
+	for range 20 {
+		againstModel(t, 60)
+	}
+}
+
+func againstModel(t *testing.T, steps int) {
 	rapid.Check(t, func(r *rapid.T) {
 		w := newWorld(t)
 		for n, bounds := range [][2]*frame.Value[Balance]{{&w.p.MinFileBaseFee, &w.p.MaxFileBaseFee}, {&w.p.MinFileByteFee, &w.p.MaxFileByteFee}, {&w.p.MinFileKeysCountFee, &w.p.MaxFileKeysCountFee}} {
@@ -158,7 +170,7 @@ func TestAgainstModel(t *testing.T) {
 			w.worker(n)
 			m.counter[n] = 1
 		}
-		for range rapid.IntRange(10, 40).Draw(r, "steps") {
+		for range rapid.IntRange(1, steps).Draw(r, "steps") {
 			a := rapid.SampledFrom(payers).Draw(r, "payer")
 			cid := rapid.SampledFrom(modelCIDs).Draw(r, "file")
 			n := rapid.IntRange(0, 5).Draw(r, "worker")
@@ -187,7 +199,9 @@ func TestAgainstModel(t *testing.T) {
 			case "pass":
 				m.pass(r, rapid.IntRange(1, 60).Draw(r, "blocks"))
 			case "day":
+				w.sparse = 16
 				m.pass(r, rapid.IntRange(100, 500).Draw(r, "blocks"))
+				w.sparse = 0
 			}
 			m.compare(r)
 		}

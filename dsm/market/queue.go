@@ -90,7 +90,7 @@ func (p *Pallet) takeTurn(e *frame.Env, b *budget) (worked bool) {
 	p.RingSpan.Put(e, s)
 	q := p.Queues.Get(e, worker)
 	q.InRing = false
-	b.spend(weights.turn)
+	b.spend(weights.change.At(0))
 	if !p.Holders.Get(e, worker).Leaving {
 		for n := 0; n < turn && q.Changes > 0 && b.left(weights.change.At(0)); n++ {
 			b.spend(weights.change.At(p.workOne(e, worker, &q)))
@@ -139,7 +139,7 @@ func (p *Pallet) doJobs(e *frame.Env, b *budget) {
 		j := p.Jobs.Take(e, s.Head)
 		s.Head++
 		p.JobSpan.Put(e, s)
-		b.spend(weights.turn)
+		b.spend(weights.day)
 		done := false
 		if j.Payers != nil {
 			var n int

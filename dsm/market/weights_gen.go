@@ -16,9 +16,8 @@ var weights = struct {
 	reward  types.Weight
 	set     types.Weight
 	block   types.Weight
-	agenda  types.Weight
+	day     types.Weight
 	wake    frame.Linear
-	turn    types.Weight
 	change  frame.Linear
 	payer   frame.Linear
 }{
@@ -29,9 +28,8 @@ var weights = struct {
 	reward:  types.Weight{RefTime: 40_000_000, ProofSize: 300},
 	set:     types.Weight{RefTime: 5_000_000, ProofSize: 100},
 	block:   types.Weight{RefTime: 10_000_000, ProofSize: 300},
-	agenda:  types.Weight{RefTime: 5_000_000, ProofSize: 60},
+	day:     types.Weight{RefTime: 5_000_000, ProofSize: 60},
 	wake:    frame.Linear{Base: types.Weight{RefTime: 60_000_000, ProofSize: 700}, Unit: types.Weight{RefTime: 20_000_000, ProofSize: 400}},
-	turn:    types.Weight{RefTime: 15_000_000, ProofSize: 300},
 	change:  frame.Linear{Base: types.Weight{RefTime: 80_000_000, ProofSize: 900}, Unit: types.Weight{RefTime: 400_000, ProofSize: 110}},
 	payer:   frame.Linear{Base: types.Weight{RefTime: 30_000_000, ProofSize: 300}, Unit: types.Weight{RefTime: 30_000_000, ProofSize: 400}},
 }
