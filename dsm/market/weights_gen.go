@@ -7,7 +7,7 @@ import (
 	"github.com/crustgo/crust/substrate/types"
 )
 
-// Weights of the calls and of the hook; the unit is a replica of the file, for payer a payer.
+// Weights of the calls and of the hook; the unit is a replica of a file, for payer a payer.
 var weights = struct {
 	order   types.Weight
 	prepaid types.Weight
@@ -21,15 +21,15 @@ var weights = struct {
 	change  frame.Linear
 	payer   frame.Linear
 }{
-	order:   types.Weight{RefTime: 120_000_000, ProofSize: 1200},
-	prepaid: types.Weight{RefTime: 80_000_000, ProofSize: 900},
-	cancel:  types.Weight{RefTime: 90_000_000, ProofSize: 900},
-	settle:  frame.Linear{Base: types.Weight{RefTime: 120_000_000, ProofSize: 900}, Unit: types.Weight{RefTime: 20_000_000, ProofSize: 400}},
-	reward:  types.Weight{RefTime: 40_000_000, ProofSize: 300},
-	set:     types.Weight{RefTime: 5_000_000, ProofSize: 100},
-	block:   types.Weight{RefTime: 10_000_000, ProofSize: 300},
-	day:     types.Weight{RefTime: 5_000_000, ProofSize: 60},
-	wake:    frame.Linear{Base: types.Weight{RefTime: 60_000_000, ProofSize: 700}, Unit: types.Weight{RefTime: 20_000_000, ProofSize: 400}},
-	change:  frame.Linear{Base: types.Weight{RefTime: 80_000_000, ProofSize: 900}, Unit: types.Weight{RefTime: 400_000, ProofSize: 110}},
-	payer:   frame.Linear{Base: types.Weight{RefTime: 30_000_000, ProofSize: 300}, Unit: types.Weight{RefTime: 30_000_000, ProofSize: 400}},
+	order:   types.Weight{RefTime: 540_000_000, ProofSize: 20_000},
+	prepaid: types.Weight{RefTime: 410_000_000, ProofSize: 20_000},
+	cancel:  types.Weight{RefTime: 90_000_000, ProofSize: 1_100},
+	settle:  frame.Linear{Base: types.Weight{RefTime: 150_000_000, ProofSize: 1_500}, Unit: types.Weight{RefTime: 87_000_000, ProofSize: 600}},
+	reward:  types.Weight{RefTime: 43_000_000, ProofSize: 500},
+	set:     types.Weight{RefTime: 13_000_000, ProofSize: 64},
+	block:   types.Weight{RefTime: 17_000_000, ProofSize: 180},
+	day:     types.Weight{RefTime: 14_000_000, ProofSize: 88},
+	wake:    frame.Linear{Base: types.Weight{RefTime: 70_000_000, ProofSize: 680}, Unit: types.Weight{RefTime: 57_000_000, ProofSize: 510}},
+	change:  frame.Linear{Base: types.Weight{RefTime: 93_000_000, ProofSize: 1_100}, Unit: types.Weight{RefTime: 860_000, ProofSize: 91}},
+	payer:   frame.Linear{Base: types.Weight{RefTime: 52_000_000, ProofSize: 610}, Unit: types.Weight{RefTime: 46_000_000, ProofSize: 480}},
 }
