@@ -112,9 +112,9 @@ var mayFloat = []string{"substrate/babe/threshold.go", "substrate/babe/pow.go"}
 var mayGo = []string{"substrate/lifecycle"}
 
 // mayRest lists packages that are for others to import: the public library, the
-// verification that needs no node, and the example that shows how; and those of
-// attestation, until the runtime and the node have them.
-var mayRest = []string{"client", "substrate/light", "substrate/example", "tee/dcap", "tee/dev", "mpow/attest"}
+// verification that needs no node, and the example that shows how; and, until the
+// runtime and the node have them, the layers of storage.
+var mayRest = []string{"client", "substrate/light", "substrate/example", "tee/dcap", "tee/dev", "mpow/attest", "dsm/market"}
 
 // pureStd lists the packages of the standard library that pure code may import;
 // an entry covers the packages below it only when it ends in a slash.
