@@ -164,10 +164,14 @@ func (p *Pallet) candidates(e *frame.Env, f *file, at Block) (out []candidate) {
 	return out
 }
 
-// rank is an owner's place among those who report the file in one slot: nobody
-// knows it before the block after the order, and the one who orders cannot choose it.
-func (f *file) rank(owner types.AccountID) types.Hash {
-	return frame.Blake2b256(append(append(slices.Clone(f.order.Seed[:]), f.key...), owner[:]...))
+// rank is an owner's place among those who report the file in one slot.
+func (f *file) rank(owner types.AccountID) types.Hash { return Rank(f.order.Seed, f.key, owner) }
+
+// Rank is an owner's chance at a file: the lowest come first. The seed is the hash
+// of the block after the order: nobody knows it before, and the one who orders
+// cannot choose it. Storage nodes decide by the same rank who takes a file.
+func Rank(seed types.Hash, file Key, owner types.AccountID) types.Hash {
+	return frame.Blake2b256(append(append(slices.Clone(seed[:]), file...), owner[:]...))
 }
 
 // dropDead takes the rewards of replicas that have not been proven for a day.
