@@ -132,10 +132,11 @@ type Workers interface {
 
 // Benefits is what the market asks of package benefits.
 type Benefits interface {
-	// Collateral is what a group owner has locked for the market.
-	Collateral(e *frame.Env, owner types.AccountID) Balance
-	// UpdateReward says what an owner has earned and not been paid.
-	UpdateReward(e *frame.Env, owner types.AccountID, reward Balance)
+	// Collateral is what a group owner has locked for the market, and what it was
+	// last said to have earned.
+	Collateral(e *frame.Env, owner types.AccountID) (collateral, reward Balance)
+	// SetReward says what an owner has earned and not been paid.
+	SetReward(e *frame.Env, owner types.AccountID, reward Balance)
 }
 
 // Staking is what the market asks of package staking.

@@ -226,7 +226,7 @@ func (p *Pallet) counting(e *frame.Env, f *file) (n uint32) {
 	platforms := map[types.Hash]bool{}
 	for i := range f.info.Replicas {
 		owner, l := f.info.Replicas[i].A, f.info.Replicas[i].B.lineage()
-		if !p.live(e, f.key, l) || p.Benefits.Collateral(e, owner).IsZero() && !p.Staking.IsValidator(e, owner) {
+		if !p.live(e, f.key, l) || !p.qualified(e, owner) {
 			continue
 		}
 		if platform := p.Workers.Platform(e, l); !platforms[platform] {
@@ -235,4 +235,10 @@ func (p *Pallet) counting(e *frame.Env, f *file) (n uint32) {
 		}
 	}
 	return n
+}
+
+// qualified reports whether an owner validates or holds collateral.
+func (p *Pallet) qualified(e *frame.Env, owner types.AccountID) bool {
+	collateral, _ := p.Benefits.Collateral(e, owner)
+	return !collateral.IsZero() || p.Staking.IsValidator(e, owner)
 }

@@ -28,7 +28,7 @@ func (p *Pallet) putMerchant(e *frame.Env, owner types.AccountID, m Merchant) {
 	} else {
 		p.Merchants.Put(e, owner, m)
 	}
-	p.Benefits.UpdateReward(e, owner, m.Unpaid)
+	p.Benefits.SetReward(e, owner, m.Unpaid)
 }
 
 // credit gives an owner a reward that is vested at once.
@@ -46,7 +46,7 @@ func (p *Pallet) book(e *frame.Env, f *file, owner types.AccountID, platform typ
 	reward := price.Reward(i.RemainingPaidCount, i.Amount)
 	m := p.merchant(e, owner)
 	needed := m.Unpaid.AddSat(reward).MulSat(fixed.FromUint64(uint64(p.CollateralRatio.Get())))
-	if i.RemainingPaidCount == 0 || p.Benefits.Collateral(e, owner).Less(needed) {
+	if collateral, _ := p.Benefits.Collateral(e, owner); i.RemainingPaidCount == 0 || collateral.Less(needed) {
 		return false
 	}
 	slot := PaidSlot{Owner: owner, Platform: platform, Vest: price.Vest{Amount: reward, Start: m.At, End: i.ExpiredAt}}

@@ -94,8 +94,10 @@ type fakeBenefits struct {
 	collateral, reward map[types.AccountID]Balance
 }
 
-func (f *fakeBenefits) Collateral(_ *frame.Env, a types.AccountID) Balance { return f.collateral[a] }
-func (f *fakeBenefits) UpdateReward(_ *frame.Env, a types.AccountID, v Balance) {
+func (f *fakeBenefits) Collateral(_ *frame.Env, a types.AccountID) (collateral, reward Balance) {
+	return f.collateral[a], f.reward[a]
+}
+func (f *fakeBenefits) SetReward(_ *frame.Env, a types.AccountID, v Balance) {
 	f.reward[a] = v
 }
 
