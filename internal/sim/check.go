@@ -11,6 +11,7 @@ import (
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/scale"
+	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/store"
 	"github.com/crustgo/crust/substrate/trie"
 	"github.com/crustgo/crust/substrate/types"
@@ -313,15 +314,15 @@ func (c *checker) replay() (err error) {
 		return err
 	}
 	c.w.result.Root = header.StateRoot
-	return c.roots(from, header)
-}
-
-// roots computes the root of the state anew, from all entries.
-func (c *checker) roots(n *node, header *types.Header) error {
-	view, err := n.chain.ViewAt(header.Hash())
+	view, err := from.chain.ViewAt(header.Hash())
 	if err != nil {
 		return err
 	}
+	return rootOf(view, header)
+}
+
+// rootOf computes the root of the state after a block anew, from all entries.
+func rootOf(view state.View, header *types.Header) error {
 	var entries []trie.KV
 	it := view.Iterate(nil, nil)
 	for it.Next() {
