@@ -7,6 +7,7 @@ import { within } from './judge.mjs';
 
 const requestMs = 40_000;
 const logLines = 400; // kept for the report of a failure
+const keptBlocks = 16; // final ones that stay pinned, for tests that read from them; smoldot allows 32
 const noise = /^json-rpc|^tx-service|task-too-long|neighbor-packet|block-announce|bitswap|best-chain-update/;
 const registry = new TypeRegistry();
 
@@ -77,8 +78,8 @@ export class Light {
   async pump() {
     try {
       for await (const text of this.chain.jsonRpcResponses) this.take(JSON.parse(text));
-    } catch {
-      // the client has ended
+    } catch (error) { // the client has ended
+      if (error.name === 'CrashError') this.failure = new Error(`smoldot panicked: ${error.message}`);
     }
   }
 
@@ -154,7 +155,7 @@ export class Light {
 
   async finalise(hash) {
     const block = await this.learn(hash);
-    const old = this.finalised.at(-3); // some are kept, for tests that read from them
+    const old = this.finalised.at(-1 - keptBlocks);
     this.finalised.push(block);
     if (old) await this.unpin(old.hash);
   }
