@@ -308,6 +308,15 @@ func TestIterationMergesViewAndWrites(t *testing.T) {
 			if n != 0 {
 				rt.Fatalf("prefix 1 visits %d too many", n)
 			}
+			from := scale.Pair[uint32, uint16]{A: rapid.Uint32Range(0, 2).Draw(rt, "after a"), B: rapid.Uint16Range(0, 8).Draw(rt, "after b")}
+			var after []string
+			for k := range p.Prices.After(e, from) {
+				after = append(after, string(p.Prices.Key(k)))
+			}
+			want := slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return k <= string(p.Prices.Key(from)) })
+			if !slices.Equal(after, want) {
+				rt.Fatalf("after %v come %d keys, not %d", from, len(after), len(want))
+			}
 		}
 		c.Block(write)
 		c.Block(func(e *frame.Env) { write(e); check(e) })

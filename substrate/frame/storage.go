@@ -332,7 +332,7 @@ func (s *DoubleMap[K1, K2, V]) bind(it item) {
 func (s *DoubleMap[K1, K2, V]) Prefix(e *Env, k1 K1) iter.Seq2[K2, V] {
 	return func(yield func(K2, V) bool) {
 		prefix := appendHashed(slices.Clone(s.prefix[:]), s.hashers[0], &s.first, &k1, nil)
-		s.visit(e, prefix, func(k scale.Pair[K1, K2], c *cell[V]) bool { return yield(k.B, c.value) })
+		s.visit(e, prefix, prefix, func(k scale.Pair[K1, K2], c *cell[V]) bool { return yield(k.B, c.value) })
 	}
 }
 
@@ -516,25 +516,34 @@ func (s *Map[K, V]) Take(e *Env, k K) V {
 // are added during the visit are not visited.
 func (s *Map[K, V]) All(e *Env) iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
-		s.visit(e, s.prefix[:], func(k K, c *cell[V]) bool { return yield(k, c.value) })
+		s.visit(e, s.prefix[:], s.prefix[:], func(k K, c *cell[V]) bool { return yield(k, c.value) })
+	}
+}
+
+// After visits what All would visit after k, whether or not k has a value: so that
+// a visit can be continued in another block.
+func (s *Map[K, V]) After(e *Env, k K) iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		s.visit(e, s.prefix[:], append(s.Key(k), 0), func(k K, c *cell[V]) bool { return yield(k, c.value) })
 	}
 }
 
 // visit merges the view with the cells that were written under prefix, both in
-// key order, and calls f with the values that exist until it returns false.
-func (s *Map[K, V]) visit(e *Env, prefix []byte, f func(K, *cell[V]) bool) {
+// key order and not below from, and calls f with the values that exist until it
+// returns false.
+func (s *Map[K, V]) visit(e *Env, prefix, from []byte, f func(K, *cell[V]) bool) {
 	type entry struct {
 		k K
 		c *cell[V]
 	}
 	var written []entry
 	for k, c := range s.cache(e).cells { //arch:allow maprange sorted below
-		if c.wrote && bytes.HasPrefix(c.key, prefix) {
+		if c.wrote && bytes.HasPrefix(c.key, prefix) && bytes.Compare(c.key, from) >= 0 {
 			written = append(written, entry{k, c})
 		}
 	}
 	slices.SortFunc(written, func(a, b entry) int { return bytes.Compare(a.c.key, b.c.key) })
-	it := e.view.Iterate(prefix, prefix)
+	it := e.view.Iterate(prefix, from)
 	defer it.Close()
 	for it.Next() {
 		for len(written) > 0 && bytes.Compare(written[0].c.key, it.Key()) < 0 {

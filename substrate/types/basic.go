@@ -83,6 +83,10 @@ type Nonce uint32
 // SessionIndex counts sessions from genesis, which is 0.
 type SessionIndex uint32
 
+// EraIndex counts the eras of a chain's staking, of some sessions each, from
+// genesis, which is 0.
+type EraIndex uint32
+
 // Moment is a time in milliseconds since the Unix epoch.
 type Moment uint64
 

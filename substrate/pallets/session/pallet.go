@@ -222,6 +222,9 @@ func (p *Pallet) DisableIndex(e *frame.Env, position uint32) bool {
 	return true
 }
 
+// Disabled are the positions of the validators that are disabled, ascending.
+func (p *Pallet) Disabled(e *frame.Env) []uint32 { return p.DisabledValidators.Get(e) }
+
 // IsDisabled reports whether the validator at a position is disabled.
 func (p *Pallet) IsDisabled(e *frame.Env, position uint32) bool {
 	_, found := slices.BinarySearch(p.DisabledValidators.Get(e), position)
