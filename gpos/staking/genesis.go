@@ -81,14 +81,11 @@ func (p *Pallet) BuildGenesis(e *frame.Env, config any) error {
 	for _, b := range g.BootstrapLimits {
 		p.BootstrapLimit.Put(e, b.Who, b.Amount)
 	}
-	var sum Balance
 	for i := range g.Stakers {
 		if err := p.bondAtGenesis(e, &g.Stakers[i]); err != nil {
 			return fmt.Errorf("staker %v: %w", g.Stakers[i].Stash, err)
 		}
-		sum = sum.AddSat(g.Stakers[i].Bond)
 	}
-	p.ErasTotalStakes.Put(e, 0, sum)
 	return nil
 }
 
