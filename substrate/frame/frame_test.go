@@ -324,6 +324,38 @@ func TestIterationMergesViewAndWrites(t *testing.T) {
 	})
 }
 
+// A visit sees what is done to values that it has not come to yet.
+func TestIterationSeesWrites(t *testing.T) {
+	p := newShop()
+	c := frametest.New(t, frametest.Module(4, "Shop", p)).Genesis(nil)
+	c.Block(func(e *frame.Env) {
+		for i := range uint16(6) {
+			p.Prices.Put(e, scale.Pair[uint32, uint16]{B: i}, 1)
+		}
+	})
+	c.Block(func(e *frame.Env) {
+		var order []scale.Pair[uint32, uint16]
+		for k := range p.Prices.All(e) {
+			order = append(order, k)
+		}
+		i := 0
+		for k, v := range p.Prices.All(e) {
+			switch {
+			case i == 0:
+				p.Prices.Kill(e, order[1])
+				p.Prices.Put(e, order[2], 7)
+				i = 1
+			case k != order[i] || i == 2 && v != 7 || i > 2 && v != 1:
+				t.Errorf("visit %d is %v with %d", i, k, v)
+			}
+			i++
+		}
+		if i != len(order) {
+			t.Errorf("visited up to %d", i)
+		}
+	})
+}
+
 func TestRawAccess(t *testing.T) {
 	p := newShop()
 	c := frametest.New(t, frametest.Module(4, "Shop", p)).Genesis(nil)

@@ -332,7 +332,7 @@ func (s *DoubleMap[K1, K2, V]) bind(it item) {
 func (s *DoubleMap[K1, K2, V]) Prefix(e *Env, k1 K1) iter.Seq2[K2, V] {
 	return func(yield func(K2, V) bool) {
 		prefix := appendHashed(slices.Clone(s.prefix[:]), s.hashers[0], &s.first, &k1, nil)
-		s.visit(e, prefix, prefix, func(k scale.Pair[K1, K2], c *cell[V]) bool { return yield(k.B, c.value) })
+		s.visit(e, prefix, prefix, func(k scale.Pair[K1, K2], v V) bool { return yield(k.B, v) })
 	}
 }
 
@@ -516,7 +516,7 @@ func (s *Map[K, V]) Take(e *Env, k K) V {
 // are added during the visit are not visited.
 func (s *Map[K, V]) All(e *Env) iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
-		s.visit(e, s.prefix[:], s.prefix[:], func(k K, c *cell[V]) bool { return yield(k, c.value) })
+		s.visit(e, s.prefix[:], s.prefix[:], yield)
 	}
 }
 
@@ -524,20 +524,21 @@ func (s *Map[K, V]) All(e *Env) iter.Seq2[K, V] {
 // a visit can be continued in another block.
 func (s *Map[K, V]) After(e *Env, k K) iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
-		s.visit(e, s.prefix[:], append(s.Key(k), 0), func(k K, c *cell[V]) bool { return yield(k, c.value) })
+		s.visit(e, s.prefix[:], append(s.Key(k), 0), yield)
 	}
 }
 
 // visit merges the view with the cells that were written under prefix, both in
 // key order and not below from, and calls f with the values that exist until it
-// returns false.
-func (s *Map[K, V]) visit(e *Env, prefix, from []byte, f func(K, *cell[V]) bool) {
+// returns false. What is only read leaves no cell behind: a visit may be long.
+func (s *Map[K, V]) visit(e *Env, prefix, from []byte, f func(K, V) bool) {
 	type entry struct {
 		k K
 		c *cell[V]
 	}
+	cells := s.cache(e).cells
 	var written []entry
-	for k, c := range s.cache(e).cells { //arch:allow maprange sorted below
+	for k, c := range cells { //arch:allow maprange sorted below
 		if c.wrote && bytes.HasPrefix(c.key, prefix) && bytes.Compare(c.key, from) >= 0 {
 			written = append(written, entry{k, c})
 		}
@@ -547,7 +548,7 @@ func (s *Map[K, V]) visit(e *Env, prefix, from []byte, f func(K, *cell[V]) bool)
 	defer it.Close()
 	for it.Next() {
 		for len(written) > 0 && bytes.Compare(written[0].c.key, it.Key()) < 0 {
-			if w := written[0]; w.c.exists && !f(w.k, w.c) {
+			if w := written[0]; w.c.exists && !f(w.k, w.c.value) {
 				return
 			}
 			written = written[1:]
@@ -556,11 +557,22 @@ func (s *Map[K, V]) visit(e *Env, prefix, from []byte, f func(K, *cell[V]) bool)
 			continue // comes with the written ones
 		}
 		k, err := s.decodeKey(e, it.Key())
+		var v V
+		if err == nil {
+			cur := scale.NewCursor(it.Value()).WithEnv(e.rt)
+			s.codec.Decode(cur, &v)
+			err = cur.Finish()
+		}
 		if err != nil {
 			panic(&Corruption{s.pallet + "." + s.name, bytesClone(it.Key()), err})
 		}
-		c := s.cell(e, k)
-		if c.load(e); c.exists && !f(k, c) {
+		if c := cells[k]; c != nil && c.wrote { // since the visit began
+			if !c.exists {
+				continue
+			}
+			v = c.value
+		}
+		if !f(k, v) {
 			return
 		}
 	}
@@ -568,7 +580,7 @@ func (s *Map[K, V]) visit(e *Env, prefix, from []byte, f func(K, *cell[V]) bool)
 		panic(&Corruption{s.pallet + "." + s.name, prefix, err})
 	}
 	for _, w := range written {
-		if w.c.exists && !f(w.k, w.c) {
+		if w.c.exists && !f(w.k, w.c.value) {
 			return
 		}
 	}
@@ -582,7 +594,8 @@ func (s *Map[K, V]) decodeKey(e *Env, key []byte) (k K, err error) {
 	if err := cur.Finish(); err != nil {
 		return k, err
 	}
-	if string(s.Key(k)) != string(key) {
+	var buf [128]byte
+	if !bytes.Equal(s.appendKey(append(buf[:0], s.prefix[:]...), &k, &e.hasher), key) {
 		return k, fmt.Errorf("not a key of %s.%s: the hash does not fit", s.pallet, s.name)
 	}
 	return k, nil
