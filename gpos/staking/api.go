@@ -1,6 +1,8 @@
 package staking
 
 import (
+	"bytes"
+	"cmp"
 	"slices"
 
 	"github.com/crustgo/crust/gpos/election"
@@ -54,16 +56,7 @@ type Forecast struct {
 	Applies     bool       // whether it would be applied
 	TotalStake  Balance    // effective stake of all candidates
 	ActiveStake Balance    // of the active era; with less than half of it an election is not applied
-	Candidates  []Prospect // most stake first
-}
-
-// Prospect is a candidate of a Forecast.
-type Prospect struct {
-	Stash   types.AccountID
-	Elected bool
-	Stake   Balance // effective
-	Staked  Balance // its own and what is guaranteed for it
-	Limit   Balance
+	Candidates  []Prospect // most effective stake first
 }
 
 func (p *Pallet) nextElection(e *frame.Env) (Forecast, error) {
@@ -74,13 +67,16 @@ func (p *Pallet) nextElection(e *frame.Env) (Forecast, error) {
 	}
 	elected, ok := p.elect(e, &v)
 	f.Applies = ok && election.Applies(f.TotalStake, f.ActiveStake)
-	election.Elect(v.candidates, 0) // sorts them
-	for _, c := range v.candidates {
-		x := Prospect{Stash: c.Who, Elected: slices.Contains(elected, c.Who), Stake: c.Stake, Staked: p.activeStake(e, c.Who), Limit: p.limitOf(e, c.Who)}
-		for b := range p.backersOf(e, c.Who) {
-			x.Staked = x.Staked.AddSat(b.Value)
-		}
-		f.Candidates = append(f.Candidates, x)
+	f.Candidates = v.candidates
+	slices.SortFunc(f.Candidates, func(a, b Prospect) int {
+		return cmp.Or(b.Stake.Cmp(a.Stake), bytes.Compare(a.Stash[:], b.Stash[:]))
+	})
+	wins := map[types.AccountID]bool{}
+	for _, who := range elected {
+		wins[who] = true
+	}
+	for i := range f.Candidates {
+		f.Candidates[i].Elected = wins[f.Candidates[i].Stash]
 	}
 	return f, nil
 }

@@ -136,6 +136,24 @@ func (p *Pallet) limitOf(e *frame.Env, stash types.AccountID) Balance {
 	return limit.Max(p.BootstrapLimit.Get(e, stash))
 }
 
+// allLimits is limitOf for all stashes that have one.
+func (p *Pallet) allLimits(e *frame.Env) map[types.AccountID]Balance {
+	limits := map[types.AccountID]Balance{}
+	if r, ok := p.Recount.Lookup(e); ok && r.State == Publishing {
+		for stash, limit := range p.RecountLimits.Prefix(e, r.Round) {
+			limits[stash] = limit
+		}
+	} else {
+		for stash, limit := range p.StakeLimit.All(e) {
+			limits[stash] = limit
+		}
+	}
+	for stash, least := range p.BootstrapLimit.All(e) {
+		limits[stash] = limits[stash].Max(least)
+	}
+	return limits
+}
+
 // dropLimit forgets the limit of a stash that is no candidate any more, but for the
 // one from genesis.
 func (p *Pallet) dropLimit(e *frame.Env, stash types.AccountID) {

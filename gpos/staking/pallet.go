@@ -58,15 +58,14 @@ type Pallet struct {
 	ValidatorsWhitelist    frame.Value[[]types.AccountID]                                   // who can be elected while ForceSelection is on
 	ForceSelection         frame.Value[bool]                                                // whether only ValidatorsWhitelist can be elected
 
-	BootstrapLimit   frame.Map[types.AccountID, Balance]                            `frame:"twox_64_concat,optional"`                // stake limit that named stashes have without any workload, from genesis
-	Backers          frame.Map[types.AccountID, []BackerPage]                       `frame:"twox_64_concat"`                         // pages of those who guarantee each stash
-	BackerPages      frame.DoubleMap[types.AccountID, uint32, []IndividualExposure] `frame:"twox_64_concat,twox_64_concat"`          // who guarantees each stash, and how much
-	Planned          frame.Value[Planned]                                           `frame:"optional"`                               // exposures that are not written yet
-	PlannedExposures frame.Map[uint32, []PlannedExposure]                           `frame:"twox_64_concat"`                         // exposures that are not written yet, in the order of writing
-	Recount          frame.Value[Recount]                                           `frame:"optional"`                               // recount of workloads that is under way, or was the latest
-	RecountLimits    frame.DoubleMap[uint32, types.AccountID, Balance]              `frame:"twox_64_concat,twox_64_concat,optional"` // stake limits of a recount
-	LimitTerms       frame.Value[election.Limits]                                   `frame:"optional"`                               // terms of the stake limits that count
-	Expired          frame.Value[[]Expired]                                         // what can be forgotten, oldest first
+	BootstrapLimit   frame.Map[types.AccountID, Balance]                        `frame:"twox_64_concat,optional"`                // stake limit that named stashes have without any workload, from genesis
+	Backers          frame.DoubleMap[types.AccountID, types.AccountID, Balance] `frame:"twox_64_concat,twox_64_concat,optional"` // how much each guarantor guarantees, by the stash that it is for
+	Planned          frame.Value[Planned]                                       `frame:"optional"`                               // exposures that are not written yet
+	PlannedExposures frame.Map[uint32, []PlannedExposure]                       `frame:"twox_64_concat"`                         // exposures that are not written yet, in the order of writing
+	Recount          frame.Value[Recount]                                       `frame:"optional"`                               // recount of workloads that is under way, or was the latest
+	RecountLimits    frame.DoubleMap[uint32, types.AccountID, Balance]          `frame:"twox_64_concat,twox_64_concat,optional"` // stake limits of a recount
+	LimitTerms       frame.Value[election.Limits]                               `frame:"optional"`                               // terms of the stake limits that count
+	Expired          frame.Value[[]Expired]                                     // what can be forgotten, oldest first
 
 	Currency  Currency  // moves the money
 	Session   Session   // knows the validators

@@ -1,8 +1,6 @@
 package staking
 
 import (
-	"slices"
-
 	"github.com/crustgo/crust/gpos/election"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/types"
@@ -24,22 +22,33 @@ type Planned struct {
 
 // vote is what stands for election.
 type vote struct {
-	candidates []election.Candidate
+	candidates []Prospect
 	planned    []PlannedExposure // of all candidates that have a limit
 	total      Balance           // effective stake of all of them
 }
 
+// Prospect is a candidate of the next election.
+type Prospect struct {
+	Stash   types.AccountID
+	Elected bool
+	Stake   Balance // effective
+	Staked  Balance // its own and what is guaranteed for it
+	Limit   Balance
+}
+
 // collect reads what stands behind all candidates.
 func (p *Pallet) collect(e *frame.Env) (v vote) {
-	var backers []IndividualExposure // used again for each
+	backers, limits := p.allBackers(e), p.allLimits(e)
 	for stash, prefs := range p.Validators.All(e) {
-		c := election.Candidate{Who: stash}
-		if limit := p.limitOf(e, stash); !limit.IsZero() {
-			backers = slices.AppendSeq(backers[:0], p.backersOf(e, stash))
-			x := election.Scale(limit, p.activeStake(e, stash), backers)
+		c := Prospect{Stash: stash, Limit: limits[stash], Staked: p.activeStake(e, stash)}
+		x := election.Scale(c.Limit, c.Staked, backers[stash])
+		for i := range backers[stash] {
+			c.Staked = c.Staked.AddSat(backers[stash][i].Value)
+		}
+		if !c.Limit.IsZero() {
+			c.Stake = x.Total
 			v.planned = append(v.planned, PlannedExposure{stash, prefs, x})
 			v.total = v.total.AddSat(x.Total)
-			c.Stake = x.Total
 		}
 		v.candidates = append(v.candidates, c)
 	}
@@ -55,16 +64,22 @@ func (p *Pallet) activeStake(e *frame.Env, stash types.AccountID) Balance {
 // elect elects the validators; ok is false if there are too few candidates.
 func (p *Pallet) elect(e *frame.Env, v *vote) (elected []types.AccountID, ok bool) {
 	least := int(max(p.MinimumValidatorCount.Get(e), 1))
-	candidates := v.candidates
-	if len(candidates) < least {
+	if len(v.candidates) < least {
 		return nil, false
 	}
+	allowed := func(types.AccountID) bool { return true }
 	if p.ForceSelection.Get(e) {
-		allowed := map[types.AccountID]bool{}
+		list := map[types.AccountID]bool{}
 		for _, who := range p.ValidatorsWhitelist.Get(e) {
-			allowed[who] = true
+			list[who] = true
 		}
-		candidates = slices.DeleteFunc(slices.Clone(candidates), func(c election.Candidate) bool { return !allowed[c.Who] })
+		allowed = func(who types.AccountID) bool { return list[who] }
+	}
+	var candidates []election.Candidate
+	for i := range v.candidates {
+		if c := &v.candidates[i]; allowed(c.Stash) {
+			candidates = append(candidates, election.Candidate{Who: c.Stash, Stake: c.Stake})
+		}
 	}
 	seats := min(int(p.ValidatorCount.Get(e)), len(candidates))
 	if seats < least {

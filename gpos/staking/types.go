@@ -8,7 +8,6 @@ import (
 	"github.com/crustgo/crust/gpos/election"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
-	"github.com/crustgo/crust/substrate/hash"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -169,17 +168,11 @@ type validatorSlash = scale.Pair[fixed.Perbill, Balance]
 // spanKey names a slashing span: the stash and the index of the span.
 type spanKey = scale.Pair[types.AccountID, uint32]
 
+// backing is the key of a guarantee: for whom, and whose.
+type backing = scale.Pair[types.AccountID, types.AccountID]
+
 // ID is the identifier in the constant ModuleId.
 type ID [8]byte
 
 // SCALEPath names the type for clients.
 func (ID) SCALEPath() string { return "frame_support::PalletId" }
-
-// compareHashed orders accounts as maps by twox_64_concat visit them.
-func compareHashed(a, b types.AccountID) int {
-	x, y := hash.Twox64(a[:]), hash.Twox64(b[:])
-	if c := bytes.Compare(x[:], y[:]); c != 0 {
-		return c
-	}
-	return bytes.Compare(a[:], b[:])
-}
