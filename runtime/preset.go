@@ -27,6 +27,22 @@ type Preset struct {
 	FeeMultiplierMin fixed.FixedU128   `json:"feeMultiplierMin"` // floor of the fee multiplier, times 10^18
 	PerByteFee       fixed.U128        `json:"perByteFee"`       // plancks
 	WeightFee        uint32            `json:"weightFee"`        // Perbill of a planck for each picosecond
+	Staking          StakingPreset     `json:"staking"`
+}
+
+// StakingPreset holds the constants of staking in which networks differ. The last
+// four are what a chain begins with: Root can change three of them.
+type StakingPreset struct {
+	SessionsPerEra     uint32         `json:"sessionsPerEra"`
+	BondingDuration    types.EraIndex `json:"bondingDuration"`    // eras for which a bond still answers after it was unbonded
+	SlashDeferDuration types.EraIndex `json:"slashDeferDuration"` // eras for which slashes wait
+	MarketPotEras      uint32         `json:"marketPotEras"`      // instalments, one an era, in which the market's pot is paid
+	SPowerRatio        fixed.U128     `json:"sPowerRatio"`        // plancks of stake limit for a byte of workload
+
+	HistoryDepth          types.EraIndex `json:"historyDepth"`   // eras for which rewards can be claimed
+	ValidatorCount        uint32         `json:"validatorCount"` // how many are elected
+	MinimumValidatorCount uint32         `json:"minimumValidatorCount"`
+	StartRewardEra        types.EraIndex `json:"startRewardEra"` // first era that pays out of new coins
 }
 
 // tenth is 0.1 as a fixed-point number.
@@ -37,6 +53,8 @@ func Production() Preset {
 	return Preset{
 		Name: "production", SlotDuration: 6000, EpochLength: 600, NormalWeight: 1_500_000_000_000, BlockHashCount: 2400,
 		MaxAuthorities: 1000, FeeMultiplierMin: tenth(), PerByteFee: fixed.FromUint64(100_000), WeightFee: 300_000_000,
+		Staking: StakingPreset{SessionsPerEra: 6, BondingDuration: 112, SlashDeferDuration: 108, MarketPotEras: 60, SPowerRatio: fixed.FromUint64(1),
+			HistoryDepth: 84, ValidatorCount: 100, MinimumValidatorCount: 4, StartRewardEra: 1},
 	}
 }
 
@@ -44,7 +62,18 @@ func Production() Preset {
 func Development() Preset {
 	p := Production()
 	p.Name, p.SlotDuration, p.EpochLength, p.NormalWeight = "development", 1000, 20, 500_000_000_000
+	p.Staking = StakingPreset{SessionsPerEra: 3, BondingDuration: 4, SlashDeferDuration: 2, MarketPotEras: 6, SPowerRatio: fixed.FromUint64(1_000_000),
+		HistoryDepth: 84, ValidatorCount: 5, MinimumValidatorCount: 1, StartRewardEra: 1}
 	return p
+}
+
+// eraSlots is how many slots an era has.
+func (p *Preset) eraSlots() uint64 { return uint64(p.Staking.SessionsPerEra) * p.EpochLength }
+
+// erasPerYear is how many eras a year of 365.25 days has.
+func (p *Preset) erasPerYear() uint32 {
+	const year = 31_557_600_000 // ms
+	return uint32(year / p.SlotDuration / p.eraSlots())
 }
 
 // Validate reports numbers that no chain could run with.
@@ -64,6 +93,26 @@ func (p *Preset) Validate() error {
 		return fmt.Errorf("preset %q: feeMultiplierMin is zero; a fee that falls to nothing never rises again", p.Name)
 	case p.WeightFee > 1_000_000_000:
 		return fmt.Errorf("preset %q: weightFee is %d; it is a Perbill, at most 1,000,000,000", p.Name, p.WeightFee)
+	}
+	return p.validateStaking()
+}
+
+func (p *Preset) validateStaking() error {
+	switch s := &p.Staking; {
+	case s.SessionsPerEra == 0 || s.SessionsPerEra > 1000 || p.erasPerYear() == 0:
+		return fmt.Errorf("preset %q: staking.sessionsPerEra is %d; it must be between 1 and 1,000, and an era no longer than a year", p.Name, s.SessionsPerEra)
+	case s.BondingDuration == 0 || s.BondingDuration > 10_000:
+		return fmt.Errorf("preset %q: staking.bondingDuration is %d eras; it must be between 1 and 10,000", p.Name, s.BondingDuration)
+	case s.SlashDeferDuration >= s.BondingDuration:
+		return fmt.Errorf("preset %q: staking.slashDeferDuration is %d eras; bonds answer for %d, so it must be less", p.Name, s.SlashDeferDuration, s.BondingDuration)
+	case s.MarketPotEras == 0 || s.MarketPotEras > 10_000:
+		return fmt.Errorf("preset %q: staking.marketPotEras is %d; it must be between 1 and 10,000", p.Name, s.MarketPotEras)
+	case s.SPowerRatio.IsZero():
+		return fmt.Errorf("preset %q: staking.sPowerRatio is zero; storage would allow no stake", p.Name)
+	case s.HistoryDepth == 0 || s.HistoryDepth > 10_000:
+		return fmt.Errorf("preset %q: staking.historyDepth is %d eras; it must be between 1 and 10,000", p.Name, s.HistoryDepth)
+	case s.ValidatorCount < max(s.MinimumValidatorCount, 1) || s.ValidatorCount > p.MaxAuthorities:
+		return fmt.Errorf("preset %q: staking.validatorCount is %d; it must be between %d and %d", p.Name, s.ValidatorCount, max(s.MinimumValidatorCount, 1), p.MaxAuthorities)
 	}
 	return nil
 }

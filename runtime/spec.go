@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/crustgo/crust/gpos/staking"
 	"github.com/crustgo/crust/substrate/chainspec"
 	"github.com/crustgo/crust/substrate/crypto"
+	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/pallets/session"
 	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/types"
@@ -76,6 +78,7 @@ type Network struct {
 	Validators []string // names: //Alice is the controller and session keys, //Alice//stash the validator
 	Endowed    []string // secret URIs
 	Sudo       string   // secret URI
+	Punished   bool     // whether the first validators are slashed and chilled for offences
 }
 
 // Networks are the networks that ship with the program, by the name that --chain takes.
@@ -139,11 +142,11 @@ func (n Network) Spec() (*chainspec.Spec, error) {
 		keys = append(keys, session.GenesisKeys{Validator: stash, Keys: k})
 	}
 	sections["Session"] = session.Genesis{Keys: keys}
-	var stashes []types.AccountID
-	for _, k := range keys {
-		stashes = append(stashes, k.Validator)
+	stakes, err := n.staking()
+	if err != nil {
+		return nil, err
 	}
-	sections["ValidatorSet"] = map[string]any{"validators": stashes}
+	sections["Staking"] = stakes
 	if n.Sudo != "" {
 		who, err := account(n.Sudo)
 		if err != nil {
@@ -161,6 +164,38 @@ func (n Network) Spec() (*chainspec.Spec, error) {
 		spec.Genesis.Runtime[name] = raw
 	}
 	return spec, nil
+}
+
+// Stakes of the validators of development networks at genesis, in CRU.
+const (
+	bonded         = 20_000
+	bootstrapLimit = 100_000 // what may be staked behind each of them without any storage
+)
+
+// staking is the genesis of staking: the validators have bonded, and have a stake
+// limit from the beginning. Most networks do not punish them, so that one can be
+// stopped for a test.
+func (n Network) staking() (*staking.Genesis, error) {
+	p := &n.Preset.Staking
+	g := &staking.Genesis{HistoryDepth: p.HistoryDepth, StartRewardEra: p.StartRewardEra, ValidatorCount: max(p.ValidatorCount, uint32(len(n.Validators))),
+		MinimumValidatorCount: p.MinimumValidatorCount, SlashRewardFraction: 100_000_000}
+	cru := fixed.FromUint64(CRU)
+	for _, name := range n.Validators {
+		stash, err := account("//" + name + "//stash")
+		if err != nil {
+			return nil, err
+		}
+		controller, err := account("//" + name)
+		if err != nil {
+			return nil, err
+		}
+		if !n.Punished {
+			g.Invulnerables = append(g.Invulnerables, stash)
+		}
+		g.Stakers = append(g.Stakers, staking.Staker{Stash: stash, Controller: controller, Bond: cru.MulSat(fixed.FromUint64(bonded)), Validator: true})
+		g.BootstrapLimits = append(g.BootstrapLimits, staking.AmountOf{Who: stash, Amount: cru.MulSat(fixed.FromUint64(bootstrapLimit))})
+	}
+	return g, nil
 }
 
 func properties() chainspec.Properties {

@@ -3,6 +3,7 @@ package runtime
 import (
 	"math"
 
+	"github.com/crustgo/crust/gpos/staking"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/pallets/authoritydiscovery"
@@ -20,7 +21,6 @@ import (
 	"github.com/crustgo/crust/substrate/pallets/treasury"
 	"github.com/crustgo/crust/substrate/pallets/txpayment"
 	"github.com/crustgo/crust/substrate/pallets/utility"
-	"github.com/crustgo/crust/substrate/pallets/validatorset"
 	"github.com/crustgo/crust/substrate/queryview"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/types"
@@ -30,7 +30,7 @@ import (
 // rules, state or metadata; TransactionVersion with every change of what a
 // signature covers.
 var version = types.RuntimeVersion{
-	SpecName: "crust", ImplName: "crust-go", AuthoringVersion: 1, SpecVersion: 101, ImplVersion: 1, TransactionVersion: 1, StateVersion: 1,
+	SpecName: "crust", ImplName: "crust-go", AuthoringVersion: 1, SpecVersion: 102, ImplVersion: 1, TransactionVersion: 1, StateVersion: 1,
 }
 
 // Runtime is Crust's runtime with the constants of one chain.
@@ -45,6 +45,7 @@ type Runtime struct {
 	Balances           *balances.Pallet
 	TransactionPayment *txpayment.Pallet
 	Authorship         *authorship.Pallet
+	Staking            *staking.Pallet
 	Historical         *historical.Pallet
 	Session            *session.Pallet
 	Grandpa            *grandpa.Pallet
@@ -54,7 +55,6 @@ type Runtime struct {
 	Treasury           *treasury.Pallet
 	Utility            *utility.Pallet
 	Sudo               *sudo.Pallet
-	ValidatorSet       *validatorset.Pallet
 }
 
 // grandpaPrefix is the storage prefix of the Grandpa pallet.
@@ -78,6 +78,7 @@ func New(p Preset) *Runtime {
 			5:  {Name: "Balances", Pallet: r.Balances},
 			6:  {Name: "TransactionPayment", Pallet: r.TransactionPayment},
 			7:  {Name: "Authorship", Pallet: r.Authorship},
+			8:  {Name: "Staking", Pallet: r.Staking},
 			9:  {Name: "Historical", Pallet: r.Historical},
 			10: {Name: "Session", Pallet: r.Session},
 			11: {Name: "Grandpa", Prefix: grandpaPrefix, Pallet: r.Grandpa},
@@ -87,7 +88,6 @@ func New(p Preset) *Runtime {
 			15: {Name: "Treasury", Pallet: r.Treasury},
 			23: {Name: "Utility", Pallet: r.Utility},
 			40: {Name: "Sudo", Pallet: r.Sudo},
-			41: {Name: "ValidatorSet", Pallet: r.ValidatorSet},
 		},
 		System:     r.System,
 		Extensions: append(r.System.Extensions(), r.TransactionPayment.Extension()),
@@ -116,6 +116,11 @@ func (r *Runtime) construct(weights frame.BlockWeights, length frame.BlockLength
 		ExistentialDeposit: frame.ConstOf(fixed.FromUint64(100_000_000)), MaxLocks: frame.ConstOf(uint32(50)), MaxReserves: frame.ConstOf(uint32(50)),
 	}
 	r.Authorship = &authorship.Pallet{}
+	r.Staking = &staking.Pallet{
+		SessionsPerEra: frame.ConstOf(p.Staking.SessionsPerEra), BondingDuration: frame.ConstOf(p.Staking.BondingDuration), SlashDeferDuration: frame.ConstOf(p.Staking.SlashDeferDuration),
+		MaxGuarantorRewardedPerValidator: frame.ConstOf(uint32(64)), MarketStakingPotDuration: frame.ConstOf(p.Staking.MarketPotEras), SPowerRatio: frame.ConstOf(p.Staking.SPowerRatio),
+		UncheckedFrozenBondFund: frame.ConstOf(fixed.FromUint64(CRU)), ErasPerYear: p.erasPerYear(), DisabledThreshold: fixed.Perbill(170_000_000),
+	}
 	r.Historical = &historical.Pallet{KeepSessions: frame.ConstOf(keepSessions)}
 	r.Session = &session.Pallet{}
 	r.AuthorityDiscovery = &authoritydiscovery.Pallet{}
@@ -123,7 +128,6 @@ func (r *Runtime) construct(weights frame.BlockWeights, length frame.BlockLength
 	r.Offences = &offences.Pallet{KeepSessions: frame.ConstOf(keepSessions)}
 	r.Utility = &utility.Pallet{BatchedCallsLimit: frame.ConstOf(uint32(1000))}
 	r.Sudo = &sudo.Pallet{}
-	r.ValidatorSet = &validatorset.Pallet{MaxValidators: frame.ConstOf(p.MaxAuthorities)}
 	r.Grandpa = &grandpa.Pallet{MaxAuthorities: frame.ConstOf(p.MaxAuthorities), MaxSetIdSessionEntries: frame.ConstOf(maxSetSessions)}
 	r.Treasury = &treasury.Pallet{PalletID: frame.ConstOf(treasury.PalletID([]byte("py/trsry")))}
 	r.TransactionPayment = &txpayment.Pallet{

@@ -7,6 +7,7 @@ import (
 	"github.com/crustgo/crust/substrate/pallets/offences"
 	"github.com/crustgo/crust/substrate/pallets/session"
 	"github.com/crustgo/crust/substrate/pallets/timestamp"
+	"github.com/crustgo/crust/substrate/types"
 )
 
 // wire plugs the pallets into each other.
@@ -16,13 +17,15 @@ func (r *Runtime) wire() {
 	r.Timestamp.OnSet = []timestamp.OnTimestampSet{r.Babe}
 	r.Babe.Session = r.Session
 	r.Authorship.Claims, r.Authorship.Session = r.Babe, r.Session
-	r.Authorship.Handlers = []authorship.Handler{r.ImOnline}
-	r.Session.Trigger, r.Session.Manager, r.Session.Identity, r.Session.Accounts = r.Babe, r.ValidatorSet, r.ValidatorSet, r.System
+	r.Authorship.Handlers = []authorship.Handler{r.Staking, r.ImOnline}
+	r.Session.Trigger, r.Session.Manager, r.Session.Identity, r.Session.Accounts = r.Babe, r.Staking, r.Staking, r.System
 	r.Session.Handlers = []session.Handler{r.Babe, r.Grandpa, r.AuthorityDiscovery, r.Historical, r.ImOnline, r.Offences}
-	r.ValidatorSet.Session = r.Session
+	r.Staking.Currency, r.Staking.Treasury, r.Staking.Clock = r.Balances, r.Treasury, r.Timestamp
+	r.Staking.Session, r.Staking.History = r.Session, r.Historical
+	r.Staking.MarketPot, r.Staking.Benefits, r.Staking.Workloads = nothing{}, nothing{}, nothing{} // until there are such pallets
 	r.ImOnline.Session, r.ImOnline.Historical, r.ImOnline.Offences = r.Session, r.Historical, r.Offences
-	r.Offences.Handler = offences.Disabler{Session: r.Session} // until there are stakes
-	equivocations := &offences.Equivocations{Owners: r.Historical, Authors: r.Authorship, Book: r.Offences, Longevity: reportSessions * r.Preset.EpochLength}
+	r.Offences.Handler = r.Staking
+	equivocations := &offences.Equivocations{Owners: r.Historical, Authors: r.Authorship, Book: r.Offences, Longevity: uint64(r.Preset.Staking.BondingDuration) * r.Preset.eraSlots()}
 	r.Babe.Provers, r.Babe.Equivocations = r.Historical, equivocations
 	r.Grandpa.Provers, r.Grandpa.Equivocations = r.Historical, equivocations
 	r.TransactionPayment.Currency, r.TransactionPayment.Treasury, r.TransactionPayment.Authors = r.Balances, r.Treasury, r.Authorship
@@ -31,15 +34,25 @@ func (r *Runtime) wire() {
 // apis are the runtime APIs beside those of every runtime.
 func (r *Runtime) apis() []frame.API {
 	var out []frame.API
-	for _, p := range []interface{ APIs() []frame.API }{r.Babe, r.Grandpa, r.Session, r.ImOnline, r.AuthorityDiscovery, r.TransactionPayment} {
+	for _, p := range []interface{ APIs() []frame.API }{r.Babe, r.Grandpa, r.Session, r.Staking, r.ImOnline, r.AuthorityDiscovery, r.TransactionPayment} {
 		out = append(out, p.APIs()...)
 	}
 	return out
 }
 
-// reportSessions is for how many sessions the pool keeps a report of an
-// equivocation: for the 112 eras of 6 sessions for which stakes stay bonded.
-const reportSessions = 112 * 6
+// nothing is a storage market, benefits and work reports of a chain that has none.
+type nothing struct{}
+
+// WithdrawStakingPot finds an empty pot.
+func (nothing) WithdrawStakingPot(*frame.Env) fixed.U128 { return fixed.U128{} }
+
+// UpdateEraBenefit reduces no fees.
+func (nothing) UpdateEraBenefit(*frame.Env, types.EraIndex, fixed.U128) fixed.U128 {
+	return fixed.U128{}
+}
+
+// Workload knows of no storage.
+func (nothing) Workload(*frame.Env, types.AccountID) fixed.U128 { return fixed.U128{} }
 
 // baseFee is what every transaction pays, in plancks: the original chain's fee
 // for its base weight of 125 µs, of which 30 % are charged.

@@ -2,8 +2,8 @@ package sim
 
 import (
 	"encoding/binary"
-	"fmt"
 
+	"github.com/crustgo/crust/gpos/staking"
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/crypto/ed25519"
@@ -11,8 +11,6 @@ import (
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/pallets/balances"
 	"github.com/crustgo/crust/substrate/pallets/session"
-	"github.com/crustgo/crust/substrate/pallets/sudo"
-	"github.com/crustgo/crust/substrate/pallets/validatorset"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -30,7 +28,7 @@ type traffic struct {
 	senders []*sender
 	keys    uint64 // session keys that were made
 	next    int    // whose keys change next
-	away    int    // the validator that was removed; -1: none
+	away    int    // the validator that left; -1: none
 }
 
 // sender is an account with its next transaction.
@@ -62,13 +60,8 @@ func (t *traffic) init(w *world) error {
 	if w.opt.Faults&SetChange == 0 {
 		return nil
 	}
-	if w.opt.Nodes >= 7 {
-		if err := add("//Alice", changeEvery, t.validators); err != nil {
-			return err
-		}
-	}
 	for i, name := range w.network.Validators {
-		if err := add("//"+name+"//stash", changeEvery, func() (frame.RuntimeCall, bool, error) { return t.setKeys(i) }); err != nil {
+		if err := add("//"+name, changeEvery, func() (frame.RuntimeCall, bool, error) { return t.control(i) }); err != nil {
 			return err
 		}
 	}
@@ -184,28 +177,30 @@ func (t *traffic) setKeys(i int) (call frame.RuntimeCall, ok bool, err error) {
 	return call, true, err
 }
 
-// validators removes a validator, or takes back the one that was removed. So
-// few are faulty that the others still decide.
-func (t *traffic) validators() (call frame.RuntimeCall, ok bool, err error) {
-	name := "add_validator"
-	if t.away < 0 {
-		if t.w.plan.calm() || t.w.plan.faulty > (len(t.w.nodes)-2)/3 {
-			return call, false, nil
+// control is what a validator's controller does: in a large network it may leave
+// the set or come back, or else it changes keys.
+func (t *traffic) control(i int) (call frame.RuntimeCall, ok bool, err error) {
+	if t.w.opt.Nodes >= 7 {
+		if call, ok, err = t.candidacy(i); ok || err != nil {
+			return call, ok, err
 		}
-		name, t.away = "remove_validator", t.w.rng.IntN(len(t.w.nodes))
 	}
-	who, err := crypto.ParseURI(fmt.Sprintf("//%s//stash", t.w.network.Validators[t.away]), crypto.Sr25519)
-	if err != nil {
-		return call, false, err
-	}
-	if name == "add_validator" {
-		t.away = -1
+	return t.setKeys(i)
+}
+
+// candidacy takes a validator out of the next election, or lets the one that was
+// taken out stand again. So few are faulty that the others still decide.
+func (t *traffic) candidacy(i int) (call frame.RuntimeCall, ok bool, err error) {
+	name, args := "chill", any(&frame.NoArgs{})
+	switch {
+	case t.away == i:
+		name, args, t.away = "validate", &staking.ValidateArgs{}, -1
+	case t.away >= 0 || t.w.plan.calm() || t.w.plan.faulty > (len(t.w.nodes)-2)/3 || t.w.rng.IntN(len(t.w.nodes)) > 0:
+		return call, false, nil
+	default:
+		t.away = i
 	}
 	t.w.inject("setchange")
-	inner, err := t.w.runtime.Frame.NewRuntimeCall("ValidatorSet", name, &validatorset.ValidatorArgs{Who: who.Account()})
-	if err != nil {
-		return call, false, err
-	}
-	call, err = t.w.runtime.Frame.NewRuntimeCall("Sudo", "sudo", &sudo.SudoArgs{Call: inner})
+	call, err = t.w.runtime.Frame.NewRuntimeCall("Staking", name, args)
 	return call, true, err
 }

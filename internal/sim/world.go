@@ -70,6 +70,9 @@ func newWorld(opt Options) (*world, error) {
 		opt: opt, rng: rand.New(rand.NewPCG(opt.Seed, uint64(opt.Nodes))), now: start, byEnds: map[[2]int]*link{},
 		network: runtime.Devnet(opt.Nodes), sigs: newSignatures(), trace: sha256.New(),
 	}
+	// An election for every session; what validators did counts for as long as before.
+	stake := &w.network.Preset.Staking
+	stake.SessionsPerEra, stake.BondingDuration = 1, 12
 	w.result = Result{Seed: opt.Seed, Injected: map[string]int{}}
 	if err := w.loadSpec(); err != nil {
 		return nil, err

@@ -1,8 +1,6 @@
 package chaintest
 
 import (
-	"fmt"
-
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/crypto/ed25519"
@@ -69,8 +67,8 @@ func (v *Voters) change() types.Extrinsic {
 	keys.Grandpa = pair.Public()
 	v.keys[pair.Public()] = pair
 	v.changes++
-	stash := fmt.Sprintf("//%s//stash", name)
-	return v.n.Sign(stash, frame.Tx{Nonce: v.n.Nonce(stash), Call: v.n.Call("Session", "set_keys", &session.SetKeysArgs{Keys: keys})})
+	controller := "//" + name
+	return v.n.Sign(controller, frame.Tx{Nonce: v.n.Nonce(controller), Call: v.n.Call("Session", "set_keys", &session.SetKeysArgs{Keys: keys})})
 }
 
 // Justify makes the justification of a block by the first voters of the set in

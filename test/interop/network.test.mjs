@@ -40,7 +40,7 @@ before(async () => {
   };
   ctx.api = await within(30_000, 'ApiPromise', ApiPromise.create({ provider: new WsProvider(alice.rpc), noInitWarn: true }));
   ctx.open.push(() => ctx.api.disconnect());
-  await rotate(dave, account('Dave//stash')); // the first change of voters, two sessions from now
+  await rotate(dave, account('Dave')); // the first change of voters, two sessions from now
   ctx.changedIn = await session();
 }, { timeout: 240_000 });
 
@@ -79,9 +79,9 @@ function send(tx, signer) {
 }
 
 /** rotate gives a validator new session keys. */
-async function rotate(validator, stash) {
+async function rotate(validator, controller) {
   const keys = await validator.call('author_rotateKeys');
-  await send(ctx.api.tx.session.setKeys(keys, '0x'), stash);
+  await send(ctx.api.tx.session.setKeys(keys, '0x'), controller);
 }
 
 const sudo = (call) => send(ctx.api.tx.sudo.sudo(call), account('Alice'));
@@ -91,11 +91,12 @@ const session = async () => (await ctx.api.query.session.currentIndex()).toNumbe
 /** setValidators takes a validator out of the set and adds it again, each in a session
  * of its own: two more changes of voters. */
 async function setValidators() {
-  const charlie = account('Charlie//stash').address;
-  for (const call of [ctx.api.tx.validatorSet.removeValidator(charlie), ctx.api.tx.validatorSet.addValidator(charlie)]) {
+  const { staking } = ctx.api.tx;
+  for (const call of [staking.chill(), staking.validate({ fee: 1_000_000_000 })]) {
     const used = ctx.changedIn;
     await until('the next session', changeMs, async () => await session().catch(() => 0) > used); // the best block may be discarded meanwhile
-    await sudo(call);
+    await send(call, account('Charlie'));
+    await sudo(staking.forceNewEra());
     ctx.changedIn = await session();
   }
 }

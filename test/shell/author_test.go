@@ -261,7 +261,7 @@ func TestVoterFollowsSets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	submit(t, p, n.Sign("//Alice//stash", frame.Tx{Call: n.Call("Session", "set_keys", &session.SetKeysArgs{Keys: keys})}))
+	submit(t, p, n.Sign("//Alice", frame.Tx{Call: n.Call("Session", "set_keys", &session.SetKeysArgs{Keys: keys})}))
 	makeBlocks(t, n, p, []string{"//Alice", "//Alice//new"}, atLeast(90))
 	awaitFinal(t, n, n.Heads().Best.Number)
 	set := n.Voters()
@@ -318,7 +318,7 @@ func TestFinaliseBeyondChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.Grow(n.Sign("//Alice//stash", frame.Tx{Call: n.Call("Session", "set_keys", &session.SetKeysArgs{Keys: keys})}))
+	n.Grow(n.Sign("//Alice", frame.Tx{Call: n.Call("Session", "set_keys", &session.SetKeysArgs{Keys: keys})}))
 	for range 90 {
 		n.Add(chaintest.Plan{Keys: []string{"//Alice", "//Alice//new"}})
 	}

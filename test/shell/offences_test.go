@@ -10,6 +10,7 @@ import (
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/babe"
 	"github.com/crustgo/crust/substrate/crypto"
+	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/mempool"
@@ -29,7 +30,10 @@ import (
 var four = []string{"//Alice", "//Bob", "//Charlie", "//Dave"}
 
 func fourValidators(t testing.TB) *chaintest.Net {
-	return chaintest.New(t, func(n *runtime.Network) { n.Validators = []string{"Alice", "Bob", "Charlie", "Dave"} })
+	return chaintest.New(t, func(n *runtime.Network) {
+		n.Validators, n.Punished = []string{"Alice", "Bob", "Charlie", "Dave"}, true
+		n.Endowed = append(n.Endowed, "//Dave", "//Dave//stash")
+	})
 }
 
 // turn is the next slot after the best block that one of the keys may claim.
@@ -191,6 +195,13 @@ func TestEquivocationsAreReported(t *testing.T) {
 	// Of four validators one may be disabled: the first that was reported.
 	if at := slices.Index(rt.Session.ActiveValidators(e), bob); !slices.Equal(rt.Session.DisabledValidators.Get(e), []uint32{uint32(at)}) {
 		t.Errorf("disabled %v, Bob is %d", rt.Session.DisabledValidators.Get(e), at)
+	}
+	// Each loses (3/4)² of what it has bonded, later, and is no candidate any more.
+	waiting := rt.Staking.UnappliedSlashes.Get(e, 0)
+	for i, who := range []types.AccountID{bob, charlie} {
+		if len(waiting) != 2 || waiting[i].Validator != who || waiting[i].Own != fixed.FromUint64(11_250*runtime.CRU) || rt.Staking.Validators.Exists(e, who) {
+			t.Errorf("slashes that wait: %+v", waiting)
+		}
 	}
 	if pending := pool.Pending(); len(pending) != 0 {
 		t.Errorf("%d transactions are left in the pool", len(pending))

@@ -15,7 +15,6 @@ import (
 	"github.com/crustgo/crust/substrate/pallets/timestamp"
 	"github.com/crustgo/crust/substrate/pallets/treasury"
 	"github.com/crustgo/crust/substrate/pallets/utility"
-	"github.com/crustgo/crust/substrate/pallets/validatorset"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -37,7 +36,6 @@ type field struct {
 
 var (
 	alice    = account("//Alice")
-	stash    = account("//Alice//stash")
 	nobody   = types.AccountID{7, 7, 7}
 	someCoin = fixed.FromUint64(runtime.CRU)
 )
@@ -152,8 +150,8 @@ func files(sessionKeys session.Keys) []file {
 		{"imonline", "the call; the unit is a validator", []field{
 			{name: "heartbeat", count: 500, least: leastKey, setup: func(n int) run { return unsigned("ImOnline", "heartbeat", beat, quiet(n))(n) }}}},
 		{"session", "the calls and of the hook; the unit of rotation is a queued validator", []field{
-			{name: "setKeys", setup: call(frame.Signed(stash), "Session", "set_keys", &session.SetKeysArgs{Keys: sessionKeys})},
-			{name: "purgeKeys", setup: call(frame.Signed(stash), "Session", "purge_keys", &frame.NoArgs{})},
+			{name: "setKeys", setup: call(user, "Session", "set_keys", &session.SetKeysArgs{Keys: sessionKeys})},
+			{name: "purgeKeys", setup: call(user, "Session", "purge_keys", &frame.NoArgs{})},
 			{name: "noRotation", setup: hook(func(w *world, e *frame.Env) { w.rt.Session.OnInitialize(e) })}}},
 		{"sudo", "the calls, without the call inside", []field{
 			{name: "sudo", inner: 1, setup: callOf(user, "Sudo", "sudo", remarkIn(func(c frame.RuntimeCall) any { return &sudo.SudoArgs{Call: c} }))},
@@ -172,7 +170,5 @@ func files(sessionKeys session.Keys) []file {
 				return &utility.BatchArgs{Calls: c}, err
 			})},
 			{name: "asDerivative", inner: 1, setup: callOf(user, "Utility", "as_derivative", remarkIn(func(c frame.RuntimeCall) any { return &utility.AsDerivativeArgs{Call: c} }))}}},
-		{"validatorset", "the calls", []field{
-			{name: "change", setup: call(root, "ValidatorSet", "add_validator", &validatorset.ValidatorArgs{Who: nobody})}}},
 	}
 }
