@@ -41,7 +41,7 @@ type Env struct {
 	weight     BlockWeight
 	length     uint32 // bytes of all extrinsics so far
 	post       postInfo
-	held       Balance
+	held       Deposited
 	callDepth  int
 }
 
@@ -79,12 +79,18 @@ func (e *Env) ExtrinsicIndex() uint32 { return e.index }
 // Runtime is the runtime that executes.
 func (e *Env) Runtime() *Runtime { return e.rt }
 
-// Hold notes what the extrinsic being applied has paid in advance, so that it can
-// be settled when the call is done.
-func (e *Env) Hold(paid Balance) { e.held = paid }
+// Deposited is what an extrinsic may come to cost, paid in advance.
+type Deposited struct {
+	BySender Balance
+	ByOthers Balance // what is not used of it, nobody gets
+}
+
+// Hold notes what was paid in advance for the extrinsic being applied, so that it
+// can be settled when the call is done.
+func (e *Env) Hold(paid Deposited) { e.held = paid }
 
 // Held is what the latest Hold noted.
-func (e *Env) Held() Balance { return e.held }
+func (e *Env) Held() Deposited { return e.held }
 
 // Transactional runs f so that an error from it leaves no write, event or
 // digest item behind. Transactions nest.

@@ -16,6 +16,6 @@
 // Priority in the pool is the tip (plus one planck) times the number of such
 // extrinsics that a block could hold, as in FRAME.
 //
-// Rules: FRAME's pallet_transaction_payment with Crust's coefficients. Special
-// calls may be paid by somebody else: see Waiver.
+// Rules: FRAME's pallet_transaction_payment with Crust's coefficients. Somebody
+// else may pay the fee of special calls: see Waiver.
 package txpayment

@@ -47,59 +47,51 @@ func (ChargeTransactionPayment) AppendExtra(dst []byte, t *frame.Tx) []byte {
 // Validate refuses what the sender cannot pay, and ranks the rest by their tips.
 func (c ChargeTransactionPayment) Validate(e *frame.Env, t *frame.Tx, v *frame.ValidTransaction) error {
 	p := c.Pallet
-	fee := p.whole(e, t)
-	if special, err := p.waived(e, t, fee); err != nil {
-		return frame.ErrPayment
-	} else if !special && p.Currency.CanWithdrawFee(e, t.Signer, fee, !t.Tip.IsZero()) != nil {
+	due := p.due(e, t)
+	if p.Currency.CanWithdrawFee(e, t.Signer, due.BySender, !t.Tip.IsZero()) != nil {
 		return frame.ErrPayment
 	}
-	v.Priority = addSat(v.Priority, p.priority(e, t, fee))
+	v.Priority = addSat(v.Priority, p.priority(e, t, due.BySender.AddSat(due.ByOthers)))
 	return nil
 }
 
 // Prepare takes the fee of the whole declared weight, and the tip.
 func (c ChargeTransactionPayment) Prepare(e *frame.Env, t *frame.Tx) error {
-	p := c.Pallet
-	fee := p.whole(e, t)
-	special, err := p.waived(e, t, fee)
-	if err != nil {
+	due := c.Pallet.due(e, t)
+	if c.Pallet.Currency.WithdrawFee(e, t.Signer, due.BySender, !t.Tip.IsZero()) != nil {
 		return frame.ErrPayment
 	}
-	if !special && p.Currency.WithdrawFee(e, t.Signer, fee, !t.Tip.IsZero()) != nil {
-		return frame.ErrPayment
-	}
-	e.Hold(fee)
+	e.Hold(due)
 	return nil
 }
 
-// whole is the most that an extrinsic can come to cost, with its tip.
-func (p *Pallet) whole(e *frame.Env, t *frame.Tx) Balance {
-	return p.Fee(e, t.Len(), t.Info.Weight, t.Info.Pays).AddSat(t.Tip)
-}
-
-// waived reports whether the Waiver has paid.
-func (p *Pallet) waived(e *frame.Env, t *frame.Tx, fee Balance) (bool, error) {
-	if p.Waiver == nil || fee.IsZero() {
-		return false, nil
+// due is the most that an extrinsic can come to cost, with its tip, and who pays it.
+func (p *Pallet) due(e *frame.Env, t *frame.Tx) (d frame.Deposited) {
+	fee := p.Fee(e, t.Len(), t.Info.Weight, t.Info.Pays)
+	if p.Waiver != nil && !fee.IsZero() {
+		d.ByOthers = p.Waiver.Cover(e, t.Signer, t.Call, fee).Min(fee)
 	}
-	return p.Waiver.Withhold(e, t.Signer, t.Call, fee)
+	d.BySender = fee.SubSat(d.ByOthers).AddSat(t.Tip)
+	return d
 }
 
 // Settle returns what the call did not use and distributes the rest. A sender
 // that has ceased to exist gets nothing back.
 func (c ChargeTransactionPayment) Settle(e *frame.Env, t *frame.Tx, used types.Weight, pays frame.Pays, _ error) error {
 	held := e.Held()
-	if held.IsZero() {
+	if held == (frame.Deposited{}) {
 		return nil
 	}
 	p := c.Pallet
-	cost := p.Fee(e, t.Len(), used, pays).AddSat(t.Tip).Min(held)
+	fee := p.Fee(e, t.Len(), used, pays)
+	covered := held.ByOthers.Min(fee)
+	cost := fee.SubSat(covered).AddSat(t.Tip).Min(held.BySender)
 	paid := cost
-	if back := held.SubSat(cost); !back.IsZero() && p.Currency.DepositExisting(e, t.Signer, back) != nil {
-		paid = held
+	if back := held.BySender.SubSat(cost); !back.IsZero() && p.Currency.DepositExisting(e, t.Signer, back) != nil {
+		paid = held.BySender
 	}
 	tip := t.Tip.Min(paid)
-	p.distribute(e, tip, paid.SubSat(tip))
+	p.distribute(e, tip, paid.SubSat(tip).AddSat(covered))
 	p.Emit(e, TransactionFeePaid{t.Signer, cost, t.Tip})
 	return nil
 }

@@ -59,12 +59,11 @@ type Authors interface {
 
 // Waiver pays for special calls in the sender's place, in whole or in part.
 type Waiver interface {
-	// Withhold takes the fee of a call from wherever it finds it, so that the whole
-	// fee has left the issuance afterwards or was never in it; what is left of the
-	// fee after dispatch goes to who. special is false, and nothing is taken, if the
-	// call is to be paid as usual. It also runs on states that are thrown away, to
-	// judge a transaction for the pool.
-	Withhold(e *frame.Env, who types.AccountID, call frame.RuntimeCall, fee Balance) (special bool, err error)
+	// Cover takes over part of what a call may come to cost, at most fee, and returns
+	// how much. That money has left the issuance, or was never in it. Tips are not
+	// covered, and what is not used of it after dispatch does not go to the sender.
+	// Cover also runs on states that are thrown away, to judge a transaction for the pool.
+	Cover(e *frame.Env, who types.AccountID, call frame.RuntimeCall, fee Balance) (covered Balance)
 }
 
 // Releases numbers the layouts of the pallet's storage.

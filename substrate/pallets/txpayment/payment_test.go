@@ -343,38 +343,74 @@ func TestPriority(t *testing.T) {
 	}
 }
 
-// sponsor pays for bob, whatever he does.
-type sponsor struct{ broke bool }
+// sponsor pays up to an amount for bob, whatever he does.
+type sponsor struct{ upTo uint64 }
 
-func (s *sponsor) Withhold(_ *frame.Env, who types.AccountID, _ frame.RuntimeCall, _ frame.Balance) (bool, error) {
-	if who == bob && s.broke {
-		return false, errors.New("nothing left")
+func (s *sponsor) Cover(_ *frame.Env, who types.AccountID, _ frame.RuntimeCall, fee frame.Balance) frame.Balance {
+	if who != bob {
+		return frame.Balance{}
 	}
-	return who == bob, nil
+	return fee.Min(u(s.upTo))
 }
 
+// What a sponsor covers of a fee is distributed as if it had been paid; tips are
+// not covered, and what is left of the cover enriches nobody.
 func TestWaiver(t *testing.T) {
+	const most, least, tip = 40_000, 10_000, 777
+	for _, row := range []struct {
+		name string
+		who  types.AccountID
+		upTo uint64                          // of the sponsor's money
+		own  func(whole, used uint64) uint64 // what the sender pays in the end
+	}{
+		{"somebody else", alice, 1 << 60, func(_, used uint64) uint64 { return used + tip }},
+		{"the whole fee", bob, 1 << 60, func(uint64, uint64) uint64 { return tip }},
+		{"less than what is used", bob, 1000, func(_, used uint64) uint64 { return used - 1000 + tip }},
+		{"nothing", bob, 0, func(_, used uint64) uint64 { return used + tip }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := newChain(t)
+			c.p.Waiver = &sponsor{row.upTo}
+			c.madeBy.who = map[types.AccountID]types.AccountID{alice: bob, bob: alice}[row.who]
+			tx := c.sign(row.who, tip, "Worker", "work", &workArgs{Weight: most, Used: least})
+			whole, used := fee(tx, most), fee(tx, least)
+			before := c.money.Issuance(c.Env())
+			c.block(tx)
+			own := row.own(whole, used)
+			if got := c.free(row.who); got != rich-own {
+				t.Errorf("the sender has paid %d, want %d", rich-got, own)
+			}
+			treasury := used*80/100 + tip*80/100
+			if got := c.free(c.madeBy.who); got != rich+used+tip-treasury {
+				t.Errorf("the author got %d, want %d", got-rich, used+tip-treasury)
+			}
+			minted := used + tip - own
+			if got := c.money.Issuance(c.Env()); got != before.AddSat(u(minted)) {
+				t.Errorf("the issuance went from %v to %v, want %d more", before, got, minted)
+			}
+		})
+	}
+}
+
+// A cover does not make up for a sender who cannot pay the rest.
+func TestWaiverOfThePoor(t *testing.T) {
 	c := newChain(t)
-	s := &sponsor{}
-	c.p.Waiver = s
-	c.madeBy.who = alice
-	tx := c.sign(bob, 0, "Worker", "work", &workArgs{Weight: 4000, Used: 1000})
-	c.block(tx)
-	if got, want := c.free(bob), uint64(rich)+fee(tx, 4000)-fee(tx, 1000); got != want {
-		t.Errorf("bob has %d, want %d", got, want)
-	}
-	paid := fee(tx, 1000)
-	if got, want := c.free(alice), rich+paid-paid*80/100; got != want {
-		t.Errorf("the author has %d, want %d", got, want)
-	}
-	s.broke = true
+	c.p.Waiver = &sponsor{1 << 60}
 	e := c.Runtime.Begin(c.State, c.Header())
-	tx = c.sign(bob, 0, "Worker", "work", &workArgs{})
-	if err := c.p.Extension().Prepare(e, tx); !errors.Is(err, frame.ErrPayment) {
-		t.Errorf("a sponsor without means: %v", err)
-	}
-	if err := c.p.Extension().Validate(e, tx, &frame.ValidTransaction{}); !errors.Is(err, frame.ErrPayment) {
-		t.Errorf("a sponsor without means, in the pool: %v", err)
+	for _, row := range []struct {
+		tip uint64
+		err error
+	}{{0, nil}, {1000, frame.ErrPayment}} {
+		if err := c.money.Transfer(e, bob, alice, c.money.FreeBalance(e, bob).SubSat(u(ed)), true); err != nil {
+			t.Fatal(err)
+		}
+		tx := c.sign(bob, row.tip, "Worker", "work", &workArgs{})
+		if err := c.p.Extension().Validate(e, tx, &frame.ValidTransaction{}); !errors.Is(err, row.err) {
+			t.Errorf("tip %d, in the pool: %v, want %v", row.tip, err, row.err)
+		}
+		if err := c.p.Extension().Prepare(e, tx); !errors.Is(err, row.err) {
+			t.Errorf("tip %d, in a block: %v, want %v", row.tip, err, row.err)
+		}
 	}
 }
 
