@@ -23,6 +23,13 @@ func (c *Client) Query(ctx context.Context, at types.Hash, pallet, item string, 
 	return s.Decode(deref(raw), raw != nil)
 }
 
+// QueryRaw reads the encoded value of a storage item at a block; ok says whether the
+// state holds one.
+func (c *Client) QueryRaw(ctx context.Context, at types.Hash, pallet, item string, keys ...any) (value []byte, ok bool, err error) {
+	_, raw, err := c.query(ctx, at, pallet, item, keys)
+	return deref(raw), raw != nil, err
+}
+
 // QueryAs reads a storage item into a Go type with the same layout. A missing
 // value is the item's default; ok says whether the state holds one.
 func QueryAs[T any](ctx context.Context, c *Client, at types.Hash, pallet, item string, keys ...any) (v T, ok bool, err error) {
