@@ -19,6 +19,7 @@ type State struct {
 	Active  types.EraIndex // era that validators act in
 	Planned types.EraIndex // latest era that was planned: the active one, or the one after it
 	Oldest  types.EraIndex // first era whose rewards can still be paid
+	History types.EraIndex // eras for which rewards can be paid
 	Bonding types.EraIndex // eras from unbonding to withdrawal
 	Defer   types.EraIndex // eras from an offence's report to the slash
 	Era     time.Duration  // length of an era, if every slot has its block
@@ -85,7 +86,6 @@ func (s *State) readEras(ctx context.Context, perEra types.SessionIndex, epochSl
 		return ErrNoStaking
 	}
 	s.Active = active.Index
-	var depth types.EraIndex
 	var session, start, next types.SessionIndex
 	var epoch, first, current uint64
 	for _, q := range []struct {
@@ -93,7 +93,7 @@ func (s *State) readEras(ctx context.Context, perEra types.SessionIndex, epochSl
 		item string
 		keys []any
 	}{
-		{&s.Planned, "Staking.CurrentEra", nil}, {&depth, "Staking.HistoryDepth", nil}, {&session, "Session.CurrentIndex", nil},
+		{&s.Planned, "Staking.CurrentEra", nil}, {&s.History, "Staking.HistoryDepth", nil}, {&session, "Session.CurrentIndex", nil},
 		{&start, "Staking.ErasStartSessionIndex", []any{uint64(s.Active)}}, {&next, "Staking.ErasStartSessionIndex", []any{uint64(s.Active) + 1}},
 		{&epoch, "Babe.EpochIndex", nil}, {&first, "Babe.GenesisSlot", nil}, {&current, "Babe.CurrentSlot", nil},
 	} {
@@ -101,7 +101,7 @@ func (s *State) readEras(ctx context.Context, perEra types.SessionIndex, epochSl
 			return err
 		}
 	}
-	s.Oldest = s.Planned - min(s.Planned, depth)
+	s.Oldest = s.Planned - min(s.Planned, s.History)
 	if next == 0 {
 		next = start + perEra
 	}

@@ -49,6 +49,8 @@ To look around, start a chain of your own with ` + "`crust node --dev`" + `, and
 		newTxCommand(g),
 		newQueryCommand(g),
 		newCallCommand(g),
+		newValidatorCommand(g),
+		newGuarantorCommand(g),
 		newVersionCommand(g),
 	)
 	return root

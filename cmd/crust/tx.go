@@ -10,6 +10,7 @@ import (
 
 	"github.com/crustgo/crust/client"
 	"github.com/crustgo/crust/client/metadata"
+	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -46,6 +47,12 @@ Names may be written in any style, and as pallet.call. Amounts are plancks, or h
 			return g.tx(cmd, &f, pallet, call, texts)
 		},
 	}
+	f.add(cmd)
+	return cmd
+}
+
+// add gives a command the flags.
+func (f *txFlags) add(cmd *cobra.Command) {
 	f.secret.add(cmd)
 	p := cmd.Flags()
 	p.StringVar(&f.wait, "wait", "finalized", "wait until the transaction is inblock or finalized, or none to only send it")
@@ -57,7 +64,15 @@ Names may be written in any style, and as pallet.call. Amounts are plancks, or h
 	p.BoolVar(&f.dryRun, "dry-run", false, "only write what the transaction would cost")
 	p.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up waiting after this long; the transaction may still happen")
 	cmd.MarkFlagsMutuallyExclusive("mortal", "immortal")
-	return cmd
+}
+
+// until is how far a transaction is waited for.
+func (f *txFlags) until() (client.StatusKind, error) {
+	until, ok := map[string]client.StatusKind{"none": client.Ready, "inblock": client.InBlock, "finalized": client.Finalized}[f.wait]
+	if !ok {
+		return until, fmt.Errorf("--wait is %q; use inblock, finalized or none", f.wait)
+	}
+	return until, nil
 }
 
 // options turns the flags into what the client takes.
@@ -77,9 +92,8 @@ func (f *txFlags) options(format metadata.Format) (o client.SignOptions, err err
 }
 
 func (g *globals) tx(cmd *cobra.Command, f *txFlags, pallet, call string, texts []string) error {
-	until, ok := map[string]client.StatusKind{"none": client.Ready, "inblock": client.InBlock, "finalized": client.Finalized}[f.wait]
-	if !ok {
-		return fmt.Errorf("--wait is %q; use inblock, finalized or none", f.wait)
+	if _, err := f.until(); err != nil { // before anything is read or asked
+		return err
 	}
 	pair, err := f.secret.pair(cmd, "")
 	if err != nil {
@@ -96,32 +110,43 @@ func (g *globals) tx(cmd *cobra.Command, f *txFlags, pallet, call string, texts 
 	if err != nil {
 		return err
 	}
+	_, err = g.send(ctx, cmd, f, c, pair, encoded)
+	return err
+}
+
+// send signs a call, sends it, waits as the flags say, and writes what it did. The
+// outcome is nil if the call was not sent, or not waited for.
+func (g *globals) send(ctx context.Context, cmd *cobra.Command, f *txFlags, c *client.Client, pair crypto.Pair, call []byte) (*client.Outcome, error) {
+	until, err := f.until()
+	if err != nil {
+		return nil, err
+	}
 	o, err := f.options(c.Format())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	xt, err := c.SignEncoded(ctx, encoded, pair, o)
+	xt, err := c.SignEncoded(ctx, call, pair, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	switch {
 	case f.dryRun:
-		return g.fee(ctx, cmd, c, xt)
+		return nil, g.fee(ctx, cmd, c, xt)
 	case until == client.Ready:
 		h, err := c.Submit(ctx, xt)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		return g.printSent(cmd, h)
+		return nil, g.printSent(cmd, h)
 	}
 	done, err := c.SubmitAndWait(ctx, xt, until, func(s client.Status) { g.progress(cmd, s) })
 	if ctx.Err() == context.DeadlineExceeded {
-		return fmt.Errorf("transaction %v is not %s after %v; it may still happen, so look before sending it again", xt.Hash(), f.wait, f.timeout)
+		return nil, fmt.Errorf("transaction %v is not %s after %v; it may still happen, so look before sending it again", xt.Hash(), f.wait, f.timeout)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return g.printOutcome(cmd, c.Metadata(), done, until)
+	return done, g.printOutcome(cmd, c.Metadata(), done, until)
 }
 
 // fee writes what a transaction would cost.
@@ -165,7 +190,7 @@ func (g *globals) printOutcome(cmd *cobra.Command, m *metadata.Metadata, o *clie
 	format := &m.Format
 	var failed error
 	if o.Err != nil {
-		failed = fmt.Errorf("the transaction is in block %d, but its call failed: %w; the fee is paid", o.Number, o.Err)
+		failed = fmt.Errorf("the transaction is in block %d, but its call failed: %w; the fee is paid%s", o.Number, o.Err, stakingHint(o.Err))
 	}
 	if g.json {
 		return firstError(g.print(cmd, outcomeJSON(o, until)), failed)
