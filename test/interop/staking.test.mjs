@@ -65,6 +65,11 @@ judge('bond, keys, validate and guarantee, and what StakingApi says of it', asyn
   const alice = forecast.candidates.find((c) => c.stash.toString() === aliceStash.address);
   assert.ok(alice.elected.isTrue);
   assert.equal(alice.staked.toBigInt(), 20_100n * unit);
+
+  // This node has no peers, so it would make no blocks if there was another validator.
+  events = await send(api.tx.staking.chill(), bob);
+  assert.equal(find(events, 'ChillSuccess')[0].data[1].toString(), bobStash.address);
+  assert.equal((await api.query.staking.validators.entries()).length, 1);
 });
 
 judge('an era ends, and its rewards are paid', async ({ api, bob, aliceStash }) => {
