@@ -190,7 +190,8 @@ func TestRandomness(t *testing.T) {
 	var outputs [][32]byte
 	next, most := [32]byte{}, 0
 	for slot := types.Slot(7000); slot < 7000+4*150; slot++ {
-		v, ok := w.author(slot, nil)
+		var early [32]byte // what other pallets see before the block ends
+		v, ok := w.author(slot, func(e *frame.Env) { early, _ = w.p.Output(e) })
 		if !ok {
 			continue
 		}
@@ -210,7 +211,7 @@ func TestRandomness(t *testing.T) {
 		if v.Claim.Kind == engine.Primary {
 			outputs = append(outputs, out.Randomness())
 		}
-		if got, _ := w.p.AuthorVrfRandomness.Get(w.Env()).Get(); got != out.Randomness() {
+		if got, _ := w.p.AuthorVrfRandomness.Get(w.Env()).Get(); got != out.Randomness() || got != early {
 			t.Fatalf("block %d keeps another output", w.Number)
 		}
 	}

@@ -164,6 +164,13 @@ func (p *Pallet) OnFinalize(e *frame.Env) {
 	}
 }
 
+// Output is the VRF output of the block that is executed, if its claim has one:
+// what OnFinalize keeps as AuthorVrfRandomness, for pallets that need it before.
+func (p *Pallet) Output(e *frame.Env) ([32]byte, bool) {
+	claim, _ := p.Claim(e)
+	return p.output(e, &claim)
+}
+
 // output is what the claim's VRF adds to the randomness, if it has one. Whoever
 // imports a block has checked the proof (babe.Verify); to check it again would
 // double the cost of an empty block.
