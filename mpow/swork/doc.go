@@ -1,0 +1,2 @@
+// Package swork is the pallet of the work reports.
+package swork
