@@ -1,0 +1,4 @@
+package swork
+
+// ParseAddress is open to tests.
+var ParseAddress = parseAddress
