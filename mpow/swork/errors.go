@@ -157,10 +157,14 @@ type (
 	CodeSuspended struct{ Code types.Hash }
 )
 
-// validity is why the pool refuses an unsigned call that would fail with err.
-func validity(err error) error {
+// validity is why the pool refuses an unsigned call about a slot that would fail
+// with err. A node that is a block behind says that it is too early.
+func (p *Pallet) validity(e *frame.Env, slot uint32, err error) error {
+	start, offset := p.slotOf(e.Number())
 	switch {
-	case errors.Is(err, ErrAlreadyReported), errors.Is(err, ErrNoAudit):
+	case errors.Is(err, ErrInvalidReportTime) && (slot > start || slot == start && offset <= beaconBlocks):
+		return frame.ErrFuture
+	case errors.Is(err, ErrInvalidReportTime) && (slot < start || offset > p.Deadline.Get()), errors.Is(err, ErrAlreadyReported), errors.Is(err, ErrNoAudit):
 		return frame.ErrStale
 	case errors.Is(err, ErrIllegalWorkReportSig), errors.Is(err, ErrBadAnswer):
 		return frame.ErrBadProof

@@ -134,7 +134,7 @@ func sum(a, b Balance) Balance { return a.AddSat(b) }
 func (p *Pallet) miss(e *frame.Env, slot uint32, s *speaker) (retired bool) {
 	w := &s.worker
 	frozen := !w.Failed && (!s.standing.Live || p.Codes.Get(e, w.Code).Suspended)
-	if frozen || uint32(w.Since) > slot {
+	if frozen || w.Excused == slot || uint32(w.Since) > slot {
 		return false
 	}
 	if w.Missed++; w.Missed >= retireAfter {

@@ -94,15 +94,21 @@ func (p *Pallet) reAttest(e *frame.Env, o frame.Origin, a ReAttestArgs) error {
 	if !ok {
 		return p.Fail(ErrIdentityNotExist)
 	}
-	if p.Workers.Get(e, r.Lineage).Failed {
+	w := p.Workers.Get(e, r.Lineage)
+	if w.Failed {
 		return p.Fail(ErrSuspended)
 	}
+	frozen := !p.Attest.Standing(e, r.Key).Live
 	ev, err := p.evidence(e, who, r.Key, r.Lineage, a.Quote, a.AnchorBlock)
 	if err != nil {
 		return err
 	}
 	if err := p.Attest.Renew(e, r.Key, ev); err != nil {
 		return err
+	}
+	if frozen { // it may have been too late for this slot's heartbeat
+		w.Excused, _ = p.slotOf(e.Number())
+		p.Workers.Put(e, r.Lineage, w)
 	}
 	p.Emit(e, Reattested{who})
 	return nil

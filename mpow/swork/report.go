@@ -86,7 +86,7 @@ func (p *Pallet) ValidateUnsigned(e *frame.Env, _ frame.Source, call frame.Runti
 	case *ReportWorksArgs:
 		s, err := p.judge(e, &a.Report.Report)
 		if err != nil {
-			return none, validity(err)
+			return none, p.validity(e, a.Report.Slot, err)
 		}
 		params := p.Params()
 		if !proof.Verify(s.record.Key, a.Report.Message(p.genesis(e), &params), a.Signature) {
@@ -95,7 +95,7 @@ func (p *Pallet) ValidateUnsigned(e *frame.Env, _ frame.Source, call frame.Runti
 		return p.valid("swork", a.Report.Lineage, a.Report.Slot, e.Number(), p.Deadline.Get()), nil
 	case *RespondAuditArgs:
 		if err := p.judgeAnswer(e, &a.Answer.AuditAnswer); err != nil {
-			return none, validity(err)
+			return none, p.validity(e, a.Answer.Slot, err)
 		}
 		return p.valid("audit", a.Answer.Lineage, a.Answer.Slot, e.Number(), p.AuditWindow.Get()), nil
 	}

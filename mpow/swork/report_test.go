@@ -139,12 +139,19 @@ func TestReportRefusals(t *testing.T) {
 func TestWindow(t *testing.T) {
 	w := newWorld(t)
 	m := w.register(acc(1))
+	ahead := &swork.ReportWorksArgs{Report: swork.Report{Report: proof.Report{Lineage: m.lineage, Slot: 20}}}
+	for w.Number < 22 { // a node that is behind
+		if err := w.submit(w.Runtime.Begin(w.State, w.Header()), "report_works", ahead); !errors.Is(err, frame.ErrFuture) {
+			t.Errorf("block %d: %v", w.Number+1, err)
+		}
+		w.Block(nil)
+	}
 	w.beacon()
 	a := m.report(plan(4, 0, 0))
 	for offset := types.BlockNumber(4); offset < 20; offset++ {
 		e := w.Runtime.Begin(w.State, w.Header())
 		err := w.submit(e, "report_works", a)
-		if in := offset <= 12; in != (err == nil) || !in && !errors.Is(err, swork.ErrInvalidReportTime) {
+		if in := offset <= 12; in != (err == nil) || !in && !(errors.Is(err, swork.ErrInvalidReportTime) && errors.Is(err, frame.ErrStale)) {
 			t.Errorf("block s + %d: %v", offset, err)
 		}
 		w.Block(nil)

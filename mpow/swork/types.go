@@ -38,6 +38,7 @@ type Worker struct {
 	Run      []uint64          // filler leaves that stood the latest challenges, without a miss between; at most PunishmentSlots, oldest first
 	Missed   uint32            // slots since the last report
 	Fault    uint32            // missed slot because of which its window is not clean; 0 if it is
+	Excused  uint32            // slot in the course of which it attested again
 	Owed     bool              // an audit that was due in a slot without a report, or in a void one
 	Failed   bool              // an audit was not answered: it counts no more
 }
