@@ -96,7 +96,7 @@ func TestAttack01GenerateAndDiscard(t *testing.T) {
 // never count at all.
 func TestAttack01NewUnits(t *testing.T) {
 	w := newWorld(t)
-	h, big := newHost(w, acc(1)), w.register(acc(2))
+	h := newHost(w, acc(1))
 	for range 8 { // each time new units, of which nothing is kept
 		h.fill(20)
 		h.units = map[proof.UnitID]*unit{}
@@ -114,7 +114,6 @@ func TestAttack01NewUnits(t *testing.T) {
 			t.Fatalf("%d", got)
 		}
 	}
-	_ = big
 }
 
 // Row 2, reports signed in advance: zeros are never a hash or a beacon of the chain's,

@@ -14,7 +14,6 @@ import (
 // An audit of a void slot is put off: the network may be at fault.
 func TestAuditInVoidSlot(t *testing.T) {
 	w := newWorld(t, withOdds(1))
-	ms := []*worker{w.register(acc(1)), w.register(acc(2)), w.register(acc(3))}
 	var hosts []*host
 	for i := range 2 {
 		hosts = append(hosts, newHost(w, acc(4+i)))
@@ -42,7 +41,6 @@ func TestAuditInVoidSlot(t *testing.T) {
 	if s := w.p.Workers.Get(w.Env(), hosts[0].lineage()); s.Failed || s.Owed {
 		t.Fatalf("%+v", s)
 	}
-	_ = ms
 }
 
 // A declared loss does not change what a slot asked for that the worker kept silent in.

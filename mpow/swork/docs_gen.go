@@ -7,7 +7,7 @@ import "github.com/crustgo/crust/substrate/frame"
 // Docs is the documentation that metadata shows.
 func (*Pallet) Docs() frame.Docs {
 	return frame.Docs{
-		"":                             "Package swork is the pallet of the work reports.",
+		"":                             "Package swork is the pallet of the work reports, the hub of meaningful proof of work: it takes what storage workers prove and tells staking and market what counts.",
 		"AddIntoAllowlistSuccess":      "AddIntoAllowlistSuccess says that an account may join a group.",
 		"AlreadyJoint":                 "AlreadyJoint says that the account is in a group.",
 		"AlreadyReported":              "AlreadyReported says that the worker has reported in this slot.",

@@ -3,6 +3,7 @@ package swork
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strings"
 
 	"github.com/crustgo/crust/mpow/proof"
@@ -112,7 +113,10 @@ func parseAddress(b []byte) (public, ok bool) {
 	}
 	switch host {
 	case protoIP4, protoIP6:
-		n := map[uint64]int{protoIP4: 4, protoIP6: 16}[host]
+		n := 4
+		if host == protoIP6 {
+			n = 16
+		}
 		if len(b) < n {
 			return false, false
 		}
@@ -144,23 +148,11 @@ func parseAddress(b []byte) (public, ok bool) {
 		return false, false
 	}
 	for _, t := range transports {
-		if equal(t, spoken) {
+		if slices.Equal(t, spoken) {
 			return public, true
 		}
 	}
 	return false, false
-}
-
-func equal(a, b []uint64) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // number reads a minimal varint.

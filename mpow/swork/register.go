@@ -157,7 +157,7 @@ func (p *Pallet) clearExpiredCode(e *frame.Env, o frame.Origin, a ClearExpiredCo
 		return p.Fail(ErrCodeNotExpired)
 	}
 	p.Codes.Kill(e, a.Code)
-	p.Emit(e, RemoveCodeSuccess{a.Code})
+	p.Emit(e, RemoveCodeSuccess(a))
 	return nil
 }
 

@@ -98,11 +98,8 @@ func TestReportRefusals(t *testing.T) {
 		}
 	}
 	e := w.Runtime.Begin(w.State, w.Header())
-	falling := idle.report(plan(4, 0, 0))
-	for _, a := range []*swork.ReportWorksArgs{falling} {
-		if err := w.submit(e, "report_works", a); !errors.Is(err, swork.ErrAlreadyReported) {
-			t.Errorf("a second one: %v", err)
-		}
+	if err := w.submit(e, "report_works", idle.report(plan(4, 0, 0))); !errors.Is(err, swork.ErrAlreadyReported) {
+		t.Errorf("a second one: %v", err)
 	}
 	// What is not signed, or signed otherwise, passes all checks but that of the signature.
 	wrong := map[string]*swork.ReportWorksArgs{"a bit of the signature": m.report(plan(8, 0, 0)), "a bit of the report": m.report(plan(8, 0, 0)), "another's key": m.report(plan(8, 0, 0)), "other parameters": m.report(plan(8, 0, 0)), "another chain": m.report(plan(8, 0, 0))}
@@ -177,13 +174,12 @@ func TestFreeSpace(t *testing.T) {
 			t.Fatalf("slot %d: %d leaves count, want %d", w.Number/20, got/leaf, want)
 		}
 	}
-	for i, step := range []struct{ filler, want uint64 }{
+	for _, step := range []struct{ filler, want uint64 }{
 		{40, 0},                             // committed
 		{40, 0}, {40, 0}, {40, 0}, {40, 40}, // stood four
 		{48, 40}, {48, 40}, {48, 40}, {48, 40}, {48, 48}, // new space waits
 		{20, 20}, {60, 20}, {60, 20}, // given up at once
 	} {
-		_ = i
 		w.slot(map[*worker]proof.Totals{m: plan(step.filler, 0, 0)})
 		counted(step.want)
 	}

@@ -127,11 +127,7 @@ func TestRetirement(t *testing.T) {
 		if s := m.state(); int(s.Missed) != n {
 			t.Fatalf("%d: %+v", n, s)
 		}
-		want := uint32(n)
-		if want <= 2 && n == 0 {
-			want = 0
-		}
-		if got := w.p.DeadSlots(w.Env(), m.lineage, 1); n > 0 && got != uint32(n) || n == 0 && got != 0 {
+		if got := w.p.DeadSlots(w.Env(), m.lineage, 1); got != uint32(n) {
 			t.Fatalf("dead for %d slots after %d", got, n)
 		}
 		w.slot(map[*worker]proof.Totals{big: plan(400, 0, 0)})

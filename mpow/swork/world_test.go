@@ -3,7 +3,6 @@ package swork_test
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/crustgo/crust/mpow/proof"
@@ -412,12 +411,4 @@ func (w *world) owned(owner types.AccountID) uint64 {
 		w.T.Errorf("the workload of %x is told as %d, published were %d", owner, got.Lo, n)
 	}
 	return n
-}
-
-// event returns whether the latest block of e had an event.
-func hasEvent[E comparable](w *world, e *frame.Env, want E) bool {
-	return slices.ContainsFunc(w.Events(e), func(ev any) bool {
-		got, ok := ev.(*E)
-		return ok && *got == want
-	})
 }
