@@ -164,3 +164,39 @@ func FuzzSigned(f *testing.F) {
 		}
 	})
 }
+
+// A unit that the heartbeat named as bad may be what an audit asks for: then its name
+// is the answer.
+func TestAuditOfABadUnit(t *testing.T) {
+	w := newWorld(t, withOdds(1))
+	h := newHost(w, acc(1))
+	h.fill(8)
+	h.slot()
+	for range 40 {
+		w.beacon()
+		var lost proof.UnitID
+		for _, d := range h.ledger.Plan.Units(proof.Filler) {
+			lost = d.ID
+			break
+		}
+		delete(h.units, lost)
+		h.fill(1)
+		h.challenge()
+		s, err := h.sign(h.core.Report(nil, []proof.UnitID{lost}))
+		w.must(err)
+		a := &swork.ReportWorksArgs{Signature: s.Signature}
+		w.must(scale.Decode(s.Message, &a.Report))
+		h.before = h.ledger.Clone()
+		w.do(func(e *frame.Env) error { return w.submit(e, "report_works", a) })
+		answer := h.answer()
+		w.do(func(e *frame.Env) error { return w.submit(e, "respond_audit", answer) })
+		h.follow()
+		w.to(19)
+		for _, l := range answer.Answer.Leaves {
+			if l.Lost != nil {
+				return
+			}
+		}
+	}
+	t.Fatal("no audit asked for a bad unit in 40 slots")
+}
