@@ -283,3 +283,30 @@ func TestSuspendedCode(t *testing.T) {
 	})
 	w.slot(map[*worker]proof.Totals{m: plan(4, 0, 0)})
 }
+
+// Who attests again when the slot's heartbeats are over has not missed it.
+func TestAttestedTooLate(t *testing.T) {
+	w := newWorld(t)
+	m, big := w.register(acc(1)), w.register(acc(2))
+	w.slot(map[*worker]proof.Totals{m: plan(4, 0, 0), big: plan(400, 0, 0)})
+	w.slot(map[*worker]proof.Totals{m: plan(4, 0, 0), big: plan(400, 0, 0)})
+	for _, frozen := range []bool{true, false} {
+		w.beacon()
+		w.do(func(e *frame.Env) error {
+			k := w.registry.Keys.Get(e, m.pair.Public())
+			k.Stale = frozen
+			w.registry.Keys.Put(e, m.pair.Public(), k)
+			return nil
+		})
+		b := big.report(plan(400, 0, 0))
+		w.do(func(e *frame.Env) error { return w.submit(e, "report_works", b) })
+		w.to(14)
+		w.do(func(e *frame.Env) error {
+			return m.call(e, "re_attest", &swork.ReAttestArgs{Quote: m.quote(w.Number), AnchorBlock: w.Number})
+		})
+		w.to(19)
+		if s := m.state(); (s.Missed == 0) != frozen {
+			t.Fatalf("frozen %v: %+v", frozen, s)
+		}
+	}
+}
