@@ -13,7 +13,7 @@
 // Weights are part of the rules of the chain, so nodes must not measure them: the
 // files are committed, and written only by who wants to change the rules. -check
 // is for continuous integration: it fails if a weight is below half of what it
-// measures, which noise does not do.
+// measures, six times in a row if need be, which noise does not do.
 package main
 
 //go:generate go run github.com/crustgo/crust/internal/cmd/weights -dir ../../..

@@ -33,11 +33,15 @@ func main() {
 
 func mainErr(dir string, check bool, only string) error {
 	node.TuneMemory()
-	small, err := newWorld(1)
+	how := thorough
+	if check {
+		how = brief
+	}
+	small, err := newWorld(1, how)
 	if err != nil {
 		return err
 	}
-	big, err := newWorld(101)
+	big, err := newWorld(101, how)
 	if err != nil {
 		return err
 	}
@@ -51,42 +55,78 @@ func mainErr(dir string, check bool, only string) error {
 		if only != "" && !slices.Contains(strings.Split(only, ","), f.dir) {
 			continue
 		}
-		var values []value
-		for _, fd := range f.fields {
-			v, err := measureField(small, &fd)
-			if err != nil {
-				return fmt.Errorf("%s.%s: %w", f.dir, fd.name, err)
-			}
-			if f.dir == "balances" && fd.name == "transfer" {
+		path := filepath.Join(dir, "substrate", "pallets", f.dir, "weights_gen.go")
+		values, err := settle(path, f.dir, "Weights of "+f.comment+".", check, func() ([]value, error) { return f.measure(small, big) })
+		for _, v := range values {
+			if f.dir == "balances" && v.name == "transfer" {
 				transfer = v.base
 			}
-			values = append(values, v)
 		}
-		switch f.dir {
-		case "session":
-			v, err := rotation(small, big)
-			if err != nil {
-				return fmt.Errorf("rotation: %w", err)
-			}
-			values = append(values, v)
-		case "authorship":
-			values[0].linear = true
-			values[0].unit = types.Weight{RefTime: readCost + writeCost + 3_000_000, ProofSize: 1_000} // what a handler costs that reads and writes a value
-		}
-		path := filepath.Join(dir, "substrate", "pallets", f.dir, "weights_gen.go")
-		errs = append(errs, emit(path, f.dir, "Weights of "+f.comment+".", values, check))
+		errs = append(errs, err)
 	}
 	if only != "" {
 		return errors.Join(errs...)
 	}
-	base, extrinsic, err := blocks(transfer)
-	if err != nil {
-		return err
-	}
 	path := filepath.Join(dir, "runtime", "weights_gen.go")
-	errs = append(errs, emit(path, "runtime", "Weights of a block and of an extrinsic before their calls do anything.",
-		[]value{{name: "baseBlock", base: base}, {name: "baseExtrinsic", base: extrinsic}}, check))
-	return errors.Join(errs...)
+	_, err = settle(path, "runtime", "Weights of a block and of an extrinsic before their calls do anything.", check, func() ([]value, error) {
+		base, extrinsic, err := blocks(transfer, check)
+		return []value{{name: "baseBlock", base: base}, {name: "baseExtrinsic", base: extrinsic}}, err
+	})
+	return errors.Join(append(errs, err)...)
+}
+
+// checkTries is how often -check measures before it believes that a weight is too
+// low.
+const checkTries = 6
+
+// settle measures the weights of a file and writes it, or checks the one that is
+// there. Others on the machine make a measurement longer and never shorter, so of
+// several the least of each weight counts.
+func settle(path, pkg, comment string, check bool, measure func() ([]value, error)) ([]value, error) {
+	values, err := measure()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", pkg, err)
+	}
+	if !check {
+		return values, emit(path, pkg, comment, values)
+	}
+	err = compare(path, values)
+	for try := 1; err != nil && try < checkTries; try++ {
+		again, merr := measure()
+		if merr != nil {
+			return nil, fmt.Errorf("%s: %w", pkg, merr)
+		}
+		for i := range values {
+			values[i].base.RefTime = min(values[i].base.RefTime, again[i].base.RefTime)
+			values[i].unit.RefTime = min(values[i].unit.RefTime, again[i].unit.RefTime)
+		}
+		err = compare(path, values)
+	}
+	return values, err
+}
+
+// measure returns the weights of the file.
+func (f *file) measure(small, big *world) ([]value, error) {
+	var values []value
+	for _, fd := range f.fields {
+		v, err := measureField(small, &fd)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", fd.name, err)
+		}
+		values = append(values, v)
+	}
+	switch f.dir {
+	case "session":
+		v, err := rotation(small, big)
+		if err != nil {
+			return nil, fmt.Errorf("rotation: %w", err)
+		}
+		values = append(values, v)
+	case "authorship":
+		values[0].linear = true
+		values[0].unit = types.Weight{RefTime: readCost + writeCost + 3_000_000, ProofSize: 1_000} // what a handler costs that reads and writes a value
+	}
+	return values, nil
 }
 
 // value is a weight that was measured.
@@ -166,14 +206,19 @@ func (w *world) start() error {
 	return err
 }
 
-// blocks measures the import of empty and of full blocks to disk.
-func blocks(transfer types.Weight) (base, extrinsic types.Weight, err error) {
+// blocks measures the import of empty and of full blocks to disk, of few if that
+// is only to check.
+func blocks(transfer types.Weight, check bool) (base, extrinsic types.Weight, err error) {
 	const txs = 1000
-	empty, err := importTime(bench.ImportCase{Accounts: 2, Blocks: 200})
+	none, many, runs := bench.ImportCase{Accounts: 2, Blocks: 200}, bench.ImportCase{Accounts: 20_000, Blocks: 60, Txs: txs}, 3
+	if check {
+		many, runs = bench.ImportCase{Accounts: 2000, Blocks: 10, Txs: txs}, 1
+	}
+	empty, err := importTime(none, runs)
 	if err != nil {
 		return base, extrinsic, err
 	}
-	full, err := importTime(bench.ImportCase{Accounts: 20_000, Blocks: 60, Txs: txs})
+	full, err := importTime(many, runs)
 	if err != nil {
 		return base, extrinsic, err
 	}
@@ -184,13 +229,13 @@ func blocks(transfer types.Weight) (base, extrinsic types.Weight, err error) {
 }
 
 // importTime is the time that the import of a block takes, in picoseconds.
-func importTime(c bench.ImportCase) (uint64, error) {
+func importTime(c bench.ImportCase, runs int) (uint64, error) {
 	m, err := bench.NewImport(c)
 	if err != nil {
 		return 0, err
 	}
 	var all []time.Duration
-	for range 3 {
+	for range runs {
 		r, err := m.Run()
 		if err != nil {
 			return 0, err
@@ -201,13 +246,10 @@ func importTime(c bench.ImportCase) (uint64, error) {
 	return uint64(all[len(all)/4].Nanoseconds()) * 1000, nil
 }
 
-// emit writes a file, or checks the one that is there.
-func emit(path, pkg, comment string, values []value, check bool) error {
+// emit writes a file.
+func emit(path, pkg, comment string, values []value) error {
 	for i := range values {
 		values[i].base, values[i].unit = rounded(values[i].base), rounded(values[i].unit)
-	}
-	if check {
-		return compare(path, values)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "// Code generated by internal/cmd/weights; DO NOT EDIT.\n\npackage %s\n\nimport (\n", pkg)

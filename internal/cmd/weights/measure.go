@@ -13,10 +13,12 @@ import (
 	"github.com/crustgo/crust/substrate/types"
 )
 
-// How long a measurement takes.
-const (
-	rounds = 24
-	each   = 50 // executions in a round
+// effort is how long a measurement takes.
+type effort struct{ rounds, each int } // each is executions in a round
+
+var (
+	thorough = effort{24, 50}
+	brief    = effort{6, 20} // for a check, which measures again if in doubt
 )
 
 // The database's cost of a key, as the System pallet says: of a read, and of a
@@ -31,10 +33,11 @@ type world struct {
 	rt     *runtime.Runtime
 	view   *state.Mem
 	author babe.Key
+	effort effort
 }
 
 // newWorld is a development chain with that many validators.
-func newWorld(validators int) (*world, error) {
+func newWorld(validators int, how effort) (*world, error) {
 	n := runtime.Networks()["dev"]
 	for i := 1; i < validators; i++ {
 		name := fmt.Sprintf("V%d", i)
@@ -57,7 +60,7 @@ func newWorld(validators int) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &world{rt, state.NewMem(entries), alice.(crypto.Sr25519Pair).KeyPair}, nil
+	return &world{rt, state.NewMem(entries), alice.(crypto.Sr25519Pair).KeyPair, how}, nil
 }
 
 // firstSlot is the slot of block 1.
@@ -110,8 +113,8 @@ func measure(w *world, setup run) (types.Weight, error) {
 	if err != nil {
 		return types.Weight{}, err
 	}
-	fs := make([]func() error, each)
-	time, err := repeat(func() error {
+	fs := make([]func() error, w.effort.each)
+	time, err := w.effort.repeat(func() error {
 		for i := range fs {
 			if _, _, fs[i], err = setup(w, h); err != nil {
 				return err
@@ -123,19 +126,19 @@ func measure(w *world, setup run) (types.Weight, error) {
 }
 
 // repeat returns how many picoseconds f takes; prepare comes before each round.
-func repeat(prepare func() error, f func(i int) error) (uint64, error) {
+func (t effort) repeat(prepare func() error, f func(i int) error) (uint64, error) {
 	var took []time.Duration
-	for range rounds {
+	for range t.rounds {
 		if err := prepare(); err != nil {
 			return 0, err
 		}
 		start := time.Now()
-		for i := range each {
+		for i := range t.each {
 			if err := f(i); err != nil {
 				return 0, err
 			}
 		}
-		took = append(took, time.Since(start)/each)
+		took = append(took, time.Since(start)/time.Duration(t.each))
 	}
 	slices.Sort(took)
 	return uint64(took[len(took)/4].Nanoseconds()) * 1000, nil
@@ -147,7 +150,7 @@ func (w *world) beginCost(n types.BlockNumber, slot types.Slot) (types.Weight, e
 	if err != nil {
 		return types.Weight{}, err
 	}
-	time, err := repeat(func() error { return nil }, func(int) error { w.begin(h); return nil })
+	time, err := w.effort.repeat(func() error { return nil }, func(int) error { w.begin(h); return nil })
 	e, c := w.begin(h)
 	out := types.Weight{RefTime: time + uint64(len(c.keys))*readCost + uint64(len(e.Changes()))*writeCost}
 	for _, n := range c.keys {

@@ -28,7 +28,7 @@ func TestCompare(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "weights_gen.go")
 	w := func(ref uint64) types.Weight { return types.Weight{RefTime: ref, ProofSize: 32} }
 	written := []value{{name: "one", base: w(10_000)}, {name: "many", linear: true, base: w(2000), unit: w(500)}}
-	if err := emit(path, "pallet", "Weights of nothing.", written, false); err != nil {
+	if err := emit(path, "pallet", "Weights of nothing.", written); err != nil {
 		t.Fatal(err)
 	}
 	for _, row := range []struct {
@@ -43,7 +43,7 @@ func TestCompare(t *testing.T) {
 		{"more of each", []value{{name: "many", linear: true, base: w(2000), unit: w(1100)}}, "many is 500"},
 		{"a new one", []value{{name: "other", base: w(1)}}, "no weight other"},
 	} {
-		err := emit(path, "pallet", "", row.values, true)
+		err := compare(path, row.values)
 		if (err == nil) != (row.want == "") || err != nil && !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%s: %v", row.name, err)
 		}
@@ -52,7 +52,7 @@ func TestCompare(t *testing.T) {
 
 // Everything in the table can be executed, and every file has its weights.
 func TestCasesRun(t *testing.T) {
-	w, err := newWorld(1)
+	w, err := newWorld(1, brief)
 	if err != nil {
 		t.Fatal(err)
 	}
