@@ -3,6 +3,7 @@ package runtime
 import (
 	"math"
 
+	"github.com/crustgo/crust/gpos/benefits"
 	"github.com/crustgo/crust/gpos/staking"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
@@ -54,6 +55,7 @@ type Runtime struct {
 	Offences           *offences.Pallet
 	Treasury           *treasury.Pallet
 	Utility            *utility.Pallet
+	Benefits           *benefits.Pallet
 	Sudo               *sudo.Pallet
 }
 
@@ -87,6 +89,7 @@ func New(p Preset) *Runtime {
 			14: {Name: "Offences", Pallet: r.Offences},
 			15: {Name: "Treasury", Pallet: r.Treasury},
 			23: {Name: "Utility", Pallet: r.Utility},
+			28: {Name: "Benefits", Pallet: r.Benefits},
 			40: {Name: "Sudo", Pallet: r.Sudo},
 		},
 		System:     r.System,
@@ -120,6 +123,10 @@ func (r *Runtime) construct(weights frame.BlockWeights, length frame.BlockLength
 		SessionsPerEra: frame.ConstOf(p.Staking.SessionsPerEra), BondingDuration: frame.ConstOf(p.Staking.BondingDuration), SlashDeferDuration: frame.ConstOf(p.Staking.SlashDeferDuration),
 		MaxGuarantorRewardedPerValidator: frame.ConstOf(uint32(64)), MarketStakingPotDuration: frame.ConstOf(p.Staking.MarketPotEras), SPowerRatio: frame.ConstOf(p.Staking.SPowerRatio),
 		UncheckedFrozenBondFund: frame.ConstOf(fixed.FromUint64(CRU)), ErasPerYear: p.erasPerYear(), DisabledThreshold: fixed.Perbill(170_000_000),
+	}
+	r.Benefits = &benefits.Pallet{
+		BenefitReportWorkCost: frame.ConstOf(fixed.FromUint64(3 * CRU)), BenefitsLimitRatio: frame.ConstOf(fixed.Perbill(2_000_000)),
+		BenefitMarketCostRatio: frame.ConstOf(fixed.PerbillOne()), BondingDuration: frame.ConstOf(p.Staking.BondingDuration),
 	}
 	r.Historical = &historical.Pallet{KeepSessions: frame.ConstOf(keepSessions)}
 	r.Session = &session.Pallet{}

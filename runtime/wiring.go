@@ -22,13 +22,14 @@ func (r *Runtime) wire() {
 	r.Session.Handlers = []session.Handler{r.Babe, r.Grandpa, r.AuthorityDiscovery, r.Historical, r.ImOnline, r.Offences}
 	r.Staking.Currency, r.Staking.Treasury, r.Staking.Clock = r.Balances, r.Treasury, r.Timestamp
 	r.Staking.Session, r.Staking.History = r.Session, r.Historical
-	r.Staking.MarketPot, r.Staking.Benefits, r.Staking.Workloads = nothing{}, nothing{}, nothing{} // until there are such pallets
+	r.Staking.Benefits, r.Staking.MarketPot, r.Staking.Workloads = r.Benefits, nothing{}, nothing{} // until there are such pallets
+	r.Benefits.Currency = r.Balances
 	r.ImOnline.Session, r.ImOnline.Historical, r.ImOnline.Offences = r.Session, r.Historical, r.Offences
 	r.Offences.Handler = r.Staking
 	equivocations := &offences.Equivocations{Owners: r.Historical, Authors: r.Authorship, Book: r.Offences, Longevity: uint64(r.Preset.Staking.BondingDuration) * r.Preset.eraSlots()}
 	r.Babe.Provers, r.Babe.Equivocations = r.Historical, equivocations
 	r.Grandpa.Provers, r.Grandpa.Equivocations = r.Historical, equivocations
-	r.TransactionPayment.Currency, r.TransactionPayment.Treasury, r.TransactionPayment.Authors = r.Balances, r.Treasury, r.Authorship
+	r.TransactionPayment.Currency, r.TransactionPayment.Treasury, r.TransactionPayment.Authors, r.TransactionPayment.Waiver = r.Balances, r.Treasury, r.Authorship, r.Benefits
 }
 
 // apis are the runtime APIs beside those of every runtime.
@@ -40,16 +41,11 @@ func (r *Runtime) apis() []frame.API {
 	return out
 }
 
-// nothing is a storage market, benefits and work reports of a chain that has none.
+// nothing is the storage market and the work reports of a chain that has none.
 type nothing struct{}
 
 // WithdrawStakingPot finds an empty pot.
 func (nothing) WithdrawStakingPot(*frame.Env) fixed.U128 { return fixed.U128{} }
-
-// UpdateEraBenefit reduces no fees.
-func (nothing) UpdateEraBenefit(*frame.Env, types.EraIndex, fixed.U128) fixed.U128 {
-	return fixed.U128{}
-}
 
 // Workload knows of no storage.
 func (nothing) Workload(*frame.Env, types.AccountID) fixed.U128 { return fixed.U128{} }

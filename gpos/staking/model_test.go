@@ -178,7 +178,7 @@ func (c *chaos) compare(e *frame.Env, era, active types.EraIndex, want []types.A
 	var total fixed.U128
 	for who, x := range exposures {
 		total = total.AddSat(x.Total)
-		if limit := c.p.StakeLimit.Get(e, who); limit.AddSat(coins(uint64(len(x.Others)+1))).Less(x.Total) {
+		if limit := c.p.StakeLimit.Get(e, who); limit.AddSat(coins(uint64(len(x.Others) + 1))).Less(x.Total) {
 			c.t.Fatalf("%v behind %d, whose limit is %v", x.Total, number(who), limit)
 		}
 	}

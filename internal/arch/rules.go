@@ -83,7 +83,7 @@ var rules = []rule{
 	{prefix: "substrate/queryview", siblings: true, ours: base},
 	{prefix: "substrate/queryview/queryviewtest", kind: tool, ours: []string{"substrate"}, thirds: []string{"github.com/tetratelabs/wazero", "pgregory.net/rapid", "github.com/google/go-cmp"}},
 	{prefix: "runtime", ours: join(base, engines, []string{"substrate/frame", "substrate/pallets", "substrate/queryview", "tee/dcap", "mpow", "gpos", "dsm"})},
-	{prefix: "client", kind: shell, ours: join(base, engines, []string{"substrate/frame/metadata", "substrate/lifecycle", "substrate/rpc/jsonrpc/wire", "substrate/rpc/jsonrpc/wsconn"}), thirds: join(observability, []string{"github.com/coder/websocket"})},
+	{prefix: "client", kind: shell, siblings: true, ours: join(base, engines, []string{"substrate/frame/metadata", "substrate/lifecycle", "substrate/rpc/jsonrpc/wire", "substrate/rpc/jsonrpc/wsconn"}), thirds: join(observability, []string{"github.com/coder/websocket"})},
 	{prefix: "node", kind: shell, ours: []string{"substrate", "runtime", "client", "tee", "mpow", "gpos", "dsm", "console"},
 		thirds: join(observability, []string{"github.com/pelletier/go-toml/v2", "github.com/lmittmann/tint"})},
 	{prefix: "cmd", kind: shell, ours: []string{"node", "substrate", "runtime", "client", "tee", "mpow", "gpos", "dsm", "internal"},
@@ -114,7 +114,7 @@ var mayGo = []string{"substrate/lifecycle"}
 // mayRest lists packages that are for others to import: the public library, the
 // verification that needs no node, and the example that shows how; and, until the
 // runtime and the node have them, the layers of storage.
-var mayRest = []string{"client", "substrate/light", "substrate/example", "tee/dcap", "tee/dev", "mpow/attest", "dsm/market"}
+var mayRest = []string{"client", "substrate/light", "substrate/example", "tee/dcap", "tee/dev", "mpow/attest", "mpow/swork", "dsm/market"}
 
 // pureStd lists the packages of the standard library that pure code may import;
 // an entry covers the packages below it only when it ends in a slash.
