@@ -34,6 +34,10 @@ type unit struct {
 	ticket trusted.Ticket
 }
 
+func (u *unit) path(leaf uint32) []proof.Hash {
+	return proof.PathIn(proof.UnitRows(u.hashes), leaf, uint32(len(u.hashes)))
+}
+
 // host runs the real trusted core against the pallet; it may do what it likes with
 // what it has.
 type host struct {
@@ -192,7 +196,7 @@ func (h *host) check(c *trusted.Challenge) {
 		}
 		var path []proof.Hash
 		if a.Kind == proof.Data {
-			path = proof.UnitPath(u.hashes, a.Leaf)
+			path = u.path(a.Leaf)
 		}
 		if c.Proves(&s, i, u.bytes[a.Leaf*proof.LeafSize:(a.Leaf+1)*proof.LeafSize], path) {
 			proven = append(proven, i)
@@ -376,7 +380,7 @@ func (h *host) answer() *swork.RespondAuditArgs {
 		if u == nil {
 			continue
 		}
-		held, err := h.before.Plan.AnswerLeaf(s, u.bytes[at.Leaf*proof.LeafSize:(at.Leaf+1)*proof.LeafSize], u.hashes)
+		held, err := h.before.Plan.AnswerLeaf(s, u.bytes[at.Leaf*proof.LeafSize:(at.Leaf+1)*proof.LeafSize], u.path(at.Leaf))
 		h.w.must(err)
 		a.Answer.Leaves = append(a.Answer.Leaves, proof.Answer{Held: held})
 	}
