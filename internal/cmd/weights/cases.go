@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/fixed"
@@ -22,6 +23,15 @@ import (
 type file struct {
 	dir, comment string
 	fields       []field
+}
+
+// path is where the file is.
+func (f *file) path(root string) string {
+	under := filepath.Join("substrate", "pallets")
+	if f.dir == "staking" {
+		under = "gpos"
+	}
+	return filepath.Join(root, under, f.dir, "weights_gen.go")
 }
 
 // field is one weight. If count is not zero, it grows with a count: setup is
@@ -156,6 +166,7 @@ func files(sessionKeys session.Keys) []file {
 		{"sudo", "the calls, without the call inside", []field{
 			{name: "sudo", inner: 1, setup: callOf(user, "Sudo", "sudo", remarkIn(func(c frame.RuntimeCall) any { return &sudo.SudoArgs{Call: c} }))},
 			{name: "setKey", setup: call(user, "Sudo", "set_key", &sudo.SetKeyArgs{New: types.Address(nobody)})}}},
+		{"staking", "the calls and of the hook; the unit of list is an account, of cancelSlash a slash, of work a row", stakes()},
 		{"system", "the calls; the unit is a byte for remarks, a key for storage calls", []field{
 			{name: "remark", count: 100_000, least: 1_000, setup: callOf(user, "System", "remark", func(_ *world, n int) (any, error) { return &system.RemarkArgs{Remark: remark(n)}, nil })},
 			{name: "remarkWithEvent", count: 100_000, least: 1_000, setup: callOf(user, "System", "remark_with_event", func(_ *world, n int) (any, error) { return &system.RemarkArgs{Remark: remark(n)}, nil })},

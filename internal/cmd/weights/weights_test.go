@@ -61,7 +61,7 @@ func TestCasesRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range files(mustKeys(t)) {
-		there, err := read(filepath.Join("..", "..", "..", "substrate", "pallets", f.dir, "weights_gen.go"))
+		there, err := read(f.path(filepath.Join("..", "..", "..")))
 		if err != nil {
 			t.Fatal(err)
 		}
