@@ -290,28 +290,28 @@ func (p *Pallet) stakerCalls() []frame.Call {
 	}
 }
 
-// rootCalls are the calls from index 11 on: all but reap_stash are for Root.
+// rootCalls are the calls from index 11 on, in their order: all but reap_stash are for Root.
 func (p *Pallet) rootCalls() []frame.Call {
 	set, kill := weights.set, weights.kill
 	accounts := func(n int) frame.DispatchInfo { return frame.DispatchInfo{Weight: weights.list.At(n)} }
 	return []frame.Call{
-		11 - 11: frame.NewCall("set_validator_count", p.setValidatorCount, set),
-		12 - 11: frame.NewCall("increase_validator_count", p.increaseValidatorCount, set),
-		13 - 11: frame.NewCall("force_no_eras", p.forceNoEras, set),
-		14 - 11: frame.NewCall("force_new_era", p.forceNewEra, set),
-		15 - 11: frame.NewCall("set_invulnerables", p.setInvulnerables, set).
+		frame.NewCall("set_validator_count", p.setValidatorCount, set),
+		frame.NewCall("increase_validator_count", p.increaseValidatorCount, set),
+		frame.NewCall("force_no_eras", p.forceNoEras, set),
+		frame.NewCall("force_new_era", p.forceNewEra, set),
+		frame.NewCall("set_invulnerables", p.setInvulnerables, set).
 			Info(func(a *SetInvulnerablesArgs) frame.DispatchInfo { return accounts(len(a.Invulnerables)) }),
-		16 - 11: frame.NewCall("force_unstake", p.forceUnstake, kill),
-		17 - 11: frame.NewCall("force_new_era_always", p.forceNewEraAlways, set),
-		18 - 11: frame.NewCall("cancel_deferred_slash", p.cancelDeferredSlash, set).
+		frame.NewCall("force_unstake", p.forceUnstake, kill),
+		frame.NewCall("force_new_era_always", p.forceNewEraAlways, set),
+		frame.NewCall("cancel_deferred_slash", p.cancelDeferredSlash, set).
 			Info(func(a *CancelDeferredSlashArgs) frame.DispatchInfo {
 				return frame.DispatchInfo{Weight: weights.cancelSlash.At(len(a.SlashIndices))}
 			}),
-		19 - 11: frame.NewCall("reap_stash", p.reapStash, kill),
-		20 - 11: frame.NewCall("set_start_reward_era", p.setStartRewardEra, set),
-		21 - 11: frame.NewCall("cancel_era_reward", p.cancelEraReward, set),
-		22 - 11: frame.NewCall("set_validators_whitelist", p.setValidatorsWhitelist, set).
+		frame.NewCall("reap_stash", p.reapStash, kill),
+		frame.NewCall("set_start_reward_era", p.setStartRewardEra, set),
+		frame.NewCall("cancel_era_reward", p.cancelEraReward, set),
+		frame.NewCall("set_validators_whitelist", p.setValidatorsWhitelist, set).
 			Info(func(a *SetValidatorsWhitelistArgs) frame.DispatchInfo { return accounts(len(a.Whitelist)) }),
-		23 - 11: frame.NewCall("force_validators_whitelist", p.forceValidatorsWhitelist, set),
+		frame.NewCall("force_validators_whitelist", p.forceValidatorsWhitelist, set),
 	}
 }

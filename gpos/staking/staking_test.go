@@ -136,7 +136,7 @@ func TestAddresses(t *testing.T) {
 		"bond": &staking.BondArgs{Controller: nobody, Value: coins(5)}, "set_controller": &staking.SetControllerArgs{Controller: nobody},
 		"guarantee": &staking.GuaranteeArgs{Target: staking.Target{A: nobody, B: coins(5)}}, "cut_guarantee": &staking.GuaranteeArgs{Target: staking.Target{A: nobody, B: coins(5)}},
 	} {
-		if err, _ := w.dispatch(frame.Signed(acc(100)), name, args); !errors.Is(err, frame.ErrCannotLookup) {
+		if _, err := w.dispatch(frame.Signed(acc(100)), name, args); !errors.Is(err, frame.ErrCannotLookup) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -182,7 +182,7 @@ func (s *story) call(words []string) string {
 		})
 		return s.outcome(err, nil)
 	}
-	err, events := s.w.dispatch(by, name, s.args(name, a))
+	events, err := s.w.dispatch(by, name, s.args(name, a))
 	return s.outcome(err, events)
 }
 

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/crustgo/crust/gpos/election"
 	"github.com/crustgo/crust/gpos/staking"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
@@ -186,30 +185,18 @@ func (w *world) toEra(n types.EraIndex) {
 }
 
 // dispatch makes a call of staking in a block of its own.
-func (w *world) dispatch(o frame.Origin, name string, args any) (err error, events []any) {
+func (w *world) dispatch(o frame.Origin, name string, args any) (events []any, err error) {
 	w.T.Helper()
 	w.step(func(e *frame.Env) {
 		before := len(w.Events(e))
 		err = w.Call(e, o, "Staking", name, args)
 		events = w.Events(e)[before:]
 	})
-	return err, events
-}
-
-// must makes a call that succeeds.
-func (w *world) must(who int, name string, args any) {
-	w.T.Helper()
-	if err, _ := w.dispatch(frame.Signed(acc(who)), name, args); err != nil {
-		w.T.Fatalf("%s by %d: %v", name, who, err)
-	}
+	return events, err
 }
 
 func target(n int, v fixed.U128) *staking.GuaranteeArgs {
 	return &staking.GuaranteeArgs{Target: staking.Target{A: types.Address(acc(n)), B: v}}
-}
-
-func exposure(e *frame.Env, w *world, era types.EraIndex, stash int) election.Exposure {
-	return w.p.ErasStakers.Get(e, eraStash{A: era, B: acc(stash)})
 }
 
 type eraStash = scale.Pair[types.EraIndex, types.AccountID]
