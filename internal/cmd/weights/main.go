@@ -55,7 +55,7 @@ func mainErr(dir string, check bool, only string) error {
 		if only != "" && !slices.Contains(strings.Split(only, ","), f.dir) {
 			continue
 		}
-		path := filepath.Join(dir, "substrate", "pallets", f.dir, "weights_gen.go")
+		path := f.path(dir)
 		values, err := settle(path, f.dir, "Weights of "+f.comment+".", check, func() ([]value, error) { return f.measure(small, big) })
 		for _, v := range values {
 			if f.dir == "balances" && v.name == "transfer" {

@@ -111,7 +111,7 @@ func staged(prepare func(*world, *frame.Env), setup func(int) run) func(int) run
 				if err != nil {
 					return nil, nil, nil, err
 				}
-				from, changed = w, &world{w.rt, view, w.author}
+				from, changed = w, &world{w.rt, view, w.author, w.effort}
 			}
 			return inner(changed, h)
 		}
