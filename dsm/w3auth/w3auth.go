@@ -19,9 +19,12 @@ const MaxHeader = 2048
 // Errors of [Verify]. The first three have the texts that clients of the original
 // gateway know.
 var (
-	ErrEmpty       = errors.New("Empty Signature")            //nolint:staticcheck // a published text
-	ErrInvalid     = errors.New("Invalid Signature")          //nolint:staticcheck // a published text
-	ErrUnsupported = errors.New("Unsupported web3 signature") //nolint:staticcheck // a published text
+	//lint:ignore ST1005 a published text
+	ErrEmpty = errors.New("Empty Signature")
+	//lint:ignore ST1005 a published text
+	ErrInvalid = errors.New("Invalid Signature")
+	//lint:ignore ST1005 a published text
+	ErrUnsupported = errors.New("Unsupported web3 signature")
 	ErrExpired     = errors.New("the token has expired; make a new one")
 	ErrHost        = errors.New("the token is for another gateway")
 	ErrPermanent   = errors.New("this gateway takes only tokens that name it and expire")

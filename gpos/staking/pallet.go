@@ -6,6 +6,7 @@ import (
 	"github.com/crustgo/crust/gpos/election"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
+	"github.com/crustgo/crust/substrate/pallets/treasury"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -13,14 +14,14 @@ import (
 type Pallet struct {
 	frame.Base
 
-	SessionsPerEra                   frame.Const[uint32]         // how many sessions an era has
-	BondingDuration                  frame.Const[types.EraIndex] // for how many eras a bond still answers after it was unbonded
-	SlashDeferDuration               frame.Const[types.EraIndex] // for how many eras slashes wait; 0 applies them at once
-	MaxGuarantorRewardedPerValidator frame.Const[uint32]         // how many guarantors of a validator are rewarded, those with the most
-	ModuleID                         frame.Const[ID]             `frame:"name=ModuleId"` // name of the pallet; no account is derived from it
-	MarketStakingPotDuration         frame.Const[uint32]         // in how many instalments the market's pot is paid, one an era
-	SPowerRatio                      frame.Const[Balance]        // plancks of stake limit for a byte of workload, in stage one
-	UncheckedFrozenBondFund          frame.Const[Balance]        // by how much other locks may exceed a new bond
+	SessionsPerEra                   frame.Const[uint32]            // how many sessions an era has
+	BondingDuration                  frame.Const[types.EraIndex]    // for how many eras a bond still answers after it was unbonded
+	SlashDeferDuration               frame.Const[types.EraIndex]    // for how many eras slashes wait; 0 applies them at once
+	MaxGuarantorRewardedPerValidator frame.Const[uint32]            // how many guarantors of a validator are rewarded, those with the most
+	ModuleID                         frame.Const[treasury.PalletID] `frame:"name=ModuleId"` // name of the pallet; no account is derived from it
+	MarketStakingPotDuration         frame.Const[uint32]            // in how many instalments the market's pot is paid, one an era
+	SPowerRatio                      frame.Const[Balance]           // plancks of stake limit for a byte of workload, in stage one
+	UncheckedFrozenBondFund          frame.Const[Balance]           // by how much other locks may exceed a new bond
 
 	HistoryDepth           frame.Value[types.EraIndex]                                      // how many eras can still be rewarded
 	StartRewardEra         frame.Value[types.EraIndex]                                      // first era that pays out of new coins
@@ -260,7 +261,7 @@ var (
 
 // Spec lists the wire surface, and fixes the defaults of the storage.
 func (p *Pallet) Spec() frame.Spec {
-	p.ModuleID = frame.ConstOf(ID([]byte("cstaking")))
+	p.ModuleID = frame.ConstOf(treasury.PalletID([]byte("cstaking")))
 	p.HistoryDepth.Default, p.StartRewardEra.Default, p.MinimumValidatorCount.Default = 84, 100_000, 4
 	p.Validators.Default, p.ErasValidatorPrefs.Default, p.Payee.Default = generous, generous, toStaked
 	return frame.Spec{

@@ -170,9 +170,3 @@ type spanKey = scale.Pair[types.AccountID, uint32]
 
 // backing is the key of a guarantee: for whom, and whose.
 type backing = scale.Pair[types.AccountID, types.AccountID]
-
-// ID is the identifier in the constant ModuleId.
-type ID [8]byte
-
-// SCALEPath names the type for clients.
-func (ID) SCALEPath() string { return "frame_support::PalletId" }
