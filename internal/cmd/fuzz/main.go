@@ -101,6 +101,9 @@ func (s *session) fuzz(t target, share time.Duration) error {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bin,
 		"-test.run=^$", "-test.fuzz=^"+t.Name+"$", "-test.fuzztime="+span.Round(time.Second).String(),
+		// Minimising, by default a minute for an input, would take all of a target's
+		// time where inputs are long.
+		"-test.fuzzminimizetime=5x",
 		"-test.fuzzcachedir="+filepath.Join(s.work, "corpus"), "-test.parallel=2")
 	cmd.Dir = t.Dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
