@@ -24,6 +24,9 @@ import (
 // TestStaking runs each script of those who stake against a chain of its own, of
 // Crust's runtime with eras of twelve blocks. The script makes them with grow.
 func TestStaking(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many blocks of a whole chain; run without -short")
+	}
 	files, err := filepath.Glob("testdata/staking/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts: %v", err)

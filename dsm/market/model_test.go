@@ -144,7 +144,13 @@ func near(got uint64, exact *big.Rat, by int64) bool {
 
 var modelCIDs = []string{cidOf("m0"), cidOf("m1"), cidOf("m2")}
 
-func TestAgainstModel(t *testing.T) { againstModel(t, 15) }
+func TestAgainstModel(t *testing.T) {
+	steps := 15
+	if testing.Short() {
+		steps = 5
+	}
+	againstModel(t, steps)
+}
 
 func TestLongAgainstModel(t *testing.T) {
 	if os.Getenv("CRUST_LONG") == "" {
