@@ -39,6 +39,7 @@ type follow struct {
 	stopped bool       // no further operations
 	pinned  map[types.Hash]*header
 	ops     map[string]*operation
+	running int // operations whose last event is not yet due
 	lastOp  uint64
 }
 

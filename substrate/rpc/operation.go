@@ -26,6 +26,7 @@ type operation struct {
 	resume chan struct{} // receives when the client wants more; capacity 1
 
 	waiting bool // for resume; guarded by follow.mu
+	done    bool // only the last event is left to send; guarded by follow.mu
 	reading bool // holds one of the readers' places; the operation's goroutine only
 
 	mu   sync.Mutex // held while an event is queued; guards over
@@ -85,13 +86,14 @@ func (a *api) start(ctx context.Context, id string, h types.Hash, discarded int,
 	if f.pinned[h] == nil {
 		return nil, errInvalidBlock
 	}
-	if f.stopped || len(f.ops) >= a.cfg.MaxOperations {
+	if f.stopped || f.running >= a.cfg.MaxOperations {
 		return limitReached, nil
 	}
 	f.lastOp++
 	op := &operation{follow: f, id: strconv.FormatUint(f.lastOp, 10), resume: make(chan struct{}, 1)}
 	op.ctx, op.cancel = context.WithCancel(f.ctx)
 	f.ops[op.id] = op
+	f.running++
 	f.work.Add(1)
 	answer := append([]byte(`{"result":"started","operationId":"`), op.id...)
 	answer = append(answer, '"')
@@ -115,10 +117,10 @@ func (op *operation) run(f func(*operation) error) {
 	switch {
 	case err == nil || op.ctx.Err() != nil || errors.Is(err, jsonrpc.ErrUnsubscribed):
 	case notThere(err):
-		_ = op.send(append(op.event("operationInaccessible"), '}'))
+		_ = op.finish(append(op.event("operationInaccessible"), '}'))
 	default:
 		event := wire.AppendString(append(op.event("operationError"), `,"error":`...), err.Error())
-		_ = op.send(append(event, '}'))
+		_ = op.finish(append(event, '}'))
 	}
 }
 
@@ -137,9 +139,28 @@ func (op *operation) guarded(f func(*operation) error) (err error) {
 	return f(op)
 }
 
-// end forgets the operation.
+// finish sends the operation's last event. The place is given back first: who has
+// read that event may count on it. A stop that comes between waits for the event.
+func (op *operation) finish(event []byte) error {
+	op.free()
+	return op.send(event)
+}
+
+// free gives back the operation's place, once.
+func (op *operation) free() {
+	f := op.follow
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !op.done {
+		op.done = true
+		f.running--
+	}
+}
+
+// end stops the operation and forgets it.
 func (op *operation) end() {
 	op.cancel()
+	op.free()
 	op.follow.mu.Lock()
 	delete(op.follow.ops, op.id)
 	op.follow.mu.Unlock()
@@ -171,7 +192,7 @@ func (a *api) continueV1(ctx context.Context, id, opID string) (any, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	op := f.ops[opID]
-	if op == nil {
+	if op == nil || op.done {
 		return nil, nil
 	}
 	if !op.waiting {
@@ -206,7 +227,7 @@ func (a *api) bodyV1(ctx context.Context, id string, h blockHash) (any, error) {
 			return err
 		}
 		event := appendHexes(append(op.event("operationBodyDone"), `,"value":`...), b.Body)
-		return op.send(append(event, '}'))
+		return op.finish(append(event, '}'))
 	})
 }
 
@@ -224,7 +245,7 @@ func (a *api) callV1(ctx context.Context, id string, h blockHash, function strin
 			return err
 		}
 		event := wire.AppendHexString(append(op.event("operationCallDone"), `,"output":`...), out)
-		return op.send(append(event, '}'))
+		return op.finish(append(event, '}'))
 	})
 }
 
@@ -273,7 +294,7 @@ func (a *api) storageV1(ctx context.Context, id string, h blockHash, items []jso
 		if err := p.flush(); err != nil {
 			return err
 		}
-		return op.send(append(op.event("operationStorageDone"), '}'))
+		return op.finish(append(op.event("operationStorageDone"), '}'))
 	})
 }
 
