@@ -339,65 +339,63 @@ func TestAdmit(t *testing.T) {
 	})
 }
 
-func TestReattest(t *testing.T) {
+func TestRenew(t *testing.T) {
 	w := newWorld(t)
 	w.Block(func(e *frame.Env) { w.admit(e, 1, 1) })
-	w.Run(5)
-	key := attest.EnclaveKey{1}
 	w.Block(func(e *frame.Env) {
-		genesisHash, _ := w.System.HashOf(e, 0)
-		anchor, ok := w.System.HashOf(e, 4)
-		if !ok || genesisHash == (types.Hash{}) || anchor == (types.Hash{}) {
-			t.Fatal("the chain has no hashes")
-		}
-		good := attest.ReattestData(genesisHash, key, anchor)
-		call := func(o frame.Origin, key attest.EnclaveKey, quote []byte, at types.BlockNumber) error {
-			return w.Call(e, o, "Attest", "reattest", &attest.ReattestArgs{Key: key, Quote: quote, Anchor: at})
-		}
 		other := platform(1)
-		other.Code, other.Data = dev.CodeOf(tee.SGX, 2), good
+		other.Code = dev.CodeOf(tee.SGX, 2)
 		for _, c := range []struct {
-			name string
-			err  error
-			want error
+			name  string
+			key   byte
+			quote []byte
+			want  error
 		}{
-			{"by nobody", call(frame.None(), key, quote(tee.SGX, 1, good), 4), frame.ErrBadOrigin},
-			{"of a key that is not here", call(frame.Signed(alice), attest.EnclaveKey{2}, quote(tee.SGX, 1, good), 4), attest.ErrUnknownKey},
-			{"over another anchor", call(frame.Signed(alice), key, quote(tee.SGX, 1, good), 3), attest.ErrBadBinding},
-			{"over nothing", call(frame.Signed(alice), key, quote(tee.SGX, 1, [64]byte{}), 4), attest.ErrBadBinding},
-			{"on another platform", call(frame.Signed(alice), key, quote(tee.SGX, 2, good), 4), attest.ErrOtherEnclave},
-			{"by another kind", call(frame.Signed(alice), key, quote(tee.TDX, 1, good), 4), attest.ErrOtherEnclave},
-			{"by another program", call(frame.Signed(alice), key, other.Quote(), 4), attest.ErrOtherEnclave},
-			{"over this block", call(frame.Signed(alice), key, quote(tee.SGX, 1, good), e.Number()), attest.ErrBadAnchor},
-			{"over a block to come", call(frame.Signed(alice), key, quote(tee.SGX, 1, good), e.Number()+1), attest.ErrBadAnchor},
-			{"with nonsense", call(frame.Signed(alice), key, []byte("nonsense"), 4), attest.ErrWrongLength},
+			{"of a key that is not here", 2, quote(tee.SGX, 1, [64]byte{}), attest.ErrUnknownKey},
+			{"on another platform", 1, quote(tee.SGX, 2, [64]byte{}), attest.ErrOtherEnclave},
+			{"by another kind", 1, quote(tee.TDX, 1, [64]byte{}), attest.ErrOtherEnclave},
+			{"by another program", 1, other.Quote(), attest.ErrOtherEnclave},
+			{"with nonsense", 1, []byte("nonsense"), attest.ErrWrongLength},
 		} {
-			if !errors.Is(c.err, c.want) {
-				t.Errorf("%s: %v, want %v", c.name, c.err, c.want)
+			if _, err := w.again(e, c.key, c.quote); !errors.Is(err, c.want) {
+				t.Errorf("%s: %v, want %v", c.name, err, c.want)
 			}
 		}
 		w.clock.now += 30*dayMs + 1
 		if w.state(e, 1) != attest.Due {
 			t.Errorf("after the period: %v", w.state(e, 1))
 		}
-		if err := call(frame.Signed(types.AccountID{77}), key, quote(tee.SGX, 1, good), 4); err != nil {
-			t.Errorf("by anybody: %v", err)
+		for i, free := range []bool{true, false, true} { // free once a day
+			if i == 2 {
+				w.clock.now += dayMs
+			}
+			if got, err := w.again(e, 1, quote(tee.SGX, 1, [64]byte{})); err != nil || got != free {
+				t.Errorf("time %d: free %v, %v", i, got, err)
+			}
+			if w.state(e, 1) != attest.Live {
+				t.Errorf("after attesting again: %v", w.state(e, 1))
+			}
 		}
-		if w.state(e, 1) != attest.Live {
-			t.Errorf("after attesting again: %v", w.state(e, 1))
-		}
-		w.p.Suspend(e, key)
-		if err := call(frame.Signed(alice), key, quote(tee.SGX, 1, good), 4); !errors.Is(err, attest.ErrKeySuspended) {
+		w.p.Suspend(e, attest.EnclaveKey{1})
+		if _, err := w.again(e, 1, quote(tee.SGX, 1, [64]byte{})); !errors.Is(err, attest.ErrKeySuspended) {
 			t.Errorf("of a suspended key: %v", err)
 		}
 	})
 }
 
+// again brings fresh evidence of a key, as the pallet that registers does.
+func (w *world) again(e *frame.Env, key byte, quote []byte) (free bool, err error) {
+	ev, err := w.p.VerifyFor(e, attest.EnclaveKey{key}, quote)
+	if err != nil {
+		return false, err
+	}
+	return w.p.Renew(e, attest.EnclaveKey{key}, ev)
+}
+
 // Attesting again shows that a platform was updated, and is judged by what is new.
-func TestReattestRegrades(t *testing.T) {
+func TestRenewRegrades(t *testing.T) {
 	w := newWorld(t)
 	key := attest.EnclaveKey{1}
-	var anchor, genesisHash types.Hash
 	w.Block(func(e *frame.Env) {
 		s := platform(1)
 		s.Processor.SGX[0] = 6
@@ -410,13 +408,10 @@ func TestReattestRegrades(t *testing.T) {
 		}
 	})
 	w.Block(func(e *frame.Env) {
-		genesisHash, _ = w.System.HashOf(e, 0)
-		anchor, _ = w.System.HashOf(e, 1)
 		if s := w.p.Standing(e, key); s.Grade != attest.Lesser {
 			t.Fatalf("%+v", s)
 		}
-		err := w.Call(e, frame.Signed(alice), "Attest", "reattest", &attest.ReattestArgs{Key: key, Anchor: 1, Quote: quote(tee.SGX, 1, attest.ReattestData(genesisHash, key, anchor))})
-		if err != nil {
+		if _, err := w.again(e, 1, quote(tee.SGX, 1, [64]byte{})); err != nil {
 			t.Fatal(err)
 		}
 		if s := w.p.Standing(e, key); s.Grade != attest.Full {

@@ -18,12 +18,6 @@ type (
 		Signer, Root, Body []byte
 		Signature          dcap.Signature
 	}
-	// ReattestArgs are the arguments of reattest.
-	ReattestArgs struct {
-		Key    EnclaveKey
-		Quote  []byte
-		Anchor types.BlockNumber
-	}
 	// EvaluationLimitArgs are the arguments of set_evaluation_limit.
 	EvaluationLimitArgs struct{ Limit uint32 }
 	// TCBPolicyArgs are the arguments of set_tcb_policy.
@@ -73,45 +67,6 @@ func (p *Pallet) submitQEIdentity(e *frame.Env, o frame.Origin, a CollateralArgs
 		return err
 	}
 	return p.takeQEIdentity(e, p.Time.Get(e), &a)
-}
-
-// reattest replaces what an enclave's evidence said by what fresh evidence says; anybody
-// may. It is free once a day. The collateral is that which applies to the enclave: who
-// is here is not judged by a new table before Delay, however often it attests.
-func (p *Pallet) reattest(e *frame.Env, o frame.Origin, a ReattestArgs) error {
-	if _, err := o.Signed(); err != nil {
-		return err
-	}
-	was, ok := p.Keys.Lookup(e, a.Key)
-	switch {
-	case !ok:
-		return p.Fail(ErrUnknownKey)
-	case was.Suspended:
-		return p.Fail(ErrKeySuspended)
-	}
-	anchor, err := p.Anchor(e, a.Anchor)
-	if err != nil {
-		return err
-	}
-	now := p.Time.Get(e)
-	ev, err := p.verify(e, a.Quote, p.applies(&was, now), p.OldGrace.Get())
-	if err != nil {
-		return err
-	}
-	genesis, _ := p.Blocks.HashOf(e, 0)
-	switch {
-	case ev.Code != was.Code || ev.Platform != was.Platform:
-		return p.Fail(ErrOtherEnclave)
-	case ev.ReportData != ReattestData(genesis, a.Key, anchor):
-		return p.Fail(ErrBadBinding)
-	}
-	if now >= was.At+freeAfter*1000 {
-		e.WaiveFee()
-	}
-	was.TCB, was.At = ev.tcb, now
-	p.Keys.Put(e, a.Key, was)
-	p.Emit(e, Reattested{a.Key, ev.Grade})
-	return nil
 }
 
 // setEvaluationLimit opens collateral up to an evaluation number; Root only. What is

@@ -342,17 +342,4 @@ func TestFees(t *testing.T) {
 			t.Errorf("step %d, %s: pays %v, want %v", i, c.name, got, c.pays)
 		}
 	}
-	w.Block(func(e *frame.Env) { w.admit(e, 1, 1) })
-	for i, pays := range []bool{true, false, true} {
-		if i == 1 {
-			w.clock.now += dayMs
-		}
-		e := w.Env()
-		genesisHash, _ := w.System.HashOf(e, 0)
-		anchor, _ := w.System.HashOf(e, 1)
-		data := attest.ReattestData(genesisHash, attest.EnclaveKey{1}, anchor)
-		if got := w.pays("reattest", &attest.ReattestArgs{Key: attest.EnclaveKey{1}, Quote: quote(tee.SGX, 1, data), Anchor: 1}); got != pays {
-			t.Errorf("attesting again, step %d: pays %v, want %v", i, got, pays)
-		}
-	}
 }

@@ -26,11 +26,9 @@
 // applies at once. Collateral that nobody renews stops new keys after NewGrace and
 // suspends the others after OldGrace. A suspended key is only frozen.
 //
-// Reattest replaces what a key's evidence said, and must be called again within
-// Period; it is judged by what applies to the key, not by what applies to new
-// evidence. It proves the key, not its account: the binding is
-//
-//	SHA-256("crust/mpow/reattest/v1" ‖ genesis hash ‖ key ‖ anchor hash) ‖ 0^32
+// Renew replaces a key's evidence, and is needed again within Period. VerifyFor judges
+// fresh evidence by what applies to the key, not by what applies to new keys; what its
+// report data has to bind is again for the caller to check.
 //
 // Rules: design/mpow.md, Registration; facts/tee.md §1.4 to §1.6. The identity of a
 // platform is the BLAKE2b of the id in its certificate, that of an enclave its

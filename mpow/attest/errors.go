@@ -83,8 +83,6 @@ var (
 	ErrPlatformBarred = frame.NewError("PlatformBarred")
 	// ErrBadAnchor says that the anchor is not a recent block.
 	ErrBadAnchor = frame.NewError("BadAnchor")
-	// ErrBadBinding says that evidence was made for something else.
-	ErrBadBinding = frame.NewError("BadBinding")
 	// ErrOtherEnclave says that evidence is of another program or platform than the key's.
 	ErrOtherEnclave = frame.NewError("OtherEnclave")
 	// ErrKeySuspended says that the key was suspended for good: register a fresh one.
@@ -99,7 +97,7 @@ var declared = []*frame.Error{
 	ErrNoList, ErrListSignature, ErrListTime, ErrCertificateRevoked, ErrBadSigner, ErrSignerRevoked, ErrCollateralSignature, ErrNoCollateral,
 	ErrCollateralTime, ErrOldEvaluation, ErrQESignature, ErrQEBinding, ErrQEIdentity, ErrQELevel, ErrQuoteSignature, ErrOtherPlatform, ErrBelowLevels,
 	ErrUnknownModule, ErrStatusRefused, ErrDebuggable, ErrBadAttributes,
-	ErrNotNewer, ErrTooEarly, ErrUnknownKey, ErrKeyUsed, ErrTooManyKeys, ErrPlatformBarred, ErrBadAnchor, ErrBadBinding, ErrOtherEnclave, ErrKeySuspended, ErrBadPolicy,
+	ErrNotNewer, ErrTooEarly, ErrUnknownKey, ErrKeyUsed, ErrTooManyKeys, ErrPlatformBarred, ErrBadAnchor, ErrOtherEnclave, ErrKeySuspended, ErrBadPolicy,
 }
 
 // refusals are the errors of the checks of package dcap.

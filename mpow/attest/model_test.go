@@ -121,22 +121,18 @@ func step(r *rapid.T, w *world, e *frame.Env, m *model) {
 		}
 		m.publish(r, w, e, m.tables[len(m.tables)-1].status)
 	default:
-		m.reattest(r, w, e, key, rapid.Bool().Draw(r, "old"))
+		m.renew(r, w, e, key, rapid.Bool().Draw(r, "old"))
 	}
 }
 
-// reattest is fresh evidence of a key, whose platform may have been updated, or set back.
-func (m *model) reattest(r *rapid.T, w *world, e *frame.Env, key byte, old bool) {
+// renew is fresh evidence of a key, whose platform may have been updated, or set back.
+func (m *model) renew(r *rapid.T, w *world, e *frame.Env, key byte, old bool) {
 	k := m.keys[key]
 	s := platform(k.platform)
 	if old {
 		s.Processor.SGX[0] = 6
 	}
-	name := attest.EnclaveKey{key}
-	genesisHash, _ := w.System.HashOf(e, 0)
-	anchor, _ := w.System.HashOf(e, e.Number()-1)
-	s.Data = attest.ReattestData(genesisHash, name, anchor)
-	err := w.Call(e, frame.Signed(alice), "Attest", "reattest", &attest.ReattestArgs{Key: name, Quote: s.Quote(), Anchor: e.Number() - 1})
+	_, err := w.again(e, key, s.Quote())
 	_, can := m.keys[key]
 	status := m.table(k, w.clock.now).status
 	can = can && !k.suspended && !m.revoked[k.platform] && w.clock.now <= m.next+30*dayMs+999 && (old || status == dcap.UpToDate || status == dcap.OutOfDate)
@@ -218,7 +214,6 @@ func FuzzCalls(f *testing.F) {
 			"submit_processor_list": &attest.ProcessorListArgs{Authority: first, Root: root, List: body},
 			"submit_tcb_info":       &attest.CollateralArgs{Signer: first, Root: root, Body: body, Signature: b.TCBInfo.Signature},
 			"submit_qe_identity":    &attest.CollateralArgs{Signer: first, Root: root, Body: body, Signature: b.QEIdentity.Signature},
-			"reattest":              &attest.ReattestArgs{Quote: body},
 		} {
 			call, err := w.Runtime.NewRuntimeCall("Attest", name, args)
 			if err != nil {

@@ -3,8 +3,6 @@ package attest
 //go:generate go run github.com/crustgo/crust/internal/cmd/docgen
 
 import (
-	"crypto/sha256"
-
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/types"
 	"github.com/crustgo/crust/tee"
@@ -52,10 +50,9 @@ func (p *Pallet) Spec() frame.Spec {
 			}),
 			2: frame.NewCall("submit_tcb_info", p.submitTCBInfo, weights.collateral.Base).Info(collateralInfo),
 			3: frame.NewCall("submit_qe_identity", p.submitQEIdentity, weights.collateral.Base).Info(collateralInfo),
-			4: frame.NewCall("reattest", p.reattest, weights.reattest),
-			5: frame.NewCall("set_evaluation_limit", p.setEvaluationLimit, weights.set).Class(frame.Operational),
-			6: frame.NewCall("set_tcb_policy", p.setTCBPolicy, weights.set).Class(frame.Operational),
-			7: frame.NewCall("bar_platform", p.barPlatform, weights.set).Class(frame.Operational),
+			4: frame.NewCall("set_evaluation_limit", p.setEvaluationLimit, weights.set).Class(frame.Operational),
+			5: frame.NewCall("set_tcb_policy", p.setTCBPolicy, weights.set).Class(frame.Operational),
+			6: frame.NewCall("bar_platform", p.barPlatform, weights.set).Class(frame.Operational),
 		},
 		Events: []any{0: RootListUpdated{}, 1: ProcessorListUpdated{}, 2: TCBInfoUpdated{}, 3: QEIdentityUpdated{}, 4: Admitted{}, 5: Retired{},
 			6: Reattested{}, 7: KeySuspended{}, 8: PlatformBarred{}, 9: EvaluationLimitSet{}, 10: TCBPolicySet{}},
@@ -154,7 +151,7 @@ func (p *Pallet) verify(e *frame.Env, quote []byte, by, grace types.Moment) (*Ev
 		Grade: grades.of(r.Status), tcb: r.TCB}, nil
 }
 
-// VerifyWeight is what Verify uses at most, for the weights of calls that call it.
+// VerifyWeight is what Verify and VerifyFor use at most, for the weights of calls that call it.
 func VerifyWeight() types.Weight { return weights.verify }
 
 // Anchor is the hash of a recent block that evidence was made after: what makes it
@@ -191,6 +188,39 @@ func (p *Pallet) Admit(e *frame.Env, key EnclaveKey, ev *Evidence) error {
 	p.Keys.Put(e, key, Attestation{Platform: ev.Platform, Code: ev.Code, TCB: ev.tcb, Since: now, At: now})
 	p.Emit(e, Admitted{key, ev.Platform, ev.Grade})
 	return nil
+}
+
+// VerifyFor verifies a quote as fresh evidence of a key that is here, by the collateral
+// that applies to the key: who is here is not judged by a new table before Delay,
+// however often it attests.
+func (p *Pallet) VerifyFor(e *frame.Env, key EnclaveKey, quote []byte) (*Evidence, error) {
+	was, ok := p.Keys.Lookup(e, key)
+	switch {
+	case !ok:
+		return nil, p.Fail(ErrUnknownKey)
+	case was.Suspended:
+		return nil, p.Fail(ErrKeySuspended)
+	}
+	return p.verify(e, quote, p.applies(&was, p.Time.Get(e)), p.OldGrace.Get())
+}
+
+// Renew replaces what a key's evidence said by what VerifyFor found. Evidence of another
+// program or platform is refused. It says whether the evidence before was a day old:
+// then it is worth a free call.
+func (p *Pallet) Renew(e *frame.Env, key EnclaveKey, ev *Evidence) (free bool, err error) {
+	was, ok := p.Keys.Lookup(e, key)
+	switch {
+	case !ok:
+		return false, p.Fail(ErrUnknownKey)
+	case ev.Code != was.Code || ev.Platform != was.Platform:
+		return false, p.Fail(ErrOtherEnclave)
+	}
+	now := p.Time.Get(e)
+	free = now >= was.At+freeAfter*1000
+	was.TCB, was.At = ev.tcb, now
+	p.Keys.Put(e, key, was)
+	p.Emit(e, Reattested{key, ev.Grade})
+	return free, nil
 }
 
 // Retire takes an enclave key away, for ever, and makes room on its platform. A key
@@ -232,15 +262,4 @@ func (p *Pallet) Bar(e *frame.Env, id PlatformID, before types.BlockNumber) {
 		p.Platforms.Put(e, id, platform)
 		p.Emit(e, PlatformBarred{id, before})
 	}
-}
-
-// ReattestData is the report data of an enclave that attests again with its key.
-func ReattestData(genesis types.Hash, key EnclaveKey, anchor types.Hash) (data [64]byte) {
-	h := sha256.New()
-	h.Write([]byte("crust/mpow/reattest/v1"))
-	h.Write(genesis[:])
-	h.Write(key[:])
-	h.Write(anchor[:])
-	h.Sum(data[:0])
-	return data
 }

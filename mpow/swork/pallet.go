@@ -82,9 +82,11 @@ type Attest interface {
 	// Admit lets a key count on the platform of its evidence. It refuses keys that were
 	// ever admitted, barred platforms, and more keys than a platform may have.
 	Admit(e *frame.Env, key types.Hash, ev Evidence) error
+	// VerifyFor verifies a quote as fresh evidence of a living key.
+	VerifyFor(e *frame.Env, key types.Hash, quote []byte) (Evidence, error)
 	// Renew replaces what a living key's evidence said; it refuses evidence of another
-	// platform or code.
-	Renew(e *frame.Env, key types.Hash, ev Evidence) error
+	// platform or code. It says whether the call that brought it is free.
+	Renew(e *frame.Env, key types.Hash, ev Evidence) (free bool, err error)
 	// Retire takes a key away, for ever.
 	Retire(e *frame.Env, key types.Hash)
 	// Suspend makes a key count no more, for good.

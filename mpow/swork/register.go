@@ -47,7 +47,7 @@ func (p *Pallet) register(e *frame.Env, o frame.Origin, a RegisterArgs) error {
 	case again && p.Audits.Exists(e, old.Lineage):
 		return p.Fail(ErrAuditOpen)
 	}
-	ev, err := p.evidence(e, who, a.Pubkey, a.Lineage, a.Quote, a.AnchorBlock)
+	ev, err := p.evidence(e, who, a.Pubkey, a.Lineage, a.AnchorBlock, func() (Evidence, error) { return p.Attest.Verify(e, a.Quote) })
 	if err != nil {
 		return err
 	}
@@ -65,13 +65,13 @@ func (p *Pallet) register(e *frame.Env, o frame.Origin, a RegisterArgs) error {
 	return nil
 }
 
-// evidence verifies a quote that binds an enclave to an account.
-func (p *Pallet) evidence(e *frame.Env, who types.AccountID, key types.Hash, l Lineage, quote []byte, anchor types.BlockNumber) (Evidence, error) {
+// evidence is what verify finds in a quote that has to bind an enclave to an account.
+func (p *Pallet) evidence(e *frame.Env, who types.AccountID, key types.Hash, l Lineage, anchor types.BlockNumber, verify func() (Evidence, error)) (Evidence, error) {
 	h, err := p.Attest.Anchor(e, anchor)
 	if err != nil {
 		return Evidence{}, err
 	}
-	ev, err := p.Attest.Verify(e, quote)
+	ev, err := verify()
 	switch {
 	case err != nil:
 		return Evidence{}, err
@@ -99,12 +99,16 @@ func (p *Pallet) reAttest(e *frame.Env, o frame.Origin, a ReAttestArgs) error {
 		return p.Fail(ErrSuspended)
 	}
 	frozen := !p.Attest.Standing(e, r.Key).Live
-	ev, err := p.evidence(e, who, r.Key, r.Lineage, a.Quote, a.AnchorBlock)
+	ev, err := p.evidence(e, who, r.Key, r.Lineage, a.AnchorBlock, func() (Evidence, error) { return p.Attest.VerifyFor(e, r.Key, a.Quote) })
 	if err != nil {
 		return err
 	}
-	if err := p.Attest.Renew(e, r.Key, ev); err != nil {
+	free, err := p.Attest.Renew(e, r.Key, ev)
+	if err != nil {
 		return err
+	}
+	if free {
+		e.WaiveFee()
 	}
 	if frozen { // it may have been too late for this slot's heartbeat
 		w.Excused, _ = p.slotOf(e.Number())

@@ -106,15 +106,19 @@ func (r *registry) Admit(e *frame.Env, key types.Hash, ev swork.Evidence) error 
 	return nil
 }
 
-func (r *registry) Renew(e *frame.Env, key types.Hash, ev swork.Evidence) error {
+func (r *registry) VerifyFor(e *frame.Env, _ types.Hash, quote []byte) (swork.Evidence, error) {
+	return r.Verify(e, quote)
+}
+
+func (r *registry) Renew(e *frame.Env, key types.Hash, ev swork.Evidence) (bool, error) {
 	k := r.Keys.Get(e, key)
 	if k.Platform != ev.Platform || k.Code != ev.Code {
-		return r.Fail(errQuote)
+		return false, r.Fail(errQuote)
 	}
 	k.Stale = false
 	k.Renewed++
 	r.Keys.Put(e, key, k)
-	return nil
+	return k.Renewed > 1, nil // as if a day had passed each time but the first
 }
 
 func (r *registry) Retire(e *frame.Env, key types.Hash) {
