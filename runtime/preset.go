@@ -28,6 +28,33 @@ type Preset struct {
 	PerByteFee       fixed.U128        `json:"perByteFee"`       // plancks
 	WeightFee        uint32            `json:"weightFee"`        // Perbill of a planck for each picosecond
 	Staking          StakingPreset     `json:"staking"`
+	Storage          StoragePreset     `json:"storage"`
+	Market           MarketPreset      `json:"market"`
+}
+
+// StoragePreset holds the constants of work reports and attestation in which networks
+// differ: slots and windows in blocks, 3 < deadline < auditWindow < reportSlot − updateOffset.
+type StoragePreset struct {
+	ReportSlot      types.BlockNumber `json:"reportSlot"`
+	UpdateOffset    types.BlockNumber `json:"updateOffset"`    // before a slot's end, when its recount begins
+	Deadline        types.BlockNumber `json:"deadline"`        // after a slot's first block, until which heartbeats are taken
+	AuditWindow     types.BlockNumber `json:"auditWindow"`     // after a slot's first block, in which audits are answered
+	PunishmentSlots uint32            `json:"punishmentSlots"` // heartbeats in a row that free space must have stood
+	Samples         uint32            `json:"samples"`         // leaves of a challenge
+	AuditOdds       uint32            `json:"auditOdds"`       // a worker is audited once in this many slots
+	UnitLeaves      uint32            `json:"unitLeaves"`      // leaves of 64 KiB in a unit
+	PublicAddresses bool              `json:"publicAddresses"` // whether endpoints have to be reachable from everywhere
+	AttestPeriod    uint64            `json:"attestPeriod"`    // ms within which enclaves attest again; 0 for never
+	PlatformCap     uint64            `json:"platformCap"`     // bytes that a platform may count
+}
+
+// MarketPreset holds the constants of the storage market in which networks differ, in
+// blocks but for the last.
+type MarketPreset struct {
+	FileDuration      types.BlockNumber `json:"fileDuration"`
+	SpowerReadyPeriod types.BlockNumber `json:"spowerReadyPeriod"` // until a replica has the file's power
+	PendingLife       types.BlockNumber `json:"pendingLife"`       // how long an order waits for its first replica
+	BonusPerFee       uint64            `json:"bonusPerFee"`       // bytes of power above the size for a planck paid; 0 for unlimited
 }
 
 // StakingPreset holds the constants of staking in which networks differ. The last
@@ -55,6 +82,9 @@ func Production() Preset {
 		MaxAuthorities: 1000, FeeMultiplierMin: tenth(), PerByteFee: fixed.FromUint64(100_000), WeightFee: 300_000_000,
 		Staking: StakingPreset{SessionsPerEra: 6, BondingDuration: 112, SlashDeferDuration: 108, MarketPotEras: 60, SPowerRatio: fixed.FromUint64(1),
 			HistoryDepth: 84, ValidatorCount: 100, MinimumValidatorCount: 4, StartRewardEra: 1},
+		Storage: StoragePreset{ReportSlot: 600, UpdateOffset: 100, Deadline: 50, AuditWindow: 100, PunishmentSlots: 8, Samples: 1024, AuditOdds: 100, UnitLeaves: 1 << 14,
+			PublicAddresses: true, AttestPeriod: 30 * day, PlatformCap: 1 << 50},
+		Market: MarketPreset{FileDuration: 2_592_000, SpowerReadyPeriod: 1_296_000, PendingLife: 100_800, BonusPerFee: 20},
 	}
 }
 
@@ -64,6 +94,8 @@ func Development() Preset {
 	p.Name, p.SlotDuration, p.EpochLength, p.NormalWeight = "development", 1000, 20, 500_000_000_000
 	p.Staking = StakingPreset{SessionsPerEra: 3, BondingDuration: 4, SlashDeferDuration: 2, MarketPotEras: 6, SPowerRatio: fixed.FromUint64(1_000_000),
 		HistoryDepth: 84, ValidatorCount: 5, MinimumValidatorCount: 1, StartRewardEra: 1}
+	p.Storage = StoragePreset{ReportSlot: 20, UpdateOffset: 3, Deadline: 12, AuditWindow: 16, PunishmentSlots: 2, Samples: 64, AuditOdds: 4, UnitLeaves: 256, PlatformCap: 1 << 40}
+	p.Market = MarketPreset{FileDuration: 3600, SpowerReadyPeriod: 120, PendingLife: 200}
 	return p
 }
 
@@ -94,7 +126,31 @@ func (p *Preset) Validate() error {
 	case p.WeightFee > 1_000_000_000:
 		return fmt.Errorf("preset %q: weightFee is %d; it is a Perbill, at most 1,000,000,000", p.Name, p.WeightFee)
 	}
-	return p.validateStaking()
+	if err := p.validateStaking(); err != nil {
+		return err
+	}
+	return p.validateStorage()
+}
+
+func (p *Preset) validateStorage() error {
+	const year = 31_557_600_000 // ms
+	longest := types.BlockNumber(10 * year / p.SlotDuration)
+	switch s, m := &p.Storage, &p.Market; {
+	case s.AttestPeriod > 10*year:
+		return fmt.Errorf("preset %q: storage.attestPeriod is %d ms; it must be at most ten years, or 0 for never", p.Name, s.AttestPeriod)
+	case s.PlatformCap == 0:
+		return fmt.Errorf("preset %q: storage.platformCap is zero; no storage would count", p.Name)
+	case m.FileDuration < s.ReportSlot || m.FileDuration > longest:
+		return fmt.Errorf("preset %q: market.fileDuration is %d blocks; it must be between a report slot and ten years", p.Name, m.FileDuration)
+	case m.SpowerReadyPeriod > m.FileDuration:
+		return fmt.Errorf("preset %q: market.spowerReadyPeriod is %d blocks; files last for %d", p.Name, m.SpowerReadyPeriod, m.FileDuration)
+	case m.PendingLife < s.ReportSlot || m.PendingLife > longest:
+		return fmt.Errorf("preset %q: market.pendingLife is %d blocks; it must be between a report slot and ten years", p.Name, m.PendingLife)
+	}
+	if err := p.swork().Validate(); err != nil {
+		return fmt.Errorf("preset %q: storage: %w", p.Name, err)
+	}
+	return nil
 }
 
 func (p *Preset) validateStaking() error {

@@ -106,7 +106,7 @@ func fields(v scale.Variant) string {
 func TestVersions(t *testing.T) {
 	rt := New(Production())
 	want := map[string]uint32{"Core": 5, "Metadata": 2, "TaggedTransactionQueue": 3, "AccountNonceApi": 1, "TransactionPaymentApi": 4,
-		"TransactionPaymentCallApi": 3, "BabeApi": 2, "GrandpaApi": 3, "ImOnlineApi": 1, "SessionKeys": 1, "AuthorityDiscoveryApi": 1, "StakingApi": 1}
+		"TransactionPaymentCallApi": 3, "BabeApi": 2, "GrandpaApi": 3, "ImOnlineApi": 1, "SessionKeys": 1, "AuthorityDiscoveryApi": 1, "StakingApi": 1, "MarketApi": 1}
 	for _, a := range rt.Frame.Version().APIs {
 		found := false
 		for name, v := range want {

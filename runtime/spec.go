@@ -3,15 +3,22 @@ package runtime
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 
+	"github.com/crustgo/crust/dsm/market"
 	"github.com/crustgo/crust/gpos/staking"
+	"github.com/crustgo/crust/mpow/attest"
+	"github.com/crustgo/crust/mpow/swork"
 	"github.com/crustgo/crust/substrate/chainspec"
 	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/pallets/session"
 	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/types"
+	"github.com/crustgo/crust/tee"
+	"github.com/crustgo/crust/tee/dcap"
+	"github.com/crustgo/crust/tee/dev"
 )
 
 // presetSection is the place of the Preset among the pallets of a chain spec that is not raw.
@@ -79,6 +86,7 @@ type Network struct {
 	Endowed    []string // secret URIs
 	Sudo       string   // secret URI
 	Punished   bool     // whether the first validators are slashed and chilled for offences
+	Authority  [32]byte // seed of the authority that attests development enclaves
 }
 
 // Networks are the networks that ship with the program, by the name that --chain takes.
@@ -87,7 +95,7 @@ func Networks() map[string]Network {
 	local.Name, local.ID = "Crust Local Testnet", "local_testnet"
 	return map[string]Network{
 		"dev": {Name: "Crust Development", ID: "dev", Type: chainspec.Development, Preset: Development(),
-			Validators: []string{"Alice"}, Endowed: endowed("Alice", "Bob", "Charlie"), Sudo: "//Alice"},
+			Validators: []string{"Alice"}, Endowed: endowed("Alice", "Bob", "Charlie"), Sudo: "//Alice", Authority: dev.DevelopmentSeed()},
 		"local": local,
 	}
 }
@@ -103,7 +111,7 @@ func Devnet(n int) Network {
 		names = append(names, fmt.Sprintf("Validator//%d", i+1))
 	}
 	return Network{Name: "Crust Devnet", ID: "devnet", Type: chainspec.Local, Preset: Development(),
-		Validators: names[:n], Endowed: endowed(names...), Sudo: "//Alice"}
+		Validators: names[:n], Endowed: endowed(names...), Sudo: "//Alice", Authority: dev.DevelopmentSeed()}
 }
 
 // endowed are the accounts of these people, and those of the services.
@@ -147,6 +155,7 @@ func (n Network) Spec() (*chainspec.Spec, error) {
 		return nil, err
 	}
 	sections["Staking"] = stakes
+	n.storage(sections)
 	if n.Sudo != "" {
 		who, err := account(n.Sudo)
 		if err != nil {
@@ -164,6 +173,23 @@ func (n Network) Spec() (*chainspec.Spec, error) {
 		spec.Genesis.Runtime[name] = raw
 	}
 	return spec, nil
+}
+
+// fileBaseFee is what an order costs at first beside its size: a thousandth of a CRU.
+const fileBaseFee = CRU / 1000
+
+// storage adds the sections of storage: the market is open, and the enclaves in
+// software of tee/dev are genuine.
+func (n Network) storage(sections map[string]any) {
+	ca := dev.NewCA(n.Authority)
+	g := attest.Genesis{Roots: []dcap.Key{ca.Root()}, EvaluationLimit: dev.Evaluation, Time: dev.ValidFrom}
+	var codes []swork.GenesisCode
+	for _, kind := range []tee.Kind{tee.SGX, tee.TDX} {
+		g.Collateral = append(g.Collateral, attest.NewCollateral(ca.Authorities(), ca.Collateral(kind)))
+		codes = append(codes, swork.GenesisCode{Code: types.Hash(dev.CodeOf(kind, 1)), Version: 1, Until: math.MaxUint32})
+	}
+	sections["Attest"], sections["Swork"] = g, swork.Genesis{Codes: codes}
+	sections["Market"] = market.Genesis{EnableMarket: true, FileBaseFee: fixed.FromUint64(fileBaseFee)}
 }
 
 // Stakes of the validators of development networks at genesis, in CRU.

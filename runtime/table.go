@@ -3,8 +3,11 @@ package runtime
 import (
 	"math"
 
+	"github.com/crustgo/crust/dsm/market"
 	"github.com/crustgo/crust/gpos/benefits"
 	"github.com/crustgo/crust/gpos/staking"
+	"github.com/crustgo/crust/mpow/attest"
+	"github.com/crustgo/crust/mpow/swork"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/pallets/authoritydiscovery"
@@ -31,7 +34,7 @@ import (
 // rules, state or metadata; TransactionVersion with every change of what a
 // signature covers.
 var version = types.RuntimeVersion{
-	SpecName: "crust", ImplName: "crust-go", AuthoringVersion: 1, SpecVersion: 102, ImplVersion: 1, TransactionVersion: 1, StateVersion: 1,
+	SpecName: "crust", ImplName: "crust-go", AuthoringVersion: 1, SpecVersion: 103, ImplVersion: 1, TransactionVersion: 1, StateVersion: 1,
 }
 
 // Runtime is Crust's runtime with the constants of one chain.
@@ -55,8 +58,11 @@ type Runtime struct {
 	Offences           *offences.Pallet
 	Treasury           *treasury.Pallet
 	Utility            *utility.Pallet
+	Swork              *swork.Pallet
+	Market             *market.Pallet
 	Benefits           *benefits.Pallet
 	Sudo               *sudo.Pallet
+	Attest             *attest.Pallet
 }
 
 // grandpaPrefix is the storage prefix of the Grandpa pallet.
@@ -89,8 +95,11 @@ func New(p Preset) *Runtime {
 			14: {Name: "Offences", Pallet: r.Offences},
 			15: {Name: "Treasury", Pallet: r.Treasury},
 			23: {Name: "Utility", Pallet: r.Utility},
+			25: {Name: "Swork", Pallet: r.Swork},
+			26: {Name: "Market", Pallet: r.Market},
 			28: {Name: "Benefits", Pallet: r.Benefits},
 			40: {Name: "Sudo", Pallet: r.Sudo},
+			42: {Name: "Attest", Pallet: r.Attest},
 		},
 		System:     r.System,
 		Extensions: append(r.System.Extensions(), r.TransactionPayment.Extension()),
@@ -128,6 +137,7 @@ func (r *Runtime) construct(weights frame.BlockWeights, length frame.BlockLength
 		BenefitReportWorkCost: frame.ConstOf(fixed.FromUint64(3 * CRU)), BenefitsLimitRatio: frame.ConstOf(fixed.Perbill(2_000_000)),
 		BenefitMarketCostRatio: frame.ConstOf(fixed.PerbillOne()), BondingDuration: frame.ConstOf(p.Staking.BondingDuration),
 	}
+	r.constructStorage()
 	r.Historical = &historical.Pallet{KeepSessions: frame.ConstOf(keepSessions)}
 	r.Session = &session.Pallet{}
 	r.AuthorityDiscovery = &authoritydiscovery.Pallet{}
@@ -141,6 +151,44 @@ func (r *Runtime) construct(weights frame.BlockWeights, length frame.BlockLength
 		BaseFee: frame.ConstOf(baseFee), FeePerByte: frame.ConstOf(p.PerByteFee), FeePerWeight: frame.ConstOf(fixed.Perbill(p.WeightFee)),
 		TargetBlockFullness: frame.ConstOf(fixed.Perquintill(250_000_000_000_000_000)), AdjustmentVariable: frame.ConstOf(fixed.FixedFromInner(fixed.FromUint64(fixed.FixedScale / 100_000))),
 		MinimumMultiplier: frame.ConstOf(p.FeeMultiplierMin), OperationalFeeMultiplier: frame.ConstOf(uint8(5)),
+	}
+}
+
+// constructStorage makes the pallets of storage.
+func (r *Runtime) constructStorage() {
+	p := &r.Preset
+	r.Swork = p.swork()
+	r.Attest = &attest.Pallet{
+		AnchorAge: frame.ConstOf(types.BlockNumber(300)), Period: frame.ConstOf(types.Moment(p.Storage.AttestPeriod)), Delay: frame.ConstOf(types.Moment(90 * day)),
+		NewGrace: frame.ConstOf(types.Moment(7 * day)), OldGrace: frame.ConstOf(types.Moment(30 * day)), FullCap: frame.ConstOf(p.Storage.PlatformCap),
+		LesserCap: frame.ConstOf(min(p.Storage.PlatformCap, 64<<40)), KeysPerPlatform: frame.ConstOf(uint32(8)),
+	}
+	var bonus scale.Option[uint64] // unlimited
+	if p.Market.BonusPerFee != 0 {
+		bonus = scale.Some(p.Market.BonusPerFee)
+	}
+	r.Market = &market.Pallet{
+		ModuleID: frame.ConstOf(treasury.PalletID([]byte("crmarket"))), FileDuration: frame.ConstOf(p.Market.FileDuration), FileReplica: frame.ConstOf(uint32(4)),
+		InitFileByteFee: frame.ConstOf(fixed.FromUint64(10_000)), StorageReferenceRatio: frame.ConstOf(scale.Pair[market.Balance, market.Balance]{A: fixed.FromUint64(50), B: fixed.FromUint64(100)}),
+		StorageIncreaseRatio: frame.ConstOf(fixed.Perbill(3_300_000)), StorageDecreaseRatio: frame.ConstOf(fixed.Perbill(3_000_000)),
+		StakingRatio: frame.ConstOf(fixed.Perbill(720_000_000)), StorageRatio: frame.ConstOf(fixed.Perbill(180_000_000)), MaximumFileSize: frame.ConstOf(uint64(8 << 30)),
+		RenewRewardRatio: frame.ConstOf(fixed.Perbill(50_000_000)), PendingLife: frame.ConstOf(p.Market.PendingLife), ReportSlot: frame.ConstOf(p.Storage.ReportSlot),
+		CollateralRatio: frame.ConstOf(uint32(1)), BonusPerFee: frame.ConstOf(bonus), MaxWork: frame.ConstOf(types.Weight{RefTime: p.NormalWeight / 5, ProofSize: math.MaxUint64}),
+		Defaults: market.Defaults{FileKeysCountFee: fixed.FromUint64(1_000_000), MaxFileBaseFee: fixed.FromUint64(50_000_000_000), MaxFileByteFee: fixed.FromUint64(1_000_000),
+			MaxFileKeysCountFee: fixed.FromUint64(10_000_000), SpowerReadyPeriod: uint32(p.Market.SpowerReadyPeriod)},
+	}
+}
+
+// day is one in milliseconds.
+const day = 86_400_000
+
+// swork makes the pallet of the work reports, which judges its constants itself.
+func (p *Preset) swork() *swork.Pallet {
+	s := &p.Storage
+	return &swork.Pallet{
+		ReportSlot: frame.ConstOf(s.ReportSlot), UpdateOffset: frame.ConstOf(s.UpdateOffset), Deadline: frame.ConstOf(s.Deadline), AuditWindow: frame.ConstOf(s.AuditWindow),
+		PunishmentSlots: frame.ConstOf(s.PunishmentSlots), MaxGroupSize: frame.ConstOf(uint32(1000)), Samples: frame.ConstOf(s.Samples), AuditOdds: frame.ConstOf(s.AuditOdds),
+		UnitLeaves: frame.ConstOf(s.UnitLeaves), PublicAddresses: frame.ConstOf(s.PublicAddresses),
 	}
 }
 

@@ -1,13 +1,13 @@
 package runtime
 
 import (
+	"github.com/crustgo/crust/mpow/attest"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/pallets/authorship"
 	"github.com/crustgo/crust/substrate/pallets/offences"
 	"github.com/crustgo/crust/substrate/pallets/session"
 	"github.com/crustgo/crust/substrate/pallets/timestamp"
-	"github.com/crustgo/crust/substrate/types"
 )
 
 // wire plugs the pallets into each other.
@@ -22,8 +22,12 @@ func (r *Runtime) wire() {
 	r.Session.Handlers = []session.Handler{r.Babe, r.Grandpa, r.AuthorityDiscovery, r.Historical, r.ImOnline, r.Offences}
 	r.Staking.Currency, r.Staking.Treasury, r.Staking.Clock = r.Balances, r.Treasury, r.Timestamp
 	r.Staking.Session, r.Staking.History = r.Session, r.Historical
-	r.Staking.Benefits, r.Staking.MarketPot, r.Staking.Workloads = r.Benefits, nothing{}, nothing{} // until there are such pallets
-	r.Benefits.Currency = r.Balances
+	r.Staking.Benefits, r.Staking.MarketPot, r.Staking.Workloads = r.Benefits, r.Market, r.Swork
+	r.Benefits.Currency, r.Benefits.Covers = r.Balances, settles
+	r.Attest.Time, r.Attest.Blocks = r.Timestamp, r.System
+	r.Swork.Attest, r.Swork.VerifyWeight, r.Swork.Market, r.Swork.Limits = attestation{r.Attest}, attest.VerifyWeight(), replicas{r.Market}, stakeLimits{r.Staking}
+	r.Swork.Benefits, r.Swork.Random, r.Swork.Blocks, r.Swork.Time = r.Benefits, chance{r.Babe}, r.System, r.Timestamp
+	r.Market.Currency, r.Market.Workers, r.Market.Benefits, r.Market.Staking, r.Market.Blocks = r.Balances, workers{r.Swork}, r.Benefits, r.Staking, r.System
 	r.ImOnline.Session, r.ImOnline.Historical, r.ImOnline.Offences = r.Session, r.Historical, r.Offences
 	r.Offences.Handler = r.Staking
 	equivocations := &offences.Equivocations{Owners: r.Historical, Authors: r.Authorship, Book: r.Offences, Longevity: uint64(r.Preset.Staking.BondingDuration) * r.Preset.eraSlots()}
@@ -35,20 +39,16 @@ func (r *Runtime) wire() {
 // apis are the runtime APIs beside those of every runtime.
 func (r *Runtime) apis() []frame.API {
 	var out []frame.API
-	for _, p := range []interface{ APIs() []frame.API }{r.Babe, r.Grandpa, r.Session, r.Staking, r.ImOnline, r.AuthorityDiscovery, r.TransactionPayment} {
+	for _, p := range []interface{ APIs() []frame.API }{r.Babe, r.Grandpa, r.Session, r.Staking, r.Market, r.ImOnline, r.AuthorityDiscovery, r.TransactionPayment} {
 		out = append(out, p.APIs()...)
 	}
 	return out
 }
 
-// nothing is the storage market and the work reports of a chain that has none.
-type nothing struct{}
-
-// WithdrawStakingPot finds an empty pot.
-func (nothing) WithdrawStakingPot(*frame.Env) fixed.U128 { return fixed.U128{} }
-
-// Workload knows of no storage.
-func (nothing) Workload(*frame.Env, types.AccountID) fixed.U128 { return fixed.U128{} }
+// settles reports whether the quota of merchants pays a call's fee: settling a file.
+func settles(call frame.RuntimeCall) bool {
+	return call.Pallet() == "Market" && call.Name() == "calculate_reward"
+}
 
 // baseFee is what every transaction pays, in plancks: the original chain's fee
 // for its base weight of 125 µs, of which 30 % are charged.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -15,11 +14,13 @@ import (
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/light"
+	"github.com/crustgo/crust/tee"
+	"github.com/crustgo/crust/tee/dev"
 )
 
 // enclaveFlags are the flags of `crust enclave`.
 type enclaveFlags struct {
-	socket, state, platform, chain, account string
+	socket, state, platform, chain, account, authority string
 }
 
 // newEnclaveCommand is `crust enclave`.
@@ -43,6 +44,7 @@ This is the development enclave: it does what a hardware enclave does, and its o
 	s.StringVar(&f.platform, "platform", "", "file with the development platform's key, written if it does not exist")
 	s.StringVar(&f.chain, "chain", "dev", "dev, local, or the path of a chain spec")
 	s.StringVar(&f.account, "account", "", "account of the storage node, for a new worker")
+	s.StringVar(&f.authority, "dev-ca", "", "file with the seed of the network's development authority; the one that everybody knows if it is left out")
 	for _, name := range []string{"socket", "state", "platform"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err) // only for a flag that does not exist
@@ -52,7 +54,11 @@ This is the development enclave: it does what a hardware enclave does, and its o
 }
 
 func (f *enclaveFlags) run(cmd *cobra.Command) error {
-	core, err := f.core()
+	platform, err := f.enclave()
+	if err != nil {
+		return err
+	}
+	core, err := f.core(platform)
 	if err != nil {
 		return err
 	}
@@ -64,33 +70,52 @@ func (f *enclaveFlags) run(cmd *cobra.Command) error {
 	cmd.PrintErrf("enclave 0x%x of account 0x%x listens on %s\n", id.Key, id.Account, f.socket)
 	ctx, stop := lifecycle.Signals(cmd.Context(), func(os.Signal) { cmd.PrintErrln("stopping the enclave; once more kills") })
 	defer stop()
-	return enclave.Serve(ctx, l, &trusted.Server{Core: core, Lock: new(sync.Mutex), Par: lifecycle.Parallel, Quote: noQuote})
+	return enclave.Serve(ctx, l, &trusted.Server{Core: core, Lock: new(sync.Mutex), Par: lifecycle.Parallel, Quote: func(data [64]byte) ([]byte, error) {
+		ev, err := platform.Quote(data)
+		return ev.Raw, err
+	}})
 }
 
-// noQuote says that this program has no platform that makes quotes.
-func noQuote([64]byte) ([]byte, error) {
-	return nil, errors.New("this version has no attestation: the enclave cannot be registered")
-}
-
-// core opens the worker that the files have, or bears one.
-func (f *enclaveFlags) core() (*trusted.Core, error) {
-	env := trusted.Env{Rand: rand.Reader}
+// enclave is the development enclave of the platform whose key the file has, or of a
+// new one.
+func (f *enclaveFlags) enclave() (*dev.Enclave, error) {
+	seed := dev.DevelopmentSeed()
+	if f.authority != "" {
+		text, err := os.ReadFile(f.authority)
+		if err != nil {
+			return nil, err
+		}
+		if seed, err = dev.ParseSeed(string(text)); err != nil {
+			return nil, fmt.Errorf("%s: %w", f.authority, err)
+		}
+	}
+	cfg := dev.Config{CA: dev.NewCA(seed), Kind: tee.SGX, Version: 1, Random: rand.Reader}
 	key, err := enclave.Load(f.platform)
 	switch {
 	case err != nil:
 		return nil, err
 	case key == nil:
-		key = make([]byte, len(env.Sealing))
+		key = make([]byte, len(cfg.Secret))
 		if _, err := rand.Read(key); err != nil {
 			return nil, err
 		}
 		if err := enclave.Save(f.platform, key); err != nil {
 			return nil, err
 		}
-	case len(key) != len(env.Sealing):
-		return nil, fmt.Errorf("%s has %d bytes, a platform's key has %d", f.platform, len(key), len(env.Sealing))
+	case len(key) != len(cfg.Secret):
+		return nil, fmt.Errorf("%s has %d bytes, a platform's key has %d", f.platform, len(key), len(cfg.Secret))
 	}
-	copy(env.Sealing[:], key)
+	copy(cfg.Secret[:], key)
+	return dev.NewEnclave(cfg), nil
+}
+
+// core opens the worker that the files have, or bears one.
+func (f *enclaveFlags) core(platform tee.Enclave) (*trusted.Core, error) {
+	env := trusted.Env{Rand: rand.Reader}
+	var err error
+	if env.Sealing, err = platform.DeriveKey(tee.SealThisCode, "crust/mpow/state/v1"); err != nil {
+		return nil, err
+	}
 	state, err := enclave.Load(f.state)
 	if err != nil {
 		return nil, err

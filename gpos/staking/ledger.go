@@ -64,6 +64,11 @@ func (p *Pallet) killStash(e *frame.Env, stash types.AccountID) error {
 	return nil
 }
 
+// IsValidator reports whether an account has declared to validate.
+func (p *Pallet) IsValidator(e *frame.Env, stash types.AccountID) bool {
+	return p.Validators.Exists(e, stash)
+}
+
 // chill makes a stash neither candidate nor guarantor. What others guarantee for it
 // stays, and counts again when it is a candidate again.
 func (p *Pallet) chill(e *frame.Env, stash types.AccountID) {

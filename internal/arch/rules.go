@@ -82,7 +82,7 @@ var rules = []rule{
 	{prefix: "dsm", siblings: true, ours: []string{"substrate"}},
 	{prefix: "substrate/queryview", siblings: true, ours: base},
 	{prefix: "substrate/queryview/queryviewtest", kind: tool, ours: []string{"substrate"}, thirds: []string{"github.com/tetratelabs/wazero", "pgregory.net/rapid", "github.com/google/go-cmp"}},
-	{prefix: "runtime", ours: join(base, engines, []string{"substrate/frame", "substrate/pallets", "substrate/queryview", "tee/dcap", "mpow", "gpos", "dsm"})},
+	{prefix: "runtime", ours: join(base, engines, []string{"substrate/frame", "substrate/pallets", "substrate/queryview", "tee", "mpow", "gpos", "dsm"})},
 	{prefix: "client", kind: shell, siblings: true, ours: join(base, engines, []string{"substrate/frame/metadata", "substrate/lifecycle", "substrate/rpc/jsonrpc/wire", "substrate/rpc/jsonrpc/wsconn"}), thirds: join(observability, []string{"github.com/coder/websocket"})},
 	{prefix: "node", kind: shell, ours: []string{"substrate", "runtime", "client", "tee", "mpow", "gpos", "dsm", "console"},
 		thirds: join(observability, []string{"github.com/pelletier/go-toml/v2", "github.com/lmittmann/tint"})},
@@ -112,9 +112,8 @@ var mayFloat = []string{"substrate/babe/threshold.go", "substrate/babe/pow.go"}
 var mayGo = []string{"substrate/lifecycle"}
 
 // mayRest lists packages that are for others to import: the public library, the
-// verification that needs no node, and the example that shows how; and, until the
-// runtime and the node have them, the layers of storage.
-var mayRest = []string{"client", "substrate/light", "substrate/example", "tee/dcap", "tee/dev", "mpow/attest", "mpow/swork", "dsm/market"}
+// verification that needs no node, and the example that shows how.
+var mayRest = []string{"client", "substrate/light", "substrate/example"}
 
 // pureStd lists the packages of the standard library that pure code may import;
 // an entry covers the packages below it only when it ends in a slash.
