@@ -168,11 +168,8 @@ func (r *Runtime) constructStorage() {
 		bonus = scale.Some(p.Market.BonusPerFee)
 	}
 	r.Market = &market.Pallet{
-		ModuleID: frame.ConstOf(treasury.PalletID([]byte("crmarket"))), FileDuration: frame.ConstOf(p.Market.FileDuration), FileReplica: frame.ConstOf(uint32(4)),
-		InitFileByteFee: frame.ConstOf(fixed.FromUint64(10_000)), StorageReferenceRatio: frame.ConstOf(scale.Pair[market.Balance, market.Balance]{A: fixed.FromUint64(50), B: fixed.FromUint64(100)}),
-		StorageIncreaseRatio: frame.ConstOf(fixed.Perbill(3_300_000)), StorageDecreaseRatio: frame.ConstOf(fixed.Perbill(3_000_000)),
-		StakingRatio: frame.ConstOf(fixed.Perbill(720_000_000)), StorageRatio: frame.ConstOf(fixed.Perbill(180_000_000)), MaximumFileSize: frame.ConstOf(uint64(8 << 30)),
-		RenewRewardRatio: frame.ConstOf(fixed.Perbill(50_000_000)), PendingLife: frame.ConstOf(p.Market.PendingLife), ReportSlot: frame.ConstOf(p.Storage.ReportSlot),
+		FileDuration: frame.ConstOf(p.Market.FileDuration), PendingLife: frame.ConstOf(p.Market.PendingLife), ReportSlot: frame.ConstOf(p.Storage.ReportSlot),
+		InitFileByteFee: frame.ConstOf(fixed.FromUint64(10_000)), MaximumFileSize: frame.ConstOf(uint64(8 << 30)), RenewRewardRatio: frame.ConstOf(fixed.Perbill(50_000_000)),
 		CollateralRatio: frame.ConstOf(uint32(1)), BonusPerFee: frame.ConstOf(bonus), MaxWork: frame.ConstOf(types.Weight{RefTime: p.NormalWeight / 5, ProofSize: math.MaxUint64}),
 		Defaults: market.Defaults{FileKeysCountFee: fixed.FromUint64(1_000_000), MaxFileBaseFee: fixed.FromUint64(50_000_000_000), MaxFileByteFee: fixed.FromUint64(1_000_000),
 			MaxFileKeysCountFee: fixed.FromUint64(10_000_000), SpowerReadyPeriod: uint32(p.Market.SpowerReadyPeriod)},
