@@ -6,13 +6,12 @@ import (
 	"math"
 	"slices"
 
-	"github.com/crustgo/crust/dsm/market"
-	"github.com/crustgo/crust/gpos/staking"
 	"github.com/crustgo/crust/mpow/attest"
 	"github.com/crustgo/crust/mpow/swork"
 	"github.com/crustgo/crust/substrate/chainspec"
 	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/fixed"
+	"github.com/crustgo/crust/substrate/pallets/balances"
 	"github.com/crustgo/crust/substrate/pallets/session"
 	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/types"
@@ -28,8 +27,31 @@ const presetSection = "Preset"
 const CRU = 1_000_000_000_000
 
 // Load returns the runtime of the chain that a specification describes, and the
-// specification in raw form.
+// specification in raw form. A chain with the production preset has Intel's root of
+// trust and no other.
 func Load(spec *chainspec.Spec) (*Runtime, *chainspec.Spec, error) {
+	rt, raw, err := describe(spec)
+	if err == nil && rt.Preset.Name == Production().Name {
+		err = rt.checkRoots(raw)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return rt, raw, nil
+}
+
+func (r *Runtime) checkRoots(raw *chainspec.Spec) error {
+	entries, err := raw.Entries()
+	if err != nil {
+		return err
+	}
+	if roots := r.Attest.Roots.Get(r.Frame.NewEnv(state.NewMem(entries))); !slices.Equal(roots, []dcap.Key{IntelRoot}) {
+		return fmt.Errorf("chain spec %q has the constants of a real network, but trusts another root than Intel's: its storage could be made up; give its preset another name if that is meant", raw.ID)
+	}
+	return nil
+}
+
+func describe(spec *chainspec.Spec) (*Runtime, *chainspec.Spec, error) {
 	if !spec.IsRaw() {
 		rt, err := fromConfig(spec)
 		if err != nil {
@@ -127,101 +149,59 @@ const Endowment = 1_000_000
 
 // Spec returns the chain specification of a network, not raw.
 func (n Network) Spec() (*chainspec.Spec, error) {
-	sections := map[string]any{presetSection: n.Preset}
-	var balances [][2]string
+	f := Founding{FileBaseFee: fixed.FromUint64(fileBaseFee)}
+	cru := fixed.FromUint64(CRU)
 	for _, uri := range n.Endowed {
 		who, err := account(uri)
 		if err != nil {
 			return nil, err
 		}
-		balances = append(balances, [2]string{who.String(), fmt.Sprintf("%d000000000000", Endowment)})
+		f.Balances = append(f.Balances, balances.Endowment{Account: who, Amount: cru.MulSat(fixed.FromUint64(Endowment))})
 	}
-	sections["Balances"] = map[string]any{"balances": balances}
-	var keys []session.GenesisKeys
 	for _, name := range n.Validators {
-		stash, err := account("//" + name + "//stash")
+		v, err := founder(name)
 		if err != nil {
 			return nil, err
 		}
-		k, err := SessionKeysOf("//" + name)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, session.GenesisKeys{Validator: stash, Keys: k})
+		v.Bond, v.Limit, v.Invulnerable = cru.MulSat(fixed.FromUint64(bonded)), cru.MulSat(fixed.FromUint64(bootstrapLimit)), !n.Punished
+		f.Validators = append(f.Validators, v)
 	}
-	sections["Session"] = session.Genesis{Keys: keys}
-	stakes, err := n.staking()
-	if err != nil {
-		return nil, err
-	}
-	sections["Staking"] = stakes
-	n.storage(sections)
 	if n.Sudo != "" {
 		who, err := account(n.Sudo)
 		if err != nil {
 			return nil, err
 		}
-		sections["Sudo"] = map[string]any{"key": who.String()}
+		f.Sudo = &who
 	}
-	spec := &chainspec.Spec{Name: n.Name, ID: n.ID, ChainType: n.Type, ProtocolID: "cru", Properties: properties()}
-	spec.Genesis.Runtime = map[string]json.RawMessage{}
-	for name, v := range sections { //arch:allow maprange copied to another map
-		raw, err := json.Marshal(v)
-		if err != nil {
-			return nil, err
-		}
-		spec.Genesis.Runtime[name] = raw
-	}
-	return spec, nil
-}
-
-// fileBaseFee is what an order costs at first beside its size: a thousandth of a CRU.
-const fileBaseFee = CRU / 1000
-
-// storage adds the sections of storage: the market is open, and the enclaves in
-// software of tee/dev are genuine.
-func (n Network) storage(sections map[string]any) {
 	ca := dev.NewCA(n.Authority)
-	g := attest.Genesis{Roots: []dcap.Key{ca.Root()}, EvaluationLimit: dev.Evaluation, Time: dev.ValidFrom}
-	var codes []swork.GenesisCode
+	trust := attest.Genesis{Roots: []dcap.Key{ca.Root()}, EvaluationLimit: dev.Evaluation, Time: dev.ValidFrom}
 	for _, kind := range []tee.Kind{tee.SGX, tee.TDX} {
-		g.Collateral = append(g.Collateral, attest.NewCollateral(ca.Authorities(), ca.Collateral(kind)))
-		codes = append(codes, swork.GenesisCode{Code: types.Hash(dev.CodeOf(kind, 1)), Version: 1, Until: math.MaxUint32})
+		trust.Collateral = append(trust.Collateral, attest.NewCollateral(ca.Authorities(), ca.Collateral(kind)))
+		f.Enclaves = append(f.Enclaves, swork.GenesisCode{Code: types.Hash(dev.CodeOf(kind, 1)), Version: 1, Until: math.MaxUint32})
 	}
-	sections["Attest"], sections["Swork"] = g, swork.Genesis{Codes: codes}
-	sections["Market"] = market.Genesis{EnableMarket: true, FileBaseFee: fixed.FromUint64(fileBaseFee)}
+	return f.spec(n.Name, n.ID, n.Type, n.Preset, trust)
 }
 
-// Stakes of the validators of development networks at genesis, in CRU.
+// What the founders of development networks begin with, in CRU. Most networks do not
+// punish them, so that one can be stopped for a test.
 const (
 	bonded         = 20_000
 	bootstrapLimit = 100_000 // what may be staked behind each of them without any storage
 )
 
-// staking is the genesis of staking: the validators have bonded, and have a stake
-// limit from the beginning. Most networks do not punish them, so that one can be
-// stopped for a test.
-func (n Network) staking() (*staking.Genesis, error) {
-	p := &n.Preset.Staking
-	g := &staking.Genesis{HistoryDepth: p.HistoryDepth, StartRewardEra: p.StartRewardEra, ValidatorCount: max(p.ValidatorCount, uint32(len(n.Validators))),
-		MinimumValidatorCount: p.MinimumValidatorCount, SlashRewardFraction: 100_000_000}
-	cru := fixed.FromUint64(CRU)
-	for _, name := range n.Validators {
-		stash, err := account("//" + name + "//stash")
-		if err != nil {
-			return nil, err
-		}
-		controller, err := account("//" + name)
-		if err != nil {
-			return nil, err
-		}
-		if !n.Punished {
-			g.Invulnerables = append(g.Invulnerables, stash)
-		}
-		g.Stakers = append(g.Stakers, staking.Staker{Stash: stash, Controller: controller, Bond: cru.MulSat(fixed.FromUint64(bonded)), Validator: true})
-		g.BootstrapLimits = append(g.BootstrapLimits, staking.AmountOf{Who: stash, Amount: cru.MulSat(fixed.FromUint64(bootstrapLimit))})
+// fileBaseFee is what an order costs at first beside its size: a thousandth of a CRU.
+const fileBaseFee = CRU / 1000
+
+// founder is a validator of a development network, by its name.
+func founder(name string) (f Founder, err error) {
+	if f.Stash, err = account("//" + name + "//stash"); err != nil {
+		return f, err
 	}
-	return g, nil
+	if f.Controller, err = account("//" + name); err != nil {
+		return f, err
+	}
+	f.Keys, err = SessionKeysOf("//" + name)
+	return f, err
 }
 
 func properties() chainspec.Properties {

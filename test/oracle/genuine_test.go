@@ -10,17 +10,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	google "github.com/google/go-tdx-guest/testing/testdata"
 
+	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/tee"
 	"github.com/crustgo/crust/tee/dcap"
 )
-
-// intelRoot is the key of the Intel SGX Root CA, the root of trust of real networks.
-const intelRoot = "0ba9c4c0c0c86193a3fe23d6b02cda10a8bbd4e88e48b4458561a36e705525f567918e2edc88e40d860bd0cc4ee26aacc988e505a953558c453f6b0904ae7394"
 
 const day = 86400
 
@@ -76,11 +73,7 @@ func load(t testing.TB, quote, info, qe []byte, now uint64) *vector {
 	}
 	v.chain = certs(t)
 	v.bundle.Signer = v.chain[0]
-	var root dcap.Key
-	if err := root.UnmarshalText([]byte(intelRoot)); err != nil {
-		t.Fatal(err)
-	}
-	v.policy = dcap.Policy{Trust: dcap.Trust{Roots: []dcap.Key{root}, Now: now}, Accept: dcap.StatusesOf(dcap.UpToDate, dcap.SWHardeningNeeded)}
+	v.policy = dcap.Policy{Trust: dcap.Trust{Roots: []dcap.Key{runtime.IntelRoot}, Now: now}, Accept: dcap.StatusesOf(dcap.UpToDate, dcap.SWHardeningNeeded)}
 	return v
 }
 
@@ -391,7 +384,7 @@ func TestRoots(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.EqualFold(root.Key.String(), intelRoot) {
+	if root.Key != runtime.IntelRoot {
 		t.Errorf("the genuine root has key %v", root.Key)
 	}
 	v := sgx(t)
