@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/crustgo/crust/client/jsonrpc"
@@ -39,24 +38,76 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	g := lifecycle.NewGroup(ctx, lifecycle.DefaultGrace)
+	r := &runner{Config: c, file: file, group: lifecycle.NewGroup(ctx, lifecycle.DefaultGrace)}
 	for i := range file.Validators {
-		p, err := start(&file.Validators[i])
-		if err != nil {
-			g.Stop()
-			return errors.Join(err, g.Wait())
+		if err := r.start(&file.Validators[i].Process); err != nil {
+			r.group.Stop()
+			return errors.Join(err, r.group.Wait())
 		}
-		g.Go(p.node.Name, func(ctx context.Context) error {
-			err := p.watch(ctx)
-			if ctx.Err() == nil {
-				c.say("%s has stopped (%v); the others go on. Its log is %s", p.node.Name, err, p.node.Log)
-				return nil
-			}
-			return err
-		})
 	}
-	g.Go("start", func(ctx context.Context) error { return c.await(ctx, file) })
-	return g.Wait()
+	r.group.Go("start", r.bringUp)
+	return r.group.Wait()
+}
+
+// runner runs the processes of a network.
+type runner struct {
+	Config
+	file  *File
+	group *lifecycle.Group
+}
+
+// start starts a process and watches it. One that ends by itself does not stop the others.
+func (r *runner) start(n *Process) error {
+	p, err := start(n)
+	if err != nil {
+		return err
+	}
+	r.group.Go(n.Name, func(ctx context.Context) error {
+		err := p.watch(ctx)
+		if ctx.Err() == nil {
+			r.say("%s has stopped (%v); the others go on. Its log is %s", n.Name, err, n.Log)
+			return nil
+		}
+		return err
+	})
+	return nil
+}
+
+// bringUp waits for the validators, starts what needs them, and says where everything is.
+func (r *runner) bringUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errTimeout)
+	defer cancel()
+	err := r.awaitValidators(ctx)
+	if err == nil && len(r.file.Storage) > 0 {
+		err = r.startStorage(ctx)
+	}
+	if err == nil && len(r.file.Gateways) > 0 {
+		err = r.startGateways(ctx)
+	}
+	switch {
+	case err == nil:
+		return r.announce()
+	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), errTimeout):
+		return nil // the network is stopped
+	}
+	return err
+}
+
+var errTimeout = errors.New("timeout")
+
+// await asks until a process answers as it should.
+func await(ctx context.Context, p *Process, what string, ask func(context.Context) (bool, error)) error {
+	for {
+		ok, err := ask(ctx)
+		if err == nil && ok {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s has no %s after %v (%v); its log is %s", p.Name, what, startTimeout, err, p.Log)
+		case <-time.After(pollInterval):
+		}
+	}
 }
 
 func (c *Config) say(format string, args ...any) {
@@ -72,7 +123,7 @@ func (c *Config) prepare() (*File, error) {
 	}
 	network := runtime.Devnet(c.Validators)
 	f := &File{
-		ChainSpec: filepath.Join(c.BasePath, specName), BlockSeconds: float64(network.Preset.SlotDuration) / 1000,
+		ChainSpec: filepath.Join(c.BasePath, specName), BlockSeconds: float64(network.Preset.SlotDuration) / 1000, ReportSlotBlocks: uint32(network.Preset.Storage.ReportSlot),
 		Accounts: map[string]string{"faucet": "//Faucet", "user": "//User"},
 	}
 	if err := c.sameAsBefore(); err != nil {
@@ -86,6 +137,9 @@ func (c *Config) prepare() (*File, error) {
 		}
 		f.Validators = append(f.Validators, n)
 		bootnodes = append(bootnodes, n.P2P...)
+	}
+	if err := c.planStorage(f, &network); err != nil {
+		return nil, err
 	}
 	return f, makeSpec(f.ChainSpec, network, bootnodes)
 }
@@ -101,6 +155,9 @@ func (c *Config) sameAsBefore() error {
 	}
 	if n := len(old.Validators); n != c.Validators {
 		return fmt.Errorf("%s holds a network of %d validators, not %d; use --validators %d, or another --base-path", c.BasePath, n, c.Validators, n)
+	}
+	if n := len(old.Storage); n != c.Storage {
+		return fmt.Errorf("%s holds a network of %d storage nodes, not %d; use --storage %d, or another --base-path", c.BasePath, n, c.Storage, n)
 	}
 	return nil
 }
@@ -153,42 +210,56 @@ func writeFile(path string, b []byte) error {
 	return os.Rename(tmp, path)
 }
 
-// await waits until every node answers and has seen a final block, and says so.
-func (c *Config) await(ctx context.Context, f *File) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("timeout"))
-	defer cancel()
-	for i := range f.Validators {
-		n := &f.Validators[i]
-		for {
+// awaitValidators waits until every validator answers and has seen a final block.
+func (r *runner) awaitValidators(ctx context.Context) error {
+	for i := range r.file.Validators {
+		n := &r.file.Validators[i]
+		err := await(ctx, &n.Process, "final block", func(ctx context.Context) (bool, error) {
 			genesis, final, err := probe(ctx, n.RPC)
-			if err == nil && final > 0 {
-				f.GenesisHash = genesis
-				break
-			}
-			select {
-			case <-ctx.Done():
-				if errors.Is(context.Cause(ctx), context.Canceled) {
-					return nil // the network is stopped
-				}
-				return fmt.Errorf("%s has no final block after %v (%v); its log is %s", n.Name, startTimeout, err, n.Log)
-			case <-time.After(pollInterval):
-			}
+			r.file.GenesisHash = genesis
+			return final > 0, err
+		})
+		if err != nil {
+			return err
 		}
 	}
-	b, err := json.MarshalIndent(f, "", "  ")
+	return nil
+}
+
+// announce writes devnet.json and says where everything is.
+func (r *runner) announce() error {
+	b, err := json.MarshalIndent(r.file, "", "  ")
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(c.BasePath, FileName)
+	path := filepath.Join(r.BasePath, FileName)
 	if err := writeFile(path, append(b, '\n')); err != nil {
 		return err
 	}
-	c.say("network is ready: %d validators, genesis %s", len(f.Validators), f.GenesisHash)
-	for _, n := range f.Validators {
-		c.say("  %-12s %s  %s", n.Name, n.RPC, strings.Join(n.P2P[:1], " "))
+	r.say("network is ready: %s, genesis %s", r.parts(), r.file.GenesisHash)
+	for _, n := range r.file.Validators {
+		r.say("  %-12s %s  %s", n.Name, n.RPC, n.P2P[0])
 	}
-	c.say("details in %s; Ctrl-C stops it", path)
+	for _, s := range r.file.Storage {
+		r.say("  %-12s %s  %s", s.Name, s.API, s.Gateway)
+	}
+	for _, g := range r.file.Gateways {
+		r.say("  %-12s %s  %s", g.Name, g.HTTP, g.PSA)
+	}
+	r.say("details in %s; Ctrl-C stops it", path)
 	return nil
+}
+
+// parts names what the network is made of.
+func (r *runner) parts() string {
+	parts := fmt.Sprintf("%d validators", len(r.file.Validators))
+	if n := len(r.file.Storage); n > 0 {
+		parts += fmt.Sprintf(", %d storage nodes", n)
+	}
+	if n := len(r.file.Gateways); n > 0 {
+		parts += fmt.Sprintf(", %d gateways", n)
+	}
+	return parts
 }
 
 // probe asks a node for its genesis hash and the number of its last final block.

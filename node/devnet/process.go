@@ -15,7 +15,7 @@ import (
 
 // process is a running node.
 type process struct {
-	node *Node
+	node *Process
 	cmd  *exec.Cmd
 	// life is the node's standard input: when it closes, because this process ends in
 	// whatever way, the node stops by itself.
@@ -24,7 +24,7 @@ type process struct {
 }
 
 // start starts a node; its output is added to its log.
-func start(n *Node) (*process, error) {
+func start(n *Process) (*process, error) {
 	if err := os.MkdirAll(filepath.Dir(n.Log), 0o755); err != nil {
 		return nil, err
 	}
