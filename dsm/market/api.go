@@ -1,6 +1,9 @@
 package market
 
 import (
+	"slices"
+
+	"github.com/crustgo/crust/dsm/price"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/types"
@@ -50,12 +53,34 @@ type AccountOrder struct {
 	Cancellable bool
 }
 
+// ReplicaInfo is how one replica of a file stands.
+type ReplicaInfo struct {
+	Owner      types.AccountID // of the group that holds it
+	Member     types.AccountID // whose worker has it, and whose endpoint serves it
+	Lineage    Lineage         // of the worker
+	Platform   types.Hash      // machine of the worker
+	ReportedAt Block
+	Live       bool // proven now
+	Paid       bool // a reward was booked for it
+}
+
+// MerchantInfo is what a group owner has earned and not been paid.
+type MerchantInfo struct {
+	Unpaid     Balance // booked: vested or not
+	Claimable  Balance // vested: what reward_merchant would pay now
+	PerBlock   Balance // that vests in each block now
+	Collateral Balance // active in the MARKET fund
+	Room       Balance // how much more can be booked before the collateral is used up
+}
+
 // APIs lists the runtime API MarketApi.
 func (p *Pallet) APIs() []frame.API {
 	return []frame.API{{Name: "MarketApi", Version: 1, Doc: "Answers prices and how orders stand.", Methods: []frame.Method{
 		frame.Method2("quote", "What an order of a file of that many bytes costs now; none if the market takes no such file.", "size", "tips", p.Quote),
 		frame.Method1("order", "How the order of a file stands; none if there is none.", "cid", p.OrderOf),
 		frame.Method1("orders_by_account", "The orders that an account has paid for, at most a thousand.", "account", p.OrdersByAccount),
+		frame.Method1("replicas", "Who holds a file, by the accounts of group owners; nothing if there is no order.", "cid", p.ReplicasOf),
+		frame.Method1("merchant", "What a group owner has earned and not been paid.", "account", p.MerchantOf),
 	}}}
 }
 
@@ -101,6 +126,32 @@ func (p *Pallet) OrdersByAccount(e *frame.Env, who types.AccountID) (out []Accou
 		}
 	}
 	return out, nil
+}
+
+// ReplicasOf is how the replicas of a file stand. Text that is no CID is an error.
+func (p *Pallet) ReplicasOf(e *frame.Env, text []byte) (out []ReplicaInfo, _ error) {
+	key, err := p.parse(text)
+	if err != nil {
+		return nil, err
+	}
+	f, ok := p.load(e, key)
+	if !ok {
+		return nil, nil
+	}
+	for _, r := range f.info.Replicas {
+		l := r.B.lineage()
+		out = append(out, ReplicaInfo{r.A, r.B.Who, l, p.Workers.Platform(e, l), r.B.ValidAt, p.live(e, key, l),
+			slices.ContainsFunc(f.order.Paid, func(s PaidSlot) bool { return s.Owner == r.A })})
+	}
+	return out, nil
+}
+
+// MerchantOf is what a group owner has earned and not been paid.
+func (p *Pallet) MerchantOf(e *frame.Env, owner types.AccountID) (MerchantInfo, error) {
+	m := p.merchant(e, owner)
+	collateral, _ := p.Benefits.Collateral(e, owner)
+	bound, _ := collateral.DivMod64(uint64(max(p.CollateralRatio.Get(), 1)))
+	return MerchantInfo{m.Unpaid, price.Whole(m.Vested).Min(m.Unpaid), price.Whole(m.Rate), collateral, bound.SubSat(m.Unpaid)}, nil
 }
 
 func (p *Pallet) describe(e *frame.Env, f *file) OrderInfo {

@@ -422,6 +422,47 @@ func TestOrdersByAccount(t *testing.T) {
 	w.end()
 }
 
+// Who holds a file and what that earns: what is told is what is then paid.
+func TestReplicasAndMerchants(t *testing.T) {
+	w := newWorld(t)
+	file := cidOf("held")
+	w.must(w.order(alice, file, 3<<20, 0))
+	if list, err := w.p.ReplicasOf(w.e, []byte(file)); err != nil || list != nil {
+		t.Fatalf("%v, %v", list, err)
+	}
+	w.report(1, 3<<20, file)
+	w.pass(1)
+	reported := w.at() - 1
+	w.report(2, 3<<20, file)
+	w.run(ownerAgeSlots * reportSlot)
+	w.beat()
+	w.workers.dead[lineageOf(2)] = 1
+	w.pass(reportSlot + 1)
+	l, owner := w.worker(1)
+	list, err := w.p.ReplicasOf(w.e, []byte(file))
+	w.must(err)
+	if len(list) != 2 || list[0] != (ReplicaInfo{owner, owner, l, w.workers.Platform(w.e, l), reported, true, true}) || list[1].Live || list[1].Paid {
+		t.Fatalf("%+v", list)
+	}
+	w.pass(100)
+	w.purse.collateral[owner] = u(40_000)
+	info, err := w.p.MerchantOf(w.e, owner)
+	w.must(err)
+	reward := w.p.Orders.Get(w.e, Key(file)).Paid[0].Vest.Amount
+	if info.Unpaid != reward || info.Room != u(40_000).SubSat(reward) || info.Collateral != u(40_000) || info.Claimable.IsZero() || info.PerBlock.IsZero() {
+		t.Fatalf("%+v", info)
+	}
+	before := w.free(owner)
+	w.must(w.claim(owner))
+	if got := w.free(owner) - before; u(got) != info.Claimable {
+		t.Errorf("%d is paid, %v was told", got, info.Claimable)
+	}
+	if _, err := w.p.ReplicasOf(w.e, []byte("film")); err == nil {
+		t.Error("text that is no CID has replicas")
+	}
+	w.end()
+}
+
 // What clients of the original read: the names of storage, and the key of a file.
 func TestWireNames(t *testing.T) {
 	w := newWorld(t)
