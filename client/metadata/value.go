@@ -137,6 +137,16 @@ func JSON(v Value) ([]byte, error) {
 	return json.Marshal(v)
 }
 
+// Unmarshal turns a value into a Go type by the names of its members, as
+// encoding/json does; members that the type has not are passed over.
+func Unmarshal(v Value, into any) error {
+	b, err := JSON(v)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, into)
+}
+
 // ParseJSON reads JSON text into what Encode takes; numbers keep all digits.
 func ParseJSON(text []byte) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(text))

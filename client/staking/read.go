@@ -2,7 +2,6 @@ package staking
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -53,11 +52,7 @@ func (s *State) call(ctx context.Context, into any, method string, args ...any) 
 
 // convert turns a value into a Go type by the names of its members.
 func convert(v metadata.Value, into any, name string) error {
-	b, err := metadata.JSON(v)
-	if err == nil {
-		err = json.Unmarshal(b, into)
-	}
-	if err != nil {
+	if err := metadata.Unmarshal(v, into); err != nil {
 		return fmt.Errorf("%s is not what it should be: %w", name, err)
 	}
 	return nil

@@ -49,6 +49,8 @@ To look around, start a chain of your own with ` + "`crust node --dev`" + `, and
 		newTxCommand(g),
 		newQueryCommand(g),
 		newCallCommand(g),
+		newFileCommand(g),
+		newMerchantCommand(g),
 		newValidatorCommand(g),
 		newGuarantorCommand(g),
 		newVersionCommand(g),

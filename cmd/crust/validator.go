@@ -150,10 +150,14 @@ func (r *role) amount(text string, all staking.Balance) (n staking.Balance, err 
 		return n, err
 	}
 	if b.Sign() <= 0 || b.BitLen() > 128 {
-		return n, fmt.Errorf("%s is no amount to stake; give a positive one", text)
+		return n, fmt.Errorf("%s is no amount; give a positive one", text)
 	}
-	n.Hi, n.Lo = new(big.Int).Rsh(b, 64).Uint64(), new(big.Int).And(b, new(big.Int).SetUint64(^uint64(0))).Uint64()
-	return n, nil
+	return balance(b), nil
+}
+
+// balance is a number of plancks below 2^128.
+func balance(b *big.Int) staking.Balance {
+	return staking.Balance{Hi: new(big.Int).Rsh(b, 64).Uint64(), Lo: new(big.Int).And(b, new(big.Int).SetUint64(^uint64(0))).Uint64()}
 }
 
 // controlled is the bond that the signer acts for.

@@ -32,22 +32,28 @@ func TestStaking(t *testing.T) {
 		t.Fatalf("no scripts: %v", err)
 	}
 	for _, name := range files {
-		t.Run(filepath.Base(name), func(t *testing.T) {
-			node := startStaking(t)
-			testscript.Run(t, testscript.Params{
-				Files: []string{name}, UpdateScripts: *update, RequireUniqueNames: true,
-				Cmds: map[string]func(*testscript.TestScript, bool, []string){"grow": func(ts *testscript.TestScript, _ bool, args []string) {
-					n, err := strconv.Atoi(strings.Join(args, " "))
-					ts.Check(err)
-					ts.Check(node.Grow(n))
-				}},
-				Setup: func(env *testscript.Env) error {
-					env.Setenv("CRUST_URL", node.URL)
-					return nil
-				},
-			})
-		})
+		t.Run(filepath.Base(name), func(t *testing.T) { runScript(t, name, startStaking(t), nil) })
 	}
+}
+
+// runScript runs a script against a node. The script makes blocks with grow.
+func runScript(t *testing.T, name string, node *clienttest.Node, env map[string]string) {
+	t.Helper()
+	testscript.Run(t, testscript.Params{
+		Files: []string{name}, UpdateScripts: *update, RequireUniqueNames: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"grow": func(ts *testscript.TestScript, _ bool, args []string) {
+			n, err := strconv.Atoi(strings.Join(args, " "))
+			ts.Check(err)
+			ts.Check(node.Grow(n))
+		}},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("CRUST_URL", node.URL)
+			for k, v := range env {
+				e.Setenv(k, v)
+			}
+			return nil
+		},
+	})
 }
 
 // stakers is a network of two validators, of whom no offences are punished, and
@@ -80,10 +86,18 @@ func stakers(t *testing.T) *chainspec.Spec {
 	return spec
 }
 
-// startStaking serves the chain. A block is made by whoever's turn it is.
+// startStaking serves the chain of stakers.
 func startStaking(t *testing.T) *clienttest.Node {
 	t.Helper()
-	rt, raw, err := runtime.Load(stakers(t))
+	node := startChain(t, stakers(t))
+	node.Override = nodeKeys()
+	return node
+}
+
+// startChain serves a chain. A block is made by whoever's turn it is.
+func startChain(t *testing.T, spec *chainspec.Spec) *clienttest.Node {
+	t.Helper()
+	rt, raw, err := runtime.Load(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +105,7 @@ func startStaking(t *testing.T) *clienttest.Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := clienttest.Start(t, rt.Frame, state.NewMem(entries), func(view state.View, b *types.Block) ([]state.Change, error) {
+	return clienttest.Start(t, rt.Frame, state.NewMem(entries), func(view state.View, b *types.Block) ([]state.Change, error) {
 		slot := types.Slot(1_700_000_000) + types.Slot(b.Header.Number)
 		authors := len(rt.Babe.Authorities.Get(rt.Frame.NewEnv(view)))
 		claim := babe.PreDigest{Kind: babe.SecondaryPlain, Authority: uint32(slot) % uint32(authors), Slot: slot}
@@ -118,8 +132,6 @@ func startStaking(t *testing.T) *clienttest.Node {
 		b.Body = body
 		return out.Changes, err
 	})
-	node.Override = nodeKeys()
-	return node
 }
 
 // nodeKeys answers as a node with an empty keystore does.
