@@ -48,6 +48,8 @@ const removeBatch = 1024
 type DB struct {
 	pdb   *pebble.DB
 	cache *pebble.Cache
+	fs    vfs.FS
+	dir   string
 
 	// mu is held by whoever decides from what groups list a block and acts on it.
 	mu   sync.Mutex
@@ -78,7 +80,7 @@ func open(dir string, fs vfs.FS) (*DB, error) {
 		cache.Unref()
 		return nil, fmt.Errorf("open vault %s: %w; is it in use by another program?", dir, err)
 	}
-	db := &DB{pdb: pdb, cache: cache}
+	db := &DB{pdb: pdb, cache: cache, fs: fs, dir: dir}
 	if err := db.begin(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open vault %s: %w", dir, err), db.Close())
 	}
@@ -182,6 +184,9 @@ func (db *DB) add(group uint64, blocks []Block) error {
 	for _, b := range blocks {
 		size += len(b.Data) + 4*dag.MaxCID
 	}
+	if err := db.room(size); err != nil {
+		return err
+	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	return db.updateSized(size, func(b *pebble.Batch) error {
@@ -200,6 +205,19 @@ func (db *DB) add(group uint64, blocks []Block) error {
 		}
 		return nil
 	}, pebble.NoSync)
+}
+
+// reserve is how much of the disk is left alone, in bytes: a database that cannot
+// write its log any more takes the program down, and others use the disk too.
+const reserve = 512 << 20
+
+// room refuses what would fill the disk.
+func (db *DB) room(size int) error {
+	usage, err := db.fs.GetDiskUsage(db.dir)
+	if err == nil && usage.AvailBytes < reserve+uint64(size) {
+		return fmt.Errorf("%w: %d MiB are left at %s, of which %d stay free", ErrFull, usage.AvailBytes>>20, db.dir, reserve>>20)
+	}
+	return nil // what cannot be known is no reason to refuse
 }
 
 // commit makes a group the graph under its root, unless there is one.

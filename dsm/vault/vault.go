@@ -10,6 +10,9 @@ import (
 // ErrNotFound says that a vault does not have a block, or no graph under a root.
 var ErrNotFound = errors.New("not in the vault")
 
+// ErrFull says that there is no room for a block.
+var ErrFull = errors.New("the disk is full")
+
 // Block is a block under its CID.
 type Block struct {
 	CID  dag.CID

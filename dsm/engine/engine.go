@@ -1,0 +1,245 @@
+package engine
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ipfs/boxo/bitswap"
+	"github.com/ipfs/boxo/bitswap/client"
+	"github.com/ipfs/boxo/bitswap/network"
+	"github.com/ipfs/boxo/bitswap/network/bsnet"
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/control"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	libnetwork "github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/crustgo/crust/dsm/vault"
+)
+
+// Config says what an engine is.
+type Config struct {
+	// Key is the ed25519 seed that the peer id derives from.
+	Key [32]byte
+	// Listen are multiaddresses such as /ip4/0.0.0.0/tcp/4001 and
+	// /ip4/0.0.0.0/udp/4001/quic-v1; none means to dial only.
+	Listen []string
+	// Public are multiaddresses to tell others in addition to those of Listen.
+	Public []string
+	// Store is what is served.
+	Store vault.Reader
+	// Agent is what other nodes are told: "crust/<version>".
+	Agent string
+	// NoPrivate keeps the engine from dialling private and loopback addresses.
+	NoPrivate bool
+	// Connections bounds the open connections (default 512).
+	Connections int
+	// Up and Down bound blocks sent and fetched; nil bounds nothing. A limit may be
+	// shared with other users of the same line.
+	Up, Down *Limit
+	// Metrics counts; nil counts nowhere.
+	Metrics *Metrics
+	// Log is told what an operator would want to know; nil discards it.
+	Log *slog.Logger
+}
+
+// Engine is a node of the IPFS network. All methods may be called at the same time.
+type Engine struct {
+	cfg     Config
+	host    host.Host
+	network network.BitSwapNetwork
+	bitswap *bitswap.Bitswap
+	stop    context.CancelFunc
+	fetches gauge // that run
+}
+
+// What one remote may hold, whatever it is to us.
+const (
+	peerConnections = 8
+	peerStreams     = 1024      // each message of Bitswap comes in a stream of its own
+	peerBytes       = 512 << 20 // of windows that are reserved, 256 KiB and more for a stream
+	allBytes        = 2 << 30   // the same, of all peers
+	streamWindow    = 4 << 20   // what may be on its way in one stream: 4 MiB are 320 Mbit/s at 100 ms
+	outstanding     = 2 << 20   // bytes that are sent to a peer at once
+	messageBytes    = 128 << 10 // of a message that we send, if there is as much to say
+	maxCID          = 128       // bytes of a CID that a peer asks for
+)
+
+// Open starts to listen and to serve. Close, or Run, ends it.
+func Open(cfg Config) (*Engine, error) {
+	if cfg.Store == nil {
+		return nil, errors.New("engine: no store to serve from")
+	}
+	if cfg.Connections == 0 {
+		cfg.Connections = 512
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics()
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	h, err := newHost(&cfg)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	for _, text := range cfg.Listen {
+		a, err := ma.NewMultiaddr(text)
+		if err == nil {
+			err = h.Network().Listen(a)
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("engine: cannot listen on %s: %w; the address has to be one of this machine's, with /tcp/<port> or /udp/<port>/quic-v1, and free", text, err), h.Close())
+		}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	e := &Engine{cfg: cfg, host: h, network: bsnet.NewFromIpfsHost(h), stop: stop}
+	e.bitswap = bitswap.New(ctx, e.network, nil, store{cfg.Store, cfg.Up, cfg.Metrics},
+		bitswap.EngineBlockstoreWorkerCount(32), bitswap.TaskWorkerCount(8), bitswap.EngineTaskWorkerCount(8),
+		bitswap.MaxOutstandingBytesPerPeer(outstanding), bitswap.MaxCidSize(maxCID), bitswap.WithTargetMessageSize(messageBytes), bitswap.WithoutDuplicatedBlockStats(),
+		// Peers are few and chosen: all of them are asked.
+		bitswap.WithClientOption(client.BroadcastControlEnable(false)),
+		bitswap.WithClientOption(client.WithDontHaveTimeoutConfig(patience())))
+	return e, nil
+}
+
+// patience is how long a peer has to answer a want before it counts as not having
+// the block. Boxo's measure, twice the latency of other answers, is 50 ms with
+// small blocks: a peer that is busy for that long would be given up, and what it
+// sends later not asked for again.
+func patience() *client.DontHaveTimeoutConfig {
+	c := client.DefaultDontHaveTimeoutConfig()
+	c.MinTimeout, c.DontHaveTimeout, c.MaxTimeout = 10*time.Second, 15*time.Second, 30*time.Second
+	return c
+}
+
+// newHost makes libp2p's host with nothing in it but what is used.
+func newHost(cfg *Config) (host.Host, error) {
+	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(cfg.Key[:]))
+	if err != nil {
+		return nil, err
+	}
+	public := make([]ma.Multiaddr, len(cfg.Public))
+	for i, text := range cfg.Public {
+		if public[i], err = ma.NewMultiaddr(text); err != nil {
+			return nil, fmt.Errorf("public address %q: %w", text, err)
+		}
+	}
+	n := cfg.Connections
+	limits := rcmgr.PartialLimitConfig{
+		System: rcmgr.ResourceLimits{Conns: rcmgr.LimitVal(n), ConnsInbound: rcmgr.LimitVal(n),
+			Streams: rcmgr.LimitVal(32 * n), Memory: allBytes},
+		Transient:   rcmgr.ResourceLimits{ConnsInbound: 128, StreamsInbound: 1024},
+		PeerDefault: rcmgr.ResourceLimits{Conns: peerConnections, Streams: peerStreams, Memory: peerBytes},
+	}
+	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.Build(rcmgr.InfiniteLimits)), rcmgr.WithMetricsDisabled())
+	if err != nil {
+		return nil, err
+	}
+	conns, err := connmgr.NewConnManager(n/2, n*3/4, connmgr.WithGracePeriod(20*time.Second))
+	if err != nil {
+		return nil, errors.Join(err, resources.Close())
+	}
+	mux := *yamux.DefaultTransport
+	mux.MaxStreamWindowSize = streamWindow
+	return libp2p.New(
+		libp2p.Identity(key), libp2p.UserAgent(cfg.Agent), libp2p.NoListenAddrs, libp2p.DisableRelay(), libp2p.DisableMetrics(),
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), libp2p.Transport(quic.NewTransport),
+		libp2p.Security(noise.ID, noise.New), libp2p.Muxer(yamux.ID, &mux),
+		libp2p.ResourceManager(resources), libp2p.ConnectionManager(conns), libp2p.ConnectionGater(gater{cfg.NoPrivate}),
+		libp2p.AddrsFactory(func(addrs []ma.Multiaddr) []ma.Multiaddr { return append(addrs[:len(addrs):len(addrs)], public...) }),
+	)
+}
+
+// Run returns when ctx ends, after it has closed the engine.
+func (e *Engine) Run(ctx context.Context) error {
+	<-ctx.Done()
+	return errors.Join(e.Close(), ctx.Err())
+}
+
+// Close ends fetches, serving and listening, in that order. The store stays open.
+func (e *Engine) Close() error {
+	e.stop()
+	err := e.bitswap.Close()
+	e.network.Stop()
+	return errors.Join(err, e.host.Close())
+}
+
+// Addresses are where others reach the engine, each with /p2p/ and its peer id.
+func (e *Engine) Addresses() []string {
+	list, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: e.host.ID(), Addrs: e.host.Addrs()})
+	if err != nil {
+		return nil // only for an id that is none
+	}
+	texts := make([]string, len(list))
+	for i, a := range list {
+		texts[i] = a.String()
+	}
+	return texts
+}
+
+// Peers is how many nodes are connected.
+func (e *Engine) Peers() int { return len(e.host.Network().Peers()) }
+
+// Connect connects to a node whose addresses end with /p2p/ and its peer id.
+func (e *Engine) Connect(ctx context.Context, addresses ...string) error {
+	origins, err := Origins(addresses)
+	if err != nil {
+		return err
+	}
+	for _, o := range origins {
+		err = errors.Join(err, e.host.Connect(ctx, o))
+	}
+	return err
+}
+
+// MaxOrigins is how many addresses of sources are looked at.
+const MaxOrigins = 20
+
+// Origins reads addresses of sources: multiaddresses that end with /p2p/ and a peer
+// id. More than MaxOrigins are an error.
+func Origins(addresses []string) ([]peer.AddrInfo, error) {
+	if len(addresses) > MaxOrigins {
+		return nil, fmt.Errorf("%d origins; at most %d", len(addresses), MaxOrigins)
+	}
+	list := make([]ma.Multiaddr, len(addresses))
+	for i, text := range addresses {
+		a, err := ma.NewMultiaddr(text)
+		if err != nil {
+			return nil, fmt.Errorf("origin %q: %w", text, err)
+		}
+		if _, id := peer.SplitAddr(a); id == "" {
+			return nil, fmt.Errorf("origin %q does not end with /p2p/ and a peer id", text)
+		}
+		list[i] = a
+	}
+	return peer.AddrInfosFromP2pAddrs(list...)
+}
+
+// gater refuses to dial where strangers should not send us.
+type gater struct{ noPrivate bool }
+
+func (gater) InterceptPeerDial(peer.ID) bool                                     { return true }
+func (gater) InterceptAccept(libnetwork.ConnMultiaddrs) bool                     { return true }
+func (gater) InterceptUpgraded(libnetwork.Conn) (bool, control.DisconnectReason) { return true, 0 }
+func (gater) InterceptSecured(libnetwork.Direction, peer.ID, libnetwork.ConnMultiaddrs) bool {
+	return true
+}
+
+// InterceptAddrDial sees addresses after names were resolved.
+func (g gater) InterceptAddrDial(_ peer.ID, a ma.Multiaddr) bool {
+	return !g.noPrivate || manet.IsPublicAddr(a)
+}

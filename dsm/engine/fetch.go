@@ -1,0 +1,383 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/ipfs/boxo/exchange"
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/crustgo/crust/dsm/vault"
+	"github.com/crustgo/crust/mpow/dag"
+	"github.com/crustgo/crust/substrate/lifecycle"
+)
+
+// Why a fetch fails.
+var (
+	ErrNoSource    = errors.New("no peer has the root block")
+	ErrStalled     = errors.New("no peer sends what is missing")
+	ErrLate        = errors.New("not complete in time")
+	ErrTooLarge    = errors.New("the graph is larger than allowed")
+	ErrUnsupported = errors.New("the graph has a block that cannot be stored")
+	ErrDiskFull    = errors.New("there is no room")
+)
+
+const (
+	resultOK    = "ok"
+	resultOther = "other"
+)
+
+// results names the failures in metrics.
+var results = []struct {
+	err  error
+	name string
+}{
+	{ErrNoSource, "no_source"}, {ErrStalled, "stalled"}, {ErrLate, "late"}, {ErrTooLarge, "too_large"},
+	{ErrUnsupported, "unsupported"}, {ErrDiskFull, "disk_full"}, {context.Canceled, "cancelled"},
+}
+
+// Job is a graph to fetch.
+type Job struct {
+	Root    dag.CID
+	Limit   uint64      // of the graph, in bytes
+	Into    vault.Vault // where it goes
+	Origins []peer.AddrInfo
+	// RootTimeout is how long peers have to send the root (default 2 minutes), Stall
+	// how long nothing may arrive (default 1 minute), Deadline how long all of it may
+	// take (default 24 hours).
+	RootTimeout, Stall, Deadline time.Duration
+	// Progress is called, from the goroutine of Fetch, with what has arrived; nil is
+	// not.
+	Progress func(Progress)
+}
+
+// Progress says how far a fetch is.
+type Progress struct {
+	Blocks int
+	Bytes  uint64
+	Wanted int // blocks that are known to be missing
+}
+
+// What is asked for and taken at once.
+const (
+	windowBytes = 64 << 20 // of the blocks in flight, by their mean size so far
+	minWants    = 32       // in flight, however large blocks are
+	maxWants    = 960      // in flight, over all fetches: peers keep no more than 1024
+	firstGuess  = 256 << 10
+	nudges      = 6       // how often Stall is divided: after each part, all is asked for anew
+	putBytes    = 8 << 20 // given to the vault at once
+	dialTimeout = 15 * time.Second
+)
+
+// Fetch brings a graph into a vault and returns its size, the sum of the lengths of
+// its blocks. Of a fetch that fails nothing stays. The errors above say why; those
+// of the vault are passed on.
+func (e *Engine) Fetch(ctx context.Context, job Job) (size uint64, err error) {
+	job.setDefaults()
+	start := time.Now()
+	e.cfg.Metrics.Running.Set(float64(e.fetches.add(1)))
+	defer func() {
+		e.cfg.Metrics.Running.Set(float64(e.fetches.add(-1)))
+		e.cfg.Metrics.Fetches.WithLabelValues(resultName(err)).Inc()
+		if err == nil {
+			e.cfg.Metrics.Seconds.Observe(time.Since(start).Seconds())
+		}
+	}()
+	outer := ctx
+	ctx, cancel := context.WithTimeoutCause(ctx, job.Deadline, ErrLate)
+	defer cancel()
+	group := lifecycle.NewGroup(ctx, 0)
+	f := &fetch{e: e, job: &job, group: group, asked: map[dag.CID]struct{}{}, arrived: make(chan blocks.Block, 64)}
+	group.Go("fetch", func(ctx context.Context) (err error) {
+		defer group.Stop() // the requests in flight
+		size, err = f.run(ctx)
+		return err
+	})
+	err = group.Wait()
+	for _, o := range job.Origins {
+		e.host.ConnManager().Unprotect(o.ID, job.Root.Key())
+	}
+	switch {
+	case outer.Err() != nil:
+		err = context.Cause(outer)
+	case f.err != nil: // what the group makes of an end by deadline is not ours
+		err = f.err
+	}
+	if err != nil {
+		return 0, fmt.Errorf("fetch %v: %w", toCid(job.Root), err)
+	}
+	return size, nil
+}
+
+func (j *Job) setDefaults() {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	def(&j.RootTimeout, 2*time.Minute)
+	def(&j.Stall, time.Minute)
+	def(&j.Deadline, 24*time.Hour)
+}
+
+func resultName(err error) string {
+	if err == nil {
+		return resultOK
+	}
+	for _, r := range results {
+		if errors.Is(err, r.err) {
+			return r.name
+		}
+	}
+	return resultOther
+}
+
+// dial connects to a source. That it cannot is no failure: others may have the file.
+func (e *Engine) dial(ctx context.Context, o peer.AddrInfo) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	if o.ID == e.host.ID() {
+		return
+	}
+	if err := e.host.Connect(ctx, o); err != nil {
+		e.cfg.Log.Debug("cannot connect to origin", "peer", o.ID, "err", err)
+	}
+}
+
+// fetch is the state of one fetch. It belongs to the goroutine of run, but for what
+// arrives.
+type fetch struct {
+	e       *Engine
+	job     *Job
+	group   *lifecycle.Group
+	session exchange.Fetcher
+	request context.Context // of the session; it ends with it
+	cancel  context.CancelFunc
+	sealing vault.Sealing
+	queue   []dag.CID            // wanted and not asked for
+	asked   map[dag.CID]struct{} // in flight
+	arrived chan blocks.Block
+	quiet   int // how many times in a row nothing has come
+	done    Progress
+	err     error // why run failed
+}
+
+func (f *fetch) run(ctx context.Context) (size uint64, err error) {
+	defer func() { f.err = err }()
+	for _, o := range f.job.Origins {
+		f.e.host.ConnManager().Protect(o.ID, f.job.Root.Key())
+	}
+	f.begin(ctx)
+	defer func() { f.cancel() }()
+	root, err := f.root(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if f.sealing, err = f.job.Into.Begin(ctx, f.job.Root, f.job.Limit); err != nil {
+		return 0, classify(err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.sealing.Abandon(context.WithoutCancel(ctx)))
+		}
+	}()
+	if err := f.put(ctx, []vault.Block{root}); err != nil {
+		return 0, err
+	}
+	for len(f.queue) > 0 || len(f.asked) > 0 {
+		batch, err := f.ask(ctx)
+		if err == nil && len(batch) == 0 {
+			batch, err = f.take(ctx)
+		}
+		if err == nil && len(batch) > 0 {
+			err = f.put(ctx, batch)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	size, err = f.sealing.Commit(ctx)
+	return size, classify(err)
+}
+
+// begin opens a session, in place of the one before it. What that one asked for is
+// asked for again: a session gives up peers that once did not answer, connections
+// end, and wants may get lost on the other side.
+func (f *fetch) begin(ctx context.Context) {
+	if f.cancel != nil {
+		f.cancel()
+	}
+	for _, o := range f.job.Origins { // does nothing where there is a connection
+		f.group.Go("dial", func(ctx context.Context) error { f.e.dial(ctx, o); return nil })
+	}
+	f.request, f.cancel = context.WithCancel(ctx)
+	f.session = f.e.bitswap.NewSession(f.request)
+	for c := range f.asked {
+		f.queue = append(f.queue, c)
+	}
+	clear(f.asked)
+}
+
+// root gets the root block, which says whether anybody has the file at all.
+func (f *fetch) root(ctx context.Context) (vault.Block, error) {
+	if data, err := f.job.Into.Get(ctx, f.job.Root); err == nil {
+		return vault.Block{CID: f.job.Root, Data: data}, nil
+	} else if !errors.Is(err, vault.ErrNotFound) {
+		return vault.Block{}, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, f.job.RootTimeout, ErrNoSource)
+	defer cancel()
+	b, err := f.session.GetBlock(ctx, toCid(f.job.Root))
+	if ctx.Err() != nil {
+		return vault.Block{}, context.Cause(ctx)
+	}
+	if err != nil {
+		return vault.Block{}, err
+	}
+	f.count(len(b.RawData()))
+	return vault.Block{CID: f.job.Root, Data: b.RawData()}, nil
+}
+
+// window is how many wants may be in flight.
+func (f *fetch) window() int {
+	mean := uint64(firstGuess)
+	if f.done.Blocks >= minWants {
+		mean = f.done.Bytes/uint64(f.done.Blocks) + 1
+	}
+	most := max(maxWants/max(f.e.fetches.load(), 1), minWants)
+	return max(minWants, min(most, int(windowBytes/mean)))
+}
+
+// ask requests what is wanted once half of the window is free, because many small
+// requests cost more than a few large ones. Blocks that the vault has already are
+// returned instead.
+func (f *fetch) ask(ctx context.Context) (here []vault.Block, err error) {
+	window := f.window()
+	free := window - len(f.asked)
+	if free < window/2 || len(f.queue) == 0 {
+		return nil, nil
+	}
+	var keys []cid.Cid
+	bytes, receive := 0, f.request
+	for len(f.queue) > 0 && len(keys) < free && bytes < putBytes {
+		c := f.queue[len(f.queue)-1]
+		f.queue = f.queue[:len(f.queue)-1]
+		data, err := f.job.Into.Get(ctx, c)
+		switch {
+		case err == nil:
+			here = append(here, vault.Block{CID: c, Data: data})
+			bytes += len(data)
+		case errors.Is(err, vault.ErrNotFound):
+			keys = append(keys, toCid(c))
+			f.asked[c] = struct{}{}
+		default:
+			return nil, err
+		}
+	}
+	if len(keys) == 0 {
+		return here, nil
+	}
+	incoming, err := f.session.GetBlocks(receive, keys)
+	if err != nil {
+		return nil, err
+	}
+	f.group.Go("receive", func(context.Context) error {
+		for b := range incoming {
+			select {
+			case f.arrived <- b:
+			case <-receive.Done():
+				return nil
+			}
+		}
+		return nil
+	})
+	return here, nil
+}
+
+// take waits for blocks and returns all that have arrived, up to a batch: none after
+// a time without any, when it has asked anew.
+func (f *fetch) take(ctx context.Context) (batch []vault.Block, err error) {
+	watchdog := time.NewTimer(f.job.Stall / nudges)
+	defer watchdog.Stop()
+	bytes := 0
+	add := func(b blocks.Block) {
+		c, err := dag.ParseCID(b.Cid().Bytes())
+		if _, ok := f.asked[c]; !ok || err != nil {
+			return // it came for a session that is over
+		}
+		delete(f.asked, c)
+		f.quiet = 0
+		f.count(len(b.RawData()))
+		batch = append(batch, vault.Block{CID: c, Data: b.RawData()})
+		bytes += len(b.RawData())
+	}
+	for len(batch) == 0 {
+		select {
+		case b := <-f.arrived:
+			add(b)
+		case <-watchdog.C:
+			if f.quiet++; f.quiet == nudges {
+				return nil, fmt.Errorf("%w: %d blocks, for %v", ErrStalled, len(f.asked)+len(f.queue), f.job.Stall)
+			}
+			f.begin(ctx)
+			return nil, nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	for bytes < putBytes {
+		select {
+		case b := <-f.arrived:
+			add(b)
+			continue
+		default:
+		}
+		break
+	}
+	if err := f.e.cfg.Down.wait(ctx, bytes); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrLate, err) // at this rate it would be
+	}
+	return batch, nil
+}
+
+// count counts a block that came from a peer.
+func (f *fetch) count(n int) {
+	f.e.cfg.Metrics.Blocks.Inc()
+	f.e.cfg.Metrics.Bytes.WithLabelValues("in").Add(float64(n))
+}
+
+// put gives blocks to the vault and notes what it wants because of them.
+func (f *fetch) put(ctx context.Context, batch []vault.Block) error {
+	wanted, err := f.sealing.Put(ctx, batch)
+	if err != nil {
+		return classify(err)
+	}
+	f.queue = append(f.queue, wanted...)
+	for _, b := range batch {
+		f.done.Blocks++
+		f.done.Bytes += uint64(len(b.Data))
+	}
+	f.done.Wanted = len(f.queue) + len(f.asked)
+	if f.job.Progress != nil {
+		f.job.Progress(f.done)
+	}
+	return nil
+}
+
+// classify says what a vault's error means for a fetch.
+func classify(err error) error {
+	for _, c := range []struct{ is, means error }{
+		{dag.ErrLimit, ErrTooLarge}, {dag.ErrBlock, ErrUnsupported}, {dag.ErrCID, ErrUnsupported},
+		{vault.ErrFull, ErrDiskFull}, {syscall.ENOSPC, ErrDiskFull},
+	} {
+		if errors.Is(err, c.is) {
+			return fmt.Errorf("%w: %w", c.means, err)
+		}
+	}
+	return err
+}
