@@ -77,6 +77,8 @@ var rules = []rule{
 	{prefix: "tee/teetest", kind: tool, ours: []string{"tee"}},
 	{prefix: "mpow", siblings: true, ours: []string{"substrate", "tee"}},
 	{prefix: "mpow/enclave", kind: shell, ours: []string{"substrate", "mpow/trusted"}},
+	{prefix: "mpow/worker", kind: shell, ours: []string{"substrate", "mpow", "client"}, thirds: join(observability, []string{"github.com/cockroachdb/pebble/v2"})},
+	{prefix: "mpow/worker/slots", ours: []string{"substrate", "mpow/proof"}},
 	{prefix: "mpow/prooftest", kind: tool, ours: []string{"substrate", "mpow/proof"}},
 	{prefix: "gpos", siblings: true, ours: []string{"substrate"}},
 	{prefix: "dsm", siblings: true, ours: []string{"substrate"}},
@@ -113,7 +115,7 @@ var mayGo = []string{"substrate/lifecycle"}
 
 // mayRest lists packages that are for others to import: the public library, the
 // verification that needs no node, and the example that shows how.
-var mayRest = []string{"client", "substrate/light", "substrate/example"}
+var mayRest = []string{"client", "substrate/light", "substrate/example", "mpow/worker"}
 
 // pureStd lists the packages of the standard library that pure code may import;
 // an entry covers the packages below it only when it ends in a slash.

@@ -1,0 +1,45 @@
+// Package worker is the host half of a storage node: it has the disks, and an enclave
+// (package enclave) that it brings sealed bytes to and from. What the enclave signs is true
+// whatever the host does; what the host can do wrong is lose things, and most of
+// this package is about not losing them.
+//
+//	w, err := worker.Open(ctx, worker.Config{Socket: …, Disks: …, Filler: 500 << 30})
+//	go w.Run(ctx)                                // free space is filled up to the target
+//
+//	s, err := w.Begin(ctx, root, limit)          // a file is sealed …
+//	wanted, err := s.Put(ctx, blocks)            // … block by block, as its walk wants
+//	size, err := s.Commit(ctx)                   // … and is there for good
+//	block, err := w.Get(ctx, cid)
+//
+//	signed, err := w.Heartbeat(ctx, params, slot) // what a slot asks for was shown
+//	outcome, err := w.Follow(warp, nodes, window) // what the chain made of it
+//
+// When to report, and what to do after a re-org, is package slots; what talks to a
+// node is package chain.
+//
+// # What is durable when
+//
+// A unit is written by one lane, a connection to the enclave of its own; files that
+// are sealed at the same time share it. Commit closes the unit: its bytes are made
+// durable, then one write to the index brings the unit, its blocks and the files
+// that are complete with it. Several commits at a time share that. So what Commit or Run
+// completed survives a power cut, and everything else leaves no trace but a file that the next
+// start deletes. A unit is never appended to after a restart.
+//
+// If a disk fails while a unit is written, the lane is begun anew: the enclave
+// forgets the unit and the files on that lane, which fail with ErrInterrupted.
+//
+// The step of a plan and the enclave's sealed state are durable before a signature
+// is asked for. Units that leave the plan stay on disk until that is final and no
+// audit can ask for them.
+//
+// # What is lost
+//
+// A leaf that cannot be shown makes its unit bad: it leaves with the report, with the
+// files in it. What is not there at all leaves without being asked for. If files are
+// in more than four such units, Heartbeat fails with trusted.ErrTooManyBad and the loss is to be
+// declared with Loss.
+//
+// Package worker does not move files out of units that are mostly garbage: a unit leaves
+// when no file needs it.
+package worker

@@ -1,0 +1,129 @@
+package index
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/crustgo/crust/mpow/dag"
+	"github.com/crustgo/crust/mpow/proof"
+	"github.com/crustgo/crust/substrate/scale"
+)
+
+// format is the number of the layout below. A later version that changes it brings
+// a migration.
+const format = 1
+
+// Keys. Numbers in them are big endian, so that they sort.
+const (
+	keyMeta     = 'm' // → format u32, lineage
+	keyUnit     = 'u' // number → Unit
+	keyBlock    = 'b' // CID, file id → Place: every file has records of its own
+	keyRecord   = 'r' // unit's number, offset → CID, file id: the same, by unit
+	keyFile     = 'f' // file id → File
+	keyStep     = 't' // counter after it → Step
+	keySnapshot = 's' // counter, section, piece → entries of the section
+)
+
+func numbered(kind byte, n uint64, rest ...byte) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte{kind}, n), rest...)
+}
+
+func blockKey(cid dag.CID, file proof.FileID) []byte {
+	return append(append([]byte{keyBlock}, cid.Key()...), file[:]...)
+}
+
+func recordKey(unit, offset uint64) []byte {
+	return binary.BigEndian.AppendUint64(numbered(keyRecord, unit), offset)
+}
+
+func fileKey(id proof.FileID) []byte { return append([]byte{keyFile}, id[:]...) }
+
+// Unit is a complete unit.
+type Unit struct {
+	Number uint64   // names its file
+	Disk   [16]byte // that it lies on
+	Kind   proof.Kind
+	Desc   proof.Descriptor
+	Ticket [32]byte // the enclave's word that it made it
+	Left   uint32   // final block that showed the plan without it; 0 while it may be in one
+}
+
+func (u *Unit) appendSCALE(dst []byte) []byte {
+	dst = append(append(dst, u.Disk[:]...), byte(u.Kind))
+	dst = append(u.Desc.AppendSCALE(dst), u.Ticket[:]...)
+	return scale.AppendU32(dst, u.Left)
+}
+
+func (u *Unit) decode(key, value []byte) error {
+	if len(key) != 9 {
+		return fmt.Errorf("index: a unit's key of %d bytes", len(key))
+	}
+	u.Number = binary.BigEndian.Uint64(key[1:])
+	c := scale.NewCursor(value)
+	c.Fixed(u.Disk[:])
+	u.Kind = proof.Kind(c.U8())
+	u.Desc.DecodeSCALE(c)
+	c.Fixed(u.Ticket[:])
+	u.Left = c.U32()
+	return c.Finish()
+}
+
+// Place is where a block's record lies.
+type Place struct {
+	Unit   uint64 // number
+	Offset uint64 // in the unit, in bytes
+	Length uint32 // of the record
+	Size   uint32 // of the block
+	File   proof.FileID
+}
+
+func (p *Place) appendSCALE(dst []byte) []byte {
+	return scale.AppendU32(scale.AppendU32(scale.AppendU64(scale.AppendU64(dst, p.Unit), p.Offset), p.Length), p.Size)
+}
+
+func (p *Place) decode(key, value []byte) error {
+	copy(p.File[:], key[len(key)-len(p.File):])
+	c := scale.NewCursor(value)
+	p.Unit, p.Offset, p.Length, p.Size = c.U64(), c.U64(), c.U32(), c.U32()
+	return c.Finish()
+}
+
+// File is a file that was sealed to its end.
+type File struct {
+	Entry   proof.File
+	Ticket  [32]byte
+	Deleted bool // it leaves with the next report
+}
+
+func (f *File) appendSCALE(dst []byte) []byte {
+	return scale.AppendBool(append(f.Entry.AppendSCALE(dst), f.Ticket[:]...), f.Deleted)
+}
+
+func (f *File) decode(value []byte) error {
+	c := scale.NewCursor(value)
+	f.Entry.DecodeSCALE(c)
+	c.Fixed(f.Ticket[:])
+	f.Deleted = c.Bool()
+	return c.Finish()
+}
+
+// Step is the transition that leads to a counter.
+type Step struct {
+	Loss       bool   // a declared loss, not a heartbeat
+	UnitLeaves uint32 // leaves of a filler unit when it was signed
+	Transition []byte // SCALE, as the enclave gave it
+}
+
+func (s *Step) appendSCALE(dst []byte) []byte {
+	return append(scale.AppendU32(scale.AppendBool(dst, s.Loss), s.UnitLeaves), s.Transition...)
+}
+
+func (s *Step) decode(value []byte) error {
+	c := scale.NewCursor(value)
+	s.Loss, s.UnitLeaves = c.Bool(), c.U32()
+	if err := c.Err(); err != nil {
+		return err
+	}
+	s.Transition = value[5:]
+	return nil
+}

@@ -1,0 +1,376 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/crustgo/crust/mpow/enclave"
+	"github.com/crustgo/crust/mpow/proof"
+	"github.com/crustgo/crust/mpow/trusted"
+	"github.com/crustgo/crust/mpow/worker/disk"
+	"github.com/crustgo/crust/mpow/worker/index"
+	"github.com/crustgo/crust/substrate/lifecycle"
+)
+
+// Slot is a slot of reports, as the chain has it.
+type Slot struct {
+	Start  uint32 // its first block
+	Hash   proof.Hash
+	Beacon proof.Hash
+}
+
+// Audit is an audit that waits for an answer, as the chain has it.
+type Audit struct {
+	Slot uint32
+	Seed proof.Seed
+	Plan proof.Totals   // that was challenged
+	Bad  []proof.UnitID // that the slot's heartbeat named
+}
+
+// Record is the last one known to be final, and the number of the last block that is.
+func (w *Worker) Record() (r proof.Record, final uint32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.record, w.final
+}
+
+// Changes is how many changes of files there are to tell the chain of, all that it was
+// told included.
+func (w *Worker) Changes() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ledger.Log.Len()
+}
+
+// Quote asks the platform for the quote that registers the enclave, over the hash of a
+// recent block.
+func (w *Worker) Quote(anchor proof.Hash) ([]byte, error) {
+	var a trusted.QuoteAnswer
+	err := w.control.call(&trusted.QuoteRequest{Anchor: anchor}, &a)
+	return a.Quote, err
+}
+
+// Heartbeat has the enclave check what a slot asks for and returns its signed report;
+// what it says is durable by then. While an earlier report is not final, its step is
+// signed again. It fails with trusted.ErrTooManyBad if the loss has to be declared
+// (Loss), and with trusted.ErrPending if another step has to become final first.
+func (w *Worker) Heartbeat(ctx context.Context, p proof.Params, s Slot) (*trusted.Signed, error) {
+	id, err := w.identity()
+	if err != nil {
+		return nil, err
+	}
+	if id.Phase != trusted.Ready {
+		return nil, trusted.ErrLoading
+	}
+	var c trusted.ChallengeAnswer
+	if err := w.control.call(&trusted.ChallengeRequest{Params: p, Slot: s.Start, Hash: s.Hash, Beacon: s.Beacon}, &c); err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	clear(w.bad) // a disk may be back
+	w.mu.Unlock()
+	if err := w.show(ctx, c.Asked); err != nil {
+		return nil, err
+	}
+	var r trusted.ReportRequest
+	if !id.Pending {
+		if r.Drop, r.Lost = w.leaving(); len(r.Lost) > proof.MaxBad {
+			return nil, fmt.Errorf("%d units that files need are gone: %w", len(r.Lost), trusted.ErrTooManyBad)
+		}
+	}
+	return w.sign(&r, id.Record.Counter+1, index.Step{UnitLeaves: p.UnitLeaves})
+}
+
+// Loss has the enclave sign that the units that cannot be read are lost, to be accepted
+// until some block.
+func (w *Worker) Loss(p proof.Params, until uint32) (*trusted.Signed, error) {
+	id, err := w.identity()
+	if err != nil {
+		return nil, err
+	}
+	r := &trusted.LossRequest{Params: p, Until: until}
+	if !id.Pending {
+		w.mu.Lock()
+		for u := range w.missing() {
+			r.Lost = append(r.Lost, u)
+		}
+		w.mu.Unlock()
+		slices.SortFunc(r.Lost, func(a, b proof.UnitID) int { return slices.Compare(a[:], b[:]) })
+	}
+	return w.sign(r, id.Record.Counter+1, index.Step{Loss: true, UnitLeaves: p.UnitLeaves})
+}
+
+// sign makes durable what a signature depends on, and then asks for the signature.
+func (w *Worker) sign(r trusted.Request, counter uint64, step index.Step) (*trusted.Signed, error) {
+	var p trusted.Persist
+	err := w.control.with(func(c *enclave.Client) error {
+		if err := c.Call(r, &p); err != nil {
+			return err
+		}
+		if p.Step != nil {
+			step.Transition = p.Step
+			b := w.db.Batch()
+			b.PutStep(counter, &step)
+			if err := b.Commit(); err != nil {
+				return local(err)
+			}
+		}
+		return local(enclave.Save(w.cfg.State, p.State))
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p.Step != nil {
+		if err := w.noteDropping(&step); err != nil {
+			return nil, err
+		}
+	}
+	s := new(trusted.Signed)
+	return s, w.control.call(&trusted.PersistedRequest{Seq: p.Seq}, s)
+}
+
+// noteDropping remembers what is on its way out.
+func (w *Worker) noteDropping(s *index.Step) error {
+	t, err := s.Decode()
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.dropping)
+	for _, id := range t.Drop {
+		w.dropping[id] = true
+	}
+	return nil
+}
+
+// show reads leaves and has them checked, over all connections at a time.
+func (w *Worker) show(ctx context.Context, asked []trusted.Asked) error {
+	frames := (len(asked) + fillLeaves - 1) / fillLeaves
+	var mu sync.Mutex // guards first
+	var first error
+	lifecycle.Parallel(frames, func(i int) {
+		from := i * fillLeaves
+		if err := w.showFrame(ctx, asked[from:min(from+fillLeaves, len(asked))], uint32(from)); err != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			if first == nil {
+				first = err
+			}
+		}
+	})
+	return first
+}
+
+func (w *Worker) showFrame(ctx context.Context, asked []trusted.Asked, from uint32) error {
+	r := trusted.CheckRequest{From: from, Shown: make([]trusted.Shown, len(asked))}
+	buf := make([]byte, len(asked)*proof.LeafSize)
+	var unread error
+	for i := range asked {
+		leaf := buf[i*proof.LeafSize : (i+1)*proof.LeafSize]
+		path, err := w.leaf(&asked[i], leaf)
+		if err != nil {
+			unread = err
+			continue // no bytes say so
+		}
+		r.Shown[i] = trusted.Shown{Leaf: leaf, Path: path}
+	}
+	var a trusted.CheckAnswer
+	if err := w.pool.with(ctx, func(c *enclave.Client) error { return c.Call(&r, &a) }); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, i := range a.Wrong {
+		if int(i) >= len(asked) {
+			return fmt.Errorf("worker: the enclave says that leaf %d of %d is wrong", i, len(asked))
+		}
+		if id := asked[i].Unit.ID; !w.bad[id] {
+			w.bad[id] = true
+			w.cfg.Log.Warn("a unit cannot be shown, or is not what it was", "unit", fmt.Sprintf("%x", id), "leaf", asked[i].Leaf, "err", unread)
+		}
+	}
+	return nil
+}
+
+// leaf reads a leaf, and its path if it is in a data unit.
+func (w *Worker) leaf(a *trusted.Asked, into []byte) (path []proof.Hash, err error) {
+	u, d, err := w.unit(a.Unit.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.ReadLeaf(u.Number, a.Leaf, into); err != nil || a.Kind == proof.Filler {
+		return nil, err
+	}
+	return d.Path(u.Number, a.Leaf, u.Desc.Leaves)
+}
+
+// unit finds a unit on the disks.
+func (w *Worker) unit(id proof.UnitID) (*index.Unit, *disk.Disk, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	u := w.byID[id]
+	if u == nil {
+		return nil, nil, fmt.Errorf("unit %x: %w", id, ErrNotFound)
+	}
+	d := w.disk(u.Disk)
+	if d == nil {
+		return nil, nil, fmt.Errorf("unit %d lies on disk %v: %w", u.Number, disk.ID(u.Disk), disk.ErrVanished)
+	}
+	return u, d, nil
+}
+
+// missing are the units of the plan that cannot be shown, with mu held.
+func (w *Worker) missing() map[proof.UnitID]bool {
+	gone := map[proof.UnitID]bool{}
+	for k := range 2 {
+		for _, d := range w.ledger.Plan.Units(proof.Kind(k)) {
+			u := w.byID[d.ID]
+			on := (*disk.Disk)(nil)
+			if u != nil {
+				on = w.disk(u.Disk)
+			}
+			if on == nil || !on.Has(u.Number, d.Leaves) || w.bad[d.ID] {
+				gone[d.ID] = true
+			}
+		}
+	}
+	return gone
+}
+
+// leaving are the units that are to leave with the next report: what nobody needs, and what is
+// lost while files need it.
+func (w *Worker) leaving() (drop, lost []proof.UnitID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	needed := map[proof.UnitID]bool{} // by files that the chain's plan has
+	for _, f := range w.ledger.Files() {
+		for _, p := range f.Parts {
+			needed[p.Unit] = true
+		}
+	}
+	gone := w.missing()
+	for id := range gone {
+		if needed[id] {
+			lost = append(lost, id)
+		} else if !w.bad[id] {
+			drop = append(drop, id)
+		}
+	}
+	for _, d := range w.ledger.Plan.Units(proof.Data) {
+		if !needed[d.ID] && w.parts[d.ID] == 0 && !gone[d.ID] {
+			drop = append(drop, d.ID)
+		}
+	}
+	drop = append(drop, w.surplus(gone)...)
+	if len(drop) > proof.MaxTransition/2 {
+		drop = drop[:proof.MaxTransition/2] // the rest leaves with the report after
+	}
+	return drop, lost
+}
+
+// surplus are the fillers that are above the target, or in the way of files, newest
+// first; with mu held.
+func (w *Worker) surplus(gone map[proof.UnitID]bool) (drop []proof.UnitID) {
+	var planned []proof.UnitID
+	for _, d := range w.ledger.Plan.Units(proof.Filler) {
+		if !gone[d.ID] {
+			planned = append(planned, d.ID)
+		}
+	}
+	size := disk.FileSize(w.cfg.UnitLeaves)
+	n := uint64(0)
+	if have := w.fillers(); have > w.cfg.Filler {
+		n = (have - w.cfg.Filler + w.unitBytes() - 1) / w.unitBytes()
+	}
+	free := w.free()
+	for _, u := range w.units {
+		if u.Left != 0 {
+			free += size // comes free without us
+		}
+	}
+	want := w.promised + w.demand + w.cfg.Headroom
+	if free < want-w.cfg.Headroom/2 { // half of it may be in use for a while without fillers coming and going
+		n = max(n, (want-free+size-1)/size)
+	}
+	if w.waited++; w.waited > demandReports {
+		w.demand = 0
+	}
+	for n = min(n, uint64(len(planned))); n > 0; n-- {
+		drop = append(drop, planned[len(planned)-1])
+		planned = planned[:len(planned)-1]
+	}
+	return drop
+}
+
+// demandReports is for how many reports room is made and kept for a file that was refused
+// and does not come back.
+const demandReports = 3
+
+// FileReport has the enclave sign the next changes of files, from some number on: that
+// of the changes that the chain has accepted.
+func (w *Worker) FileReport(from uint64) (*trusted.Signed, error) {
+	s := new(trusted.Signed)
+	return s, w.control.call(&trusted.FilesRequest{From: from, Limit: proof.MaxFileChanges}, s)
+}
+
+// Answer answers an audit from what the disks have.
+func (w *Worker) Answer(a *Audit) (*proof.AuditAnswer, error) {
+	g, err := w.challenged(a.Plan.Root)
+	if err != nil {
+		return nil, err
+	}
+	answer := &proof.AuditAnswer{Lineage: w.id.Lineage, Slot: a.Slot}
+	buf := make([]byte, proof.LeafSize)
+	for _, s := range proof.Audit(a.Seed, &a.Plan) {
+		at, err := g.Plan.Find(s.Leaf)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(a.Bad, at.Unit.ID) {
+			lost, err := g.Plan.AnswerBad(s)
+			if err != nil {
+				return nil, err
+			}
+			answer.Leaves = append(answer.Leaves, proof.Answer{Lost: lost})
+			continue
+		}
+		held, err := w.held(g, s, &at, buf)
+		if err != nil {
+			return nil, fmt.Errorf("audit of slot %d, leaf %d: %w", a.Slot, s.Leaf, err)
+		}
+		answer.Leaves = append(answer.Leaves, proof.Answer{Held: held})
+	}
+	return answer, nil
+}
+
+func (w *Worker) held(g *proof.Ledger, s proof.Sample, at *proof.Place, buf []byte) (*proof.Held, error) {
+	u, d, err := w.unit(at.Unit.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.ReadLeaf(u.Number, at.Leaf, buf); err != nil {
+		return nil, err
+	}
+	path, err := d.Path(u.Number, at.Leaf, u.Desc.Leaves)
+	if err != nil {
+		return nil, err
+	}
+	return g.Plan.AnswerLeaf(s, buf, path)
+}
+
+// challenged returns the ledger with some root: the current one or that before.
+func (w *Worker) challenged(root proof.Hash) (*proof.Ledger, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, g := range []*proof.Ledger{&w.ledger, &w.before} {
+		if g.Plan.Totals().Root == root {
+			c := g.Clone()
+			return &c, nil
+		}
+	}
+	return nil, errors.New("worker: the plan that is audited is older than those that are kept")
+}
