@@ -27,6 +27,7 @@ var (
 	engines = []string{"substrate/protocol", "substrate/blocktree", "substrate/babe", "substrate/grandpa", "substrate/light", "substrate/txpool", "substrate/sync", "substrate/state", "substrate/chainspec"}
 	shells  = []string{"substrate/chain", "substrate/store", "substrate/mempool", "substrate/p2p", "substrate/network", "substrate/author", "substrate/reporter", "substrate/voter", "substrate/rpc", "substrate/keystore", "substrate/lifecycle"}
 
+	ipfs          = []string{"github.com/ipfs", "github.com/ipld", "github.com/libp2p", "github.com/multiformats"}
 	observability = []string{"github.com/prometheus/client_golang", "golang.org/x/sync"}
 )
 
@@ -82,6 +83,10 @@ var rules = []rule{
 	{prefix: "mpow/prooftest", kind: tool, ours: []string{"substrate", "mpow/proof"}},
 	{prefix: "gpos", siblings: true, ours: []string{"substrate"}},
 	{prefix: "dsm", siblings: true, ours: []string{"substrate"}},
+	{prefix: "dsm/vault", kind: shell, ours: []string{"substrate", "mpow/dag"}, thirds: []string{"github.com/cockroachdb/pebble/v2"}},
+	{prefix: "dsm/engine", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm/vault"}, thirds: join(observability, ipfs, []string{"golang.org/x/time"})},
+	{prefix: "dsm/importer", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm/vault"}, thirds: ipfs},
+	{prefix: "dsm/gateway", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm"}, thirds: join(observability, ipfs)},
 	{prefix: "substrate/queryview", siblings: true, ours: base},
 	{prefix: "substrate/queryview/queryviewtest", kind: tool, ours: []string{"substrate"}, thirds: []string{"github.com/tetratelabs/wazero", "pgregory.net/rapid", "github.com/google/go-cmp"}},
 	{prefix: "runtime", ours: join(base, engines, []string{"substrate/frame", "substrate/pallets", "substrate/queryview", "tee", "mpow", "gpos", "dsm"})},
