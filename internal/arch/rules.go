@@ -120,7 +120,7 @@ var mayGo = []string{"substrate/lifecycle"}
 
 // mayRest lists packages that are for others to import: the public library, the
 // verification that needs no node, and the example that shows how.
-var mayRest = []string{"client", "substrate/light", "substrate/example", "mpow/worker"}
+var mayRest = []string{"client", "substrate/light", "substrate/example", "dsm/gateway", "dsm/importer"}
 
 // pureStd lists the packages of the standard library that pure code may import;
 // an entry covers the packages below it only when it ends in a slash.
