@@ -41,6 +41,7 @@ To look around, start a chain of your own with ` + "`crust node --dev`" + `, and
 		newNodeCommand(),
 		newDevnetCommand(),
 		newSimCommand(g),
+		newStorageCommand(),
 		newEnclaveCommand(),
 		newBuildSpecCommand(),
 		newChainCommand(g),

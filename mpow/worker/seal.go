@@ -66,8 +66,9 @@ type Sealing struct {
 	units  map[proof.UnitID]bool // that have records of it
 	entry  proof.File            // once complete
 	ticket [32]byte
-	over   bool  // durable, given up, or failed
-	err    error // why it failed
+	over   bool   // durable, given up, or failed
+	err    error  // why it failed
+	sealed uint64 // bytes of blocks; guarded by w.mu
 }
 
 // Begin begins to seal the file of a root CID whose blocks have at most limit bytes;
@@ -92,6 +93,9 @@ func (w *Worker) Begin(ctx context.Context, root dag.CID, limit uint64) (*Sealin
 	}
 	s := &Sealing{l: l, root: root, limit: limit, file: a.File, units: map[proof.UnitID]bool{}}
 	l.sealings[s] = true
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tasks[s] = true
 	return s, nil
 }
 
@@ -178,12 +182,8 @@ func (s *Sealing) write(b *Block, a *trusted.PutAnswer) error {
 	if err := l.u.Append(a.Record.Offset, a.Record.Bytes, a.Record.Hashes); err != nil {
 		return err
 	}
-	if !s.units[a.Unit] {
-		s.units[a.Unit] = true
-		l.w.mu.Lock()
-		l.w.parts[a.Unit]++
-		l.w.mu.Unlock()
-	}
+	l.w.noteSealed(s, a.Unit, !s.units[a.Unit], uint64(len(b.Data)))
+	s.units[a.Unit] = true
 	l.batch.PutRecord(&index.Record{CID: b.CID, Place: index.Place{Unit: l.u.Number(), Offset: a.Record.Offset,
 		Length: uint32(len(a.Record.Bytes)), Size: uint32(len(b.Data)), File: s.file}})
 	if l.lines++; l.lines >= flushLines {
@@ -247,6 +247,7 @@ func (l *lane) forget(s *Sealing, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l.open--
+	delete(w.tasks, s)
 	w.promised -= s.limit
 	for id := range s.units {
 		w.release(id)

@@ -77,6 +77,7 @@ type Worker struct {
 	final  uint32               // number of the last block known to be final
 	loaded bool                 // the enclave has the ledger
 	// what is on its way
+	tasks    map[*Sealing]bool
 	making   uint64 // bytes of fillers
 	dropping map[proof.UnitID]bool
 	promised uint64                // bytes of files that are being sealed, at most
@@ -93,7 +94,7 @@ func Open(ctx context.Context, cfg Config) (w *Worker, err error) {
 		return nil, err
 	}
 	w = &Worker{cfg: cfg, wake: make(chan struct{}, 1), units: map[uint64]*index.Unit{}, byID: map[proof.UnitID]*index.Unit{}, files: map[proof.FileID]*index.File{},
-		byCID: map[string]proof.FileID{}, parts: map[proof.UnitID]int{}, dropping: map[proof.UnitID]bool{}, bad: map[proof.UnitID]bool{}}
+		byCID: map[string]proof.FileID{}, parts: map[proof.UnitID]int{}, tasks: map[*Sealing]bool{}, dropping: map[proof.UnitID]bool{}, bad: map[proof.UnitID]bool{}}
 	defer func() {
 		if err != nil {
 			w.Close()

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/crustgo/crust/mpow/worker/disk"
+	"github.com/crustgo/crust/node/storage"
+	"github.com/crustgo/crust/substrate/lifecycle"
+)
+
+// storageFlags are the flags of `crust storage`.
+type storageFlags struct {
+	secret              secretFlags
+	nodeURL, basePath   string
+	chain, srd, ca, log string
+	tee, reserve        string
+	disks               []string
+	api, prometheus     uint16
+	replace, withStdin  bool
+}
+
+// newStorageCommand is `crust storage`.
+func newStorageCommand() *cobra.Command {
+	var f storageFlags
+	cmd := &cobra.Command{
+		Use:   "storage",
+		Short: "Run a storage node",
+		Long: `Run a storage node: it fills free space with sealed data, proves in every slot that the space is there, and seals files in its place.
+
+It needs a chain node to talk to, and an account of its own with some money for fees. The first start registers the account's worker; to count for an owner, the account then joins the owner's group with ` + "`crust group join`" + `.
+
+The base path holds the worker's keys and its index. Losing it loses all that is sealed; it belongs on a disk that can be trusted. Disks may be added at any start. A disk that is left out is lost: what it held is declared so.`,
+		Example: `  crust storage --suri //Bob --srd 1GiB
+  crust storage --suri-file member.key --base-path /var/lib/crust-storage --disk /mnt/a:3.5TiB --disk /mnt/b --srd 6TiB`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	f.secret.add(cmd)
+	s := cmd.Flags()
+	s.StringVar(&f.nodeURL, "node-url", defaultURL, "address of the chain node's RPC")
+	s.StringVarP(&f.basePath, "base-path", "d", "", "where the node keeps its keys and its index (default crust-storage in the user's data directory)")
+	s.StringVar(&f.chain, "chain", "dev", "dev, local, or the path of a chain spec: what a new worker is born for")
+	s.StringArrayVar(&f.disks, "disk", nil, "directory for sealed data, and how much of it may be used: DIR or DIR:SIZE; may be given several times (default sealed in the base path)")
+	s.StringVar(&f.reserve, "reserve", "1GiB", "how much of each file system stays free")
+	s.StringVar(&f.srd, "srd", "0", "free space to prove, such as 500GiB; as far as the disks have it")
+	s.Uint16Var(&f.api, "api-port", 12222, "port of the local interface, which tells what the node has; 0 picks a free one")
+	s.Uint16Var(&f.prometheus, "prometheus-port", 9616, "port of metrics; 0 picks a free one")
+	s.StringVar(&f.tee, "tee", "dev", "kind of enclave; this version has dev, which proves nothing to a production network")
+	s.StringVar(&f.ca, "dev-ca", "", "file with the seed of the network's development authority; the one that everybody knows if it is left out")
+	s.BoolVar(&f.replace, "replace", false, "take the place of another worker of the account, which drops all that it has proved")
+	s.BoolVar(&f.withStdin, "stop-with-stdin", false, "stop when standard input ends, as it does when the program that started the node is gone")
+	s.StringVarP(&f.log, "log", "l", "info", "debug, info, warn or error")
+	return cmd
+}
+
+func (f *storageFlags) run(cmd *cobra.Command) error {
+	cfg, err := f.config(cmd)
+	if err != nil {
+		return err
+	}
+	ctx, stop := lifecycle.Signals(cmd.Context(), func(s os.Signal) {
+		cfg.Log.Info("stopping; a second signal kills", "signal", s.String())
+	})
+	defer stop()
+	if f.withStdin {
+		ctx, stop = untilEOF(ctx, cmd.InOrStdin())
+		defer stop()
+	}
+	return storage.Run(ctx, cfg)
+}
+
+// config reads the flags.
+func (f *storageFlags) config(cmd *cobra.Command) (cfg storage.Config, err error) {
+	if f.tee != "dev" {
+		return cfg, fmt.Errorf("--tee is %q; this version has dev", f.tee)
+	}
+	if cfg.Log, err = newLogger(cmd.ErrOrStderr(), f.log); err != nil {
+		return cfg, err
+	}
+	if cfg.Pair, err = f.secret.pair(cmd, ""); err != nil {
+		return cfg, err
+	}
+	if cfg.BasePath, err = f.base(); err != nil {
+		return cfg, err
+	}
+	if cfg.Filler, err = parseSize("--srd", f.srd); err != nil {
+		return cfg, err
+	}
+	reserve, err := parseSize("--reserve", f.reserve)
+	if err != nil {
+		return cfg, err
+	}
+	for _, text := range f.disks {
+		d, err := parseDisk(text)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Disks = append(cfg.Disks, d)
+	}
+	if len(cfg.Disks) == 0 {
+		cfg.Disks = []disk.Config{{Dir: filepath.Join(cfg.BasePath, "sealed")}}
+	}
+	for i := range cfg.Disks {
+		cfg.Disks[i].Reserve = reserve
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return cfg, err
+	}
+	account := cfg.Pair.Account()
+	cfg.Enclave = []string{self, "enclave", "--platform", filepath.Join(cfg.BasePath, "platform.key"), "--chain", f.chain, "--account", fmt.Sprintf("0x%x", account)}
+	if f.ca != "" {
+		cfg.Enclave = append(cfg.Enclave, "--dev-ca", f.ca)
+	}
+	cfg.NodeURL, cfg.APIPort, cfg.PrometheusPort, cfg.Replace = f.nodeURL, f.api, f.prometheus, f.replace
+	return cfg, nil
+}
+
+// base is the base path, or its default.
+func (f *storageFlags) base() (string, error) {
+	if f.basePath != "" {
+		return filepath.Abs(f.basePath)
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("%w; name a --base-path", err)
+	}
+	return filepath.Join(home, ".local", "share", "crust-storage"), nil
+}
+
+// parseDisk reads DIR or DIR:SIZE.
+func parseDisk(text string) (d disk.Config, err error) {
+	d.Dir = text
+	if at := strings.LastIndexByte(text, ':'); at >= 0 {
+		d.Dir = text[:at]
+		if d.Limit, err = parseSize("--disk "+d.Dir, text[at+1:]); err != nil {
+			return d, err
+		}
+		if d.Limit == 0 {
+			return d, fmt.Errorf("--disk %s may use nothing; leave the size out to use all of it", d.Dir)
+		}
+	}
+	if d.Dir == "" {
+		return d, fmt.Errorf("--disk %q names no directory", text)
+	}
+	return d, nil
+}
+
+// sizeUnits are what a size may end with.
+var sizeUnits = []struct {
+	name  string
+	bytes float64
+}{
+	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"PiB", 1 << 50},
+	{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"PB", 1e15}, {"B", 1}, {"", 1},
+}
+
+// parseSize reads a number of bytes, with a unit or without one.
+func parseSize(what, text string) (uint64, error) {
+	for _, u := range sizeUnits {
+		number, ok := strings.CutSuffix(text, u.name)
+		if !ok {
+			continue
+		}
+		if n, err := strconv.ParseUint(number, 10, 64); err == nil && u.bytes == 1 {
+			return n, nil
+		}
+		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+		if err != nil || math.IsNaN(n) || n < 0 || n*u.bytes >= 1<<63 {
+			break
+		}
+		return uint64(n * u.bytes), nil
+	}
+	return 0, fmt.Errorf("%s: %q is no size; write 500GiB, 3.5TiB or a number of bytes", what, text)
+}
