@@ -113,8 +113,8 @@ func parseCID(text string) (string, error) {
 
 // parseSize reads a number of bytes: 1000, 5MiB, 1.5GB.
 func parseSize(text string) (uint64, error) {
-	units := map[string]uint64{"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
-		"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+	units := map[string]uint64{"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40, "pb": 1e15, "pib": 1 << 50,
+		"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
 	bad := fmt.Errorf("%.40q is no size; write bytes, or a number and a unit such as 5MiB or 1.5GB", text)
 	end := strings.LastIndexAny(text, "0123456789") + 1
 	unit, ok := units[strings.ToLower(strings.TrimSpace(text[end:]))]

@@ -54,6 +54,7 @@ To look around, start a chain of your own with ` + "`crust node --dev`" + `, and
 		newMerchantCommand(g),
 		newValidatorCommand(g),
 		newGuarantorCommand(g),
+		newGroupCommand(g),
 		newVersionCommand(g),
 	)
 	return root

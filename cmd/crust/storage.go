@@ -2,10 +2,8 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -90,10 +88,10 @@ func (f *storageFlags) config(cmd *cobra.Command) (cfg storage.Config, err error
 	if cfg.BasePath, err = f.base(); err != nil {
 		return cfg, err
 	}
-	if cfg.Filler, err = parseSize("--srd", f.srd); err != nil {
+	if cfg.Filler, err = sizeOf("--srd", f.srd); err != nil {
 		return cfg, err
 	}
-	reserve, err := parseSize("--reserve", f.reserve)
+	reserve, err := sizeOf("--reserve", f.reserve)
 	if err != nil {
 		return cfg, err
 	}
@@ -140,7 +138,7 @@ func parseDisk(text string) (d disk.Config, err error) {
 	d.Dir = text
 	if at := strings.LastIndexByte(text, ':'); at >= 0 {
 		d.Dir = text[:at]
-		if d.Limit, err = parseSize("--disk "+d.Dir, text[at+1:]); err != nil {
+		if d.Limit, err = sizeOf("--disk "+d.Dir, text[at+1:]); err != nil {
 			return d, err
 		}
 		if d.Limit == 0 {
@@ -153,30 +151,11 @@ func parseDisk(text string) (d disk.Config, err error) {
 	return d, nil
 }
 
-// sizeUnits are what a size may end with.
-var sizeUnits = []struct {
-	name  string
-	bytes float64
-}{
-	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"PiB", 1 << 50},
-	{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"PB", 1e15}, {"B", 1}, {"", 1},
-}
-
-// parseSize reads a number of bytes, with a unit or without one.
-func parseSize(what, text string) (uint64, error) {
-	for _, u := range sizeUnits {
-		number, ok := strings.CutSuffix(text, u.name)
-		if !ok {
-			continue
-		}
-		if n, err := strconv.ParseUint(number, 10, 64); err == nil && u.bytes == 1 {
-			return n, nil
-		}
-		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		if err != nil || math.IsNaN(n) || n < 0 || n*u.bytes >= 1<<63 {
-			break
-		}
-		return uint64(n * u.bytes), nil
+// sizeOf reads the size that a flag has.
+func sizeOf(flag, text string) (uint64, error) {
+	n, err := parseSize(text)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", flag, err)
 	}
-	return 0, fmt.Errorf("%s: %q is no size; write 500GiB, 3.5TiB or a number of bytes", what, text)
+	return n, err
 }

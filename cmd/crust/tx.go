@@ -190,7 +190,7 @@ func (g *globals) printOutcome(cmd *cobra.Command, m *metadata.Metadata, o *clie
 	format := &m.Format
 	var failed error
 	if o.Err != nil {
-		failed = fmt.Errorf("the transaction is in block %d, but its call failed: %w; the fee is paid%s", o.Number, o.Err, stakingHint(o.Err)+marketHint(o.Err))
+		failed = fmt.Errorf("the transaction is in block %d, but its call failed: %w; the fee is paid%s", o.Number, o.Err, stakingHint(o.Err)+marketHint(o.Err)+groupHint(o.Err))
 	}
 	if g.json {
 		return firstError(g.print(cmd, outcomeJSON(o, until)), failed)
