@@ -576,6 +576,17 @@ func TestSignVectors(t *testing.T) {
 			if v.Extrinsic != "" && jsonrpc.Hex(xt).String() != v.Extrinsic {
 				t.Errorf("extrinsic\n got %s\nwant %s", jsonrpc.Hex(xt), v.Extrinsic)
 			}
+			plain, err := rt.Metadata.DecodeCall(call)
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, err := rt.CallOf(xt)
+			if diff := cmp.Diff(plain, back); err != nil || diff != "" {
+				t.Errorf("the call of the extrinsic: %v %s", err, diff)
+			}
+			if _, err := rt.CallOf(xt[:len(xt)-1]); err == nil {
+				t.Error("an extrinsic that is cut short was read")
+			}
 			c := scale.NewCursor(xt)
 			c.Compact()
 			c.Ref(1 + 33)
