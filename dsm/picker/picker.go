@@ -132,6 +132,9 @@ func New(cfg Config) *Machine { return &Machine{cfg: cfg, tasks: map[string]*tas
 // Groups replaces what is known of the groups. Orders that wait keep their places.
 func (m *Machine) Groups(groups []Group) { m.groups = groups }
 
+// Move puts the member into the group of another owner. Orders that wait keep their places.
+func (m *Machine) Move(owner types.AccountID) { m.cfg.Owner = owner }
+
 // Held says that a file is held already, as after a restart.
 func (m *Machine) Held(cid string) { m.tasks[cid] = &task{Order: Order{CID: cid}, state: held} }
 

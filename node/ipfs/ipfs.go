@@ -1,0 +1,153 @@
+package ipfs
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/dsm/engine"
+	"github.com/crustgo/crust/dsm/gateway"
+	"github.com/crustgo/crust/dsm/picker"
+	"github.com/crustgo/crust/mpow/enclave"
+	"github.com/crustgo/crust/mpow/worker"
+	"github.com/crustgo/crust/mpow/worker/reporter"
+	"github.com/crustgo/crust/substrate/lifecycle"
+)
+
+// Config says what of a storage node touches IPFS.
+type Config struct {
+	Dir         string   // where the key of the peer id lies
+	Swarm       []string // multiaddresses to listen on
+	Public      []string // multiaddresses to tell others in addition
+	GatewayPort uint16   // of HTTP on this machine; 0 picks a free one
+	Bandwidth   int64    // bytes a second each way; 0 for unbounded
+	NoPrivate   bool     // whether private addresses that strangers name are not dialled
+	MaxSize     uint64   // of a file, in bytes; 0 for any
+	Take        []string // CIDs that are fetched whoever else has them
+	Refuse      []string // CIDs that are never fetched
+	Agent       string   // what other nodes are told: crust/<version>
+	Registry    prometheus.Registerer
+	Log         *slog.Logger
+}
+
+// Run runs it until ctx ends.
+func Run(ctx context.Context, cfg Config, w *worker.Worker, n *reporter.Node) error {
+	key, err := loadKey(filepath.Join(cfg.Dir, "ipfs.key"))
+	if err != nil {
+		return err
+	}
+	store, figures := sealed{w}, engine.NewMetrics()
+	up, down := engine.NewLimit(cfg.Bandwidth), engine.NewLimit(cfg.Bandwidth)
+	if cfg.Registry != nil {
+		for _, c := range figures.All() {
+			if err := cfg.Registry.Register(c); err != nil {
+				return err
+			}
+		}
+	}
+	e, err := engine.Open(engine.Config{Key: key, Listen: cfg.Swarm, Public: cfg.Public, Store: store, Agent: cfg.Agent, NoPrivate: cfg.NoPrivate,
+		Up: up, Down: down, Metrics: figures, Log: cfg.Log})
+	if err != nil {
+		return fmt.Errorf("%w; choose other addresses with --swarm-addr", err)
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(cfg.GatewayPort))))
+	if err != nil {
+		return errors.Join(fmt.Errorf("port of the gateway (--gateway-port): %w; choose another", err), e.Close())
+	}
+	h, err := gateway.New(gateway.Config{Store: store, Replicas: providers(n), Up: up, Metrics: figures, Registry: cfg.Registry})
+	if err != nil {
+		return errors.Join(err, l.Close(), e.Close())
+	}
+	o, err := newOrders(&cfg, w, n, e)
+	if err != nil {
+		return errors.Join(err, l.Close(), e.Close())
+	}
+	cfg.Log.Info("ipfs", "swarm", e.Addresses(), "gateway", "http://"+l.Addr().String())
+	g := lifecycle.NewGroup(ctx, lifecycle.DefaultGrace)
+	g.Go("swarm", e.Run)
+	g.Go("gateway", func(ctx context.Context) error { return serve(ctx, l, h) })
+	g.Go("endpoint", func(ctx context.Context) error { return publish(ctx, n, key, e.Endpoint(), cfg.Log) })
+	g.Go("orders", o.run)
+	return g.Wait()
+}
+
+// serve serves until ctx ends.
+func serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // who reads blocks asks again
+	defer stop()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// loadKey reads the seed of the peer id, or draws one.
+func loadKey(path string) (seed [32]byte, err error) {
+	b, err := enclave.Load(path)
+	switch {
+	case err != nil:
+		return seed, err
+	case b == nil:
+		if _, err := rand.Read(seed[:]); err != nil {
+			return seed, err
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return seed, err
+		}
+		return seed, enclave.Save(path, seed[:])
+	case len(b) != len(seed):
+		return seed, fmt.Errorf("%s has %d bytes, the seed of a peer id has %d", path, len(b), len(seed))
+	}
+	return [32]byte(b), nil
+}
+
+// providers says from the chain who has a file.
+func providers(n *reporter.Node) gateway.Replicas {
+	return func(ctx context.Context, root cid.CID) (list []gateway.Provider, err error) {
+		endpoints, err := holders(ctx, n.Client(), root.String())
+		for _, p := range endpoints {
+			found := gateway.Provider{Protocols: []string{"transport-bitswap"}}
+			for _, text := range p.Texts() {
+				at := strings.LastIndex(text, "/p2p/")
+				found.ID, found.Addrs = text[at+len("/p2p/"):], append(found.Addrs, text[:at])
+			}
+			if found.ID != "" {
+				list = append(list, found)
+			}
+		}
+		return list, err
+	}
+}
+
+// pickerConfig says which orders the node takes.
+func (cfg *Config) pickerConfig(n *reporter.Node, reportSlot uint32) picker.Config {
+	p := picker.Default(n.Account(), n.Account(), reportSlot)
+	p.MaxSize = cfg.MaxSize
+	p.Take, p.Refuse = set(cfg.Take), set(cfg.Refuse)
+	return p
+}
+
+// set is a set of CIDs, by their canonical text.
+func set(texts []string) map[string]struct{} {
+	all := map[string]struct{}{}
+	for _, text := range texts {
+		if c, err := cid.Parse(text); err == nil {
+			text = c.String()
+		}
+		all[text] = struct{}{}
+	}
+	return all
+}
