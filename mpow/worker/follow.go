@@ -44,24 +44,24 @@ func (w *Worker) Follow(warp []byte, nodes [][]byte, auditWindow uint32) (truste
 			return a.Outcome, err
 		}
 	default:
-		if err := w.advance(a.Outcome); err != nil {
+		if err := w.advance(a.Outcome, len(nodes) > 0); err != nil {
 			return a.Outcome, err
 		}
 	}
 	return a.Outcome, w.cleanUp(auditWindow)
 }
 
-// advance moves the ledger to the enclave's record.
-func (w *Worker) advance(o trusted.Outcome) error {
+// advance moves the ledger to the enclave's record, which was proven to be the chain's or not.
+func (w *Worker) advance(o trusted.Outcome, proven bool) error {
 	id, err := w.identity()
 	if err != nil {
 		return err
 	}
 	if id.Phase == trusted.Loading {
-		if err := w.load(); err != nil && !errors.Is(err, ErrOtherPlan) {
+		if err := w.load(); proven || !errors.Is(err, ErrOtherPlan) {
 			return err
 		}
-		return nil
+		return nil // the enclave may be behind the index
 	}
 	w.mu.Lock()
 	g, loaded := w.ledger.Clone(), w.loaded

@@ -11,10 +11,10 @@ import (
 	"github.com/crustgo/crust/mpow/worker/index"
 )
 
-// ErrOtherPlan reports a record of which the index does not have the plan: what the
-// enclave last knew is older than the index, which following the chain mends, or
-// the index is older than the chain's record, which only its newest copy mends.
-var ErrOtherPlan = errors.New("worker: the index does not have the plan of the enclave's record")
+// ErrOtherPlan reports a record of which the index does not have the plan. After Open the
+// enclave's state may be older than the index, which Follow mends; from Follow it
+// means that the index is older than the chain.
+var ErrOtherPlan = errors.New("worker: the index does not have the plan that the chain has: put its newest copy back, or register a new worker with a base path and disks of its own")
 
 // identity asks the enclave who and where it is.
 func (w *Worker) identity() (id trusted.Identity, err error) {

@@ -69,9 +69,7 @@ func (w *Worker) Heartbeat(ctx context.Context, p proof.Params, s Slot) (*truste
 	if err := w.control.call(&trusted.ChallengeRequest{Params: p, Slot: s.Start, Hash: s.Hash, Beacon: s.Beacon}, &c); err != nil {
 		return nil, err
 	}
-	w.mu.Lock()
-	clear(w.bad) // a disk may be back
-	w.mu.Unlock()
+	w.asked = c.Asked
 	if err := w.show(ctx, c.Asked); err != nil {
 		return nil, err
 	}
@@ -86,13 +84,17 @@ func (w *Worker) Heartbeat(ctx context.Context, p proof.Params, s Slot) (*truste
 
 // Loss has the enclave sign that the units that cannot be read are lost, to be accepted
 // until some block.
-func (w *Worker) Loss(p proof.Params, until uint32) (*trusted.Signed, error) {
+func (w *Worker) Loss(ctx context.Context, p proof.Params, until uint32) (*trusted.Signed, error) {
 	id, err := w.identity()
 	if err != nil {
 		return nil, err
 	}
 	r := &trusted.LossRequest{Params: p, Until: until}
 	if !id.Pending {
+		// What was asked for last is shown once more: a disk may be back.
+		if err := w.show(ctx, w.asked); err != nil {
+			return nil, err
+		}
 		w.mu.Lock()
 		for u := range w.missing() {
 			r.Lost = append(r.Lost, u)
@@ -147,8 +149,12 @@ func (w *Worker) noteDropping(s *index.Step) error {
 	return nil
 }
 
-// show reads leaves and has them checked, over all connections at a time.
+// show reads leaves and has them checked, over all connections at a time. It notes the
+// units of which one is wrong, and only those.
 func (w *Worker) show(ctx context.Context, asked []trusted.Asked) error {
+	w.mu.Lock()
+	clear(w.bad)
+	w.mu.Unlock()
 	frames := (len(asked) + fillLeaves - 1) / fillLeaves
 	var mu sync.Mutex // guards first
 	var first error
@@ -202,10 +208,13 @@ func (w *Worker) leaf(a *trusted.Asked, into []byte) (path []proof.Hash, err err
 	if err != nil {
 		return nil, err
 	}
-	if err := d.ReadLeaf(u.Number, a.Leaf, into); err != nil || a.Kind == proof.Filler {
-		return nil, err
+	if err = d.ReadLeaf(u.Number, a.Leaf, into); err == nil && a.Kind == proof.Data {
+		path, err = d.Path(u.Number, a.Leaf, u.Desc.Leaves)
 	}
-	return d.Path(u.Number, a.Leaf, u.Desc.Leaves)
+	if err != nil {
+		_ = d.Recheck() // whether the disk is there at all; it remembers
+	}
+	return path, err
 }
 
 // unit finds a unit on the disks.
@@ -233,7 +242,7 @@ func (w *Worker) missing() map[proof.UnitID]bool {
 			if u != nil {
 				on = w.disk(u.Disk)
 			}
-			if on == nil || !on.Has(u.Number, d.Leaves) || w.bad[d.ID] {
+			if on == nil || on.Gone() || !on.Has(u.Number, d.Leaves) || w.bad[d.ID] {
 				gone[d.ID] = true
 			}
 		}

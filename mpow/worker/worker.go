@@ -53,7 +53,7 @@ func (c *Config) validate() error {
 const maxLanes = 32
 
 // Worker is the host of an enclave: it has the disks. All methods may be called at the
-// same time, but for those of Reporter.
+// same time, but for Heartbeat, Loss and Follow, which are one caller's.
 type Worker struct {
 	cfg     Config
 	id      trusted.Identity // its names never change
@@ -61,7 +61,8 @@ type Worker struct {
 	control *conn // for what is one thing at a time
 	pool    *pool // for reading and checking
 	lanes   []*lane
-	wake    chan struct{} // tells the fillers that something changed
+	wake    chan struct{}   // tells the fillers that something changed
+	asked   []trusted.Asked // by the last challenge; of Heartbeat and Loss alone
 
 	mu     sync.Mutex // guards all below
 	disks  []*disk.Disk

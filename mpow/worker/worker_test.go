@@ -240,7 +240,7 @@ func TestBad(t *testing.T) {
 		t.Fatalf("six files are gone: %v", err)
 	}
 	m.chain.Block = m.chain.Slot + 17
-	s, err = m.w.Loss(m.params(), m.chain.Block+10)
+	s, err = m.w.Loss(t.Context(), m.params(), m.chain.Block+10)
 	m.ok(err)
 	m.ok(m.chain.Loss(s.Message, s.Signature))
 	if o := m.follow(); o != trusted.Committed {
@@ -252,6 +252,53 @@ func TestBad(t *testing.T) {
 	m.tell()
 	m.slot()
 	m.ok(files[0].seal(m.w)) // can be sealed again
+	m.slot()
+}
+
+// TestVanished takes a disk away while the worker runs. If it comes back in time nothing is
+// lost; else all of it is declared.
+func TestVanished(t *testing.T) {
+	m := newMachine(t)
+	cfg := m.config(60)
+	second := filepath.Join(m.dir, "disk-2")
+	cfg.Disks = append(cfg.Disks, disk.Config{Dir: second, Limit: 100 * disk.FileSize(unitLeaves)}) // the larger one: all goes there
+	m.start(cfg)
+	var files []*graph
+	for i := range 12 {
+		g := newGraph(uint64(i), 2, 50_000)
+		m.ok(g.seal(m.w))
+		files = append(files, g)
+	}
+	m.slot()
+	m.tell()
+	m.ok(os.Rename(second, second+".away"))
+	m.chain.Next()
+	if _, err := m.signed(); !errors.Is(err, trusted.ErrTooManyBad) {
+		t.Fatalf("twelve files are gone: %v", err)
+	}
+	m.ok(os.Rename(second+".away", second))
+	m.ok(m.w.disks[1].Recheck())
+	if _, err := m.w.Loss(t.Context(), m.params(), m.chain.Block+20); err == nil {
+		t.Fatal("a loss was declared of a disk that is back")
+	}
+	m.slot()
+	for _, g := range files {
+		m.ok(g.check(m.w))
+	}
+	m.ok(os.Rename(second, second+".away"))
+	m.chain.Next()
+	if _, err := m.signed(); !errors.Is(err, trusted.ErrTooManyBad) {
+		t.Fatalf("twelve files are gone: %v", err)
+	}
+	m.chain.Block = m.chain.Slot + 17
+	s, err := m.w.Loss(t.Context(), m.params(), m.chain.Block+10)
+	m.ok(err)
+	m.ok(m.chain.Loss(s.Message, s.Signature))
+	m.follow()
+	if got := m.chain.Record; got.Plan.Data != 0 || got.FilesSize != 0 {
+		t.Fatalf("%d leaves and %d bytes are left", got.Plan.Data, got.FilesSize)
+	}
+	m.tell()
 	m.slot()
 }
 

@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/proof"
 	"github.com/crustgo/crust/mpow/worker"
 	"github.com/crustgo/crust/mpow/worker/reporter"
@@ -114,7 +116,7 @@ type (
 		Error string `json:"error,omitempty"`
 	}
 	fileJSON struct {
-		CID   string `json:"cid"` // binary, in hexadecimal
+		CID   string `json:"cid"` // as the market writes it
 		Bytes uint64 `json:"bytes"`
 		State string `json:"state"`
 	}
@@ -138,10 +140,10 @@ func newAPI(w *worker.Worker, r *reporter.Reporter) http.Handler {
 		},
 		"/disks": func() any { return disks(w) },
 		"/files": func() any {
-			return list(w.Files(), func(f worker.FileInfo) fileJSON { return fileJSON{f.Root.String(), f.Size, f.State.String()} })
+			return list(w.Files(), func(f worker.FileInfo) fileJSON { return fileJSON{text(f.Root), f.Size, f.State.String()} })
 		},
 		"/tasks": func() any {
-			return list(w.Tasks(), func(t worker.Task) taskJSON { return taskJSON{t.Root.String(), t.Limit, t.Size} })
+			return list(w.Tasks(), func(t worker.Task) taskJSON { return taskJSON{text(t.Root), t.Limit, t.Size} })
 		},
 	} {
 		mux.HandleFunc("GET "+path, func(out http.ResponseWriter, _ *http.Request) {
@@ -159,6 +161,15 @@ func list[A, B any](all []A, f func(A) B) []B {
 		out[i] = f(all[i])
 	}
 	return out
+}
+
+// text is a CID as the market writes it.
+func text(c dag.CID) string {
+	k, err := cid.Decode(c.Bytes())
+	if err != nil {
+		return "0x" + c.String() // none that an enclave took
+	}
+	return k.String()
 }
 
 func disks(w *worker.Worker) []diskJSON {

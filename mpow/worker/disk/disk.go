@@ -208,6 +208,13 @@ func (d *Disk) Free() uint64 {
 
 func less(a, b uint64) uint64 { return a - min(a, b) }
 
+// Gone reports whether the disk was found not to be there.
+func (d *Disk) Gone() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.failed != nil && d.failed.Kind == ErrVanished
+}
+
 // Recheck looks whether the disk is there and takes writes, and lets it take new
 // units again if it does.
 func (d *Disk) Recheck() error {
@@ -239,7 +246,7 @@ func (d *Disk) giveUp(e *Error) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.failed == nil {
+	if d.failed == nil || e.Kind == ErrVanished {
 		d.failed = e
 	}
 	return e

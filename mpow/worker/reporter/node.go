@@ -245,13 +245,20 @@ func (n *Node) Proofs(ctx context.Context, from uint32) (warp []byte, nodes [][]
 	return warp, nodes, nil
 }
 
-// Free sends a call that nobody signs.
+// Free sends a call that nobody signs. One that waits in the node's pool already is sent.
 func (n *Node) Free(ctx context.Context, call []byte) error {
 	const version4 = 4
 	body := append([]byte{version4}, call...)
 	_, err := n.Client().Submit(ctx, append(scale.AppendCompact(nil, uint64(len(body))), body...))
+	var refused *jsonrpc.Error
+	if errors.As(err, &refused) && refused.Code == codeImported {
+		return nil
+	}
 	return err
 }
+
+// codeImported is how nodes say that they have a transaction.
+const codeImported = 1013
 
 // Signed sends a call that the member signs, and waits until it is in a best block. An
 // error of the call itself, which is in the block and paid for, is a *metadata.DispatchError.

@@ -179,7 +179,7 @@ func (r *Reporter) note(f func(*Status)) {
 var errFatal = errors.New("storage stops")
 
 func fatal(err error) bool {
-	return errors.Is(err, errFatal) || errors.Is(err, worker.ErrRetired) || errors.Is(err, worker.ErrEnclave) || errors.Is(err, trusted.ErrEnded)
+	return errors.Is(err, errFatal) || errors.Is(err, worker.ErrRetired) || errors.Is(err, worker.ErrEnclave) || errors.Is(err, trusted.ErrEnded) || errors.Is(err, worker.ErrOtherPlan)
 }
 
 // head does what a new best block calls for.
@@ -215,7 +215,7 @@ func (r *Reporter) head(ctx context.Context, at types.Hash, number uint32) error
 		all = append(all, r.chain.Free(ctx, r.last))
 	}
 	if t.Loss {
-		all = append(all, r.declare(&v, t.LossUntil))
+		all = append(all, r.declare(ctx, &v, t.LossUntil))
 	}
 	if t.Files {
 		all = append(all, r.files(&v, t.FilesFrom))
@@ -369,8 +369,8 @@ func (r *Reporter) answer(ctx context.Context, v *slots.View, a *worker.Audit) e
 	return nil
 }
 
-func (r *Reporter) declare(v *slots.View, until uint32) error {
-	s, err := r.w.Loss(r.cfg.Params, until)
+func (r *Reporter) declare(ctx context.Context, v *slots.View, until uint32) error {
+	s, err := r.w.Loss(ctx, r.cfg.Params, until)
 	if err != nil {
 		return fmt.Errorf("declaring a loss: %w", err)
 	}
