@@ -41,7 +41,7 @@ To look around, start a chain of your own with ` + "`crust node --dev`" + `, and
 		newNodeCommand(),
 		newDevnetCommand(),
 		newSimCommand(g),
-		newStorageCommand(),
+		newStorageCommand(g),
 		newEnclaveCommand(),
 		newBuildSpecCommand(),
 		newChainCommand(g),

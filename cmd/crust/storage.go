@@ -25,7 +25,7 @@ type storageFlags struct {
 }
 
 // newStorageCommand is `crust storage`.
-func newStorageCommand() *cobra.Command {
+func newStorageCommand(g *globals) *cobra.Command {
 	var f storageFlags
 	cmd := &cobra.Command{
 		Use:   "storage",
@@ -38,11 +38,16 @@ The base path holds the worker's keys and its index. Losing it loses all that is
 		Example: `  crust storage --suri //Bob --srd 1GiB
   crust storage --suri-file member.key --base-path /var/lib/crust-storage --disk /mnt/a:3.5TiB --disk /mnt/b --srd 6TiB`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.nodeURL == "" {
+				f.nodeURL = g.address()
+			}
+			return f.run(cmd)
+		},
 	}
 	f.secret.add(cmd)
 	s := cmd.Flags()
-	s.StringVar(&f.nodeURL, "node-url", defaultURL, "address of the chain node's RPC")
+	s.StringVar(&f.nodeURL, "node-url", "", "address of the chain node's RPC; the same as --url")
 	s.StringVarP(&f.basePath, "base-path", "d", "", "where the node keeps its keys and its index (default crust-storage in the user's data directory)")
 	s.StringVar(&f.chain, "chain", "dev", "dev, local, or the path of a chain spec: what a new worker is born for")
 	s.StringArrayVar(&f.disks, "disk", nil, "directory for sealed data, and how much of it may be used: DIR or DIR:SIZE; may be given several times (default sealed in the base path)")
