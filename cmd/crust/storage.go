@@ -19,6 +19,7 @@ type storageFlags struct {
 	nodeURL, basePath   string
 	chain, srd, ca, log string
 	tee, reserve        string
+	name, owner         string
 	disks               []string
 	api, prometheus     uint16
 	replace, withStdin  bool
@@ -32,7 +33,7 @@ func newStorageCommand(g *globals) *cobra.Command {
 		Short: "Run a storage node",
 		Long: `Run a storage node: it fills free space with sealed data, proves in every slot that the space is there, and seals files in its place.
 
-It needs a chain node to talk to, and an account of its own with some money for fees. The first start registers the account's worker; to count for an owner, the account then joins the owner's group with ` + "`crust group join`" + `.
+It needs a chain node to talk to, and an account of its own with some money for fees. The first start registers the account's worker; to count for an owner, it joins the owner's group: with --owner, or later with ` + "`crust group join`" + `.
 
 The base path holds the worker's keys and its index. Losing it loses all that is sealed; it belongs on a disk that can be trusted. Disks may be added at any start. A disk that is left out is lost: what it held is declared so.`,
 		Example: `  crust storage --suri //Bob --srd 1GiB
@@ -49,6 +50,8 @@ The base path holds the worker's keys and its index. Losing it loses all that is
 	s := cmd.Flags()
 	s.StringVar(&f.nodeURL, "node-url", "", "address of the chain node's RPC; the same as --url")
 	s.StringVarP(&f.basePath, "base-path", "d", "", "where the node keeps its keys and its index (default crust-storage in the user's data directory)")
+	s.StringVar(&f.name, "name", "", "what the node calls itself in its log")
+	s.StringVar(&f.owner, "owner", "", "account whose group to join, which it has allowed")
 	s.StringVar(&f.chain, "chain", "dev", "dev, local, or the path of a chain spec: what a new worker is born for")
 	s.StringArrayVar(&f.disks, "disk", nil, "directory for sealed data, and how much of it may be used: DIR or DIR:SIZE; may be given several times (default sealed in the base path)")
 	s.StringVar(&f.reserve, "reserve", "1GiB", "how much of each file system stays free")
@@ -113,6 +116,12 @@ func (f *storageFlags) config(cmd *cobra.Command) (cfg storage.Config, err error
 	for i := range cfg.Disks {
 		cfg.Disks[i].Reserve = reserve
 	}
+	if f.owner != "" {
+		if cfg.Owner, err = accountOf(f.owner); err != nil {
+			return cfg, fmt.Errorf("--owner: %w", err)
+		}
+	}
+	cfg.Name = f.name
 	self, err := os.Executable()
 	if err != nil {
 		return cfg, err

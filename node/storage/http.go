@@ -80,6 +80,10 @@ func (s *servers) run(ctx context.Context) error {
 
 // Answers of the interface.
 type (
+	healthJSON struct {
+		Registered bool   `json:"registered"`
+		Error      string `json:"error,omitempty"` // of the latest block
+	}
 	workloadJSON struct {
 		Worker   string          `json:"worker"` // lineage
 		Account  string          `json:"account"`
@@ -131,6 +135,10 @@ type (
 func newAPI(w *worker.Worker, r *reporter.Reporter) http.Handler {
 	mux := http.NewServeMux()
 	for path, get := range map[string]func() any{
+		"/health": func() any {
+			s := r.Status()
+			return healthJSON{s.Registered && !s.Suspended, s.Error}
+		},
 		"/workload": func() any { return workload(w, r) },
 		"/units": func() any {
 			return list(w.Units(), func(u worker.UnitInfo) unitJSON {

@@ -16,16 +16,19 @@ import (
 	"github.com/crustgo/crust/mpow/worker/reporter"
 	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/lifecycle"
+	"github.com/crustgo/crust/substrate/types"
 )
 
 // Config is what a storage node is made of.
 type Config struct {
-	NodeURL  string        // RPC of a chain node
-	BasePath string        // where the index, the enclave's state and, unless told otherwise, sealed data lie
-	Pair     crypto.Pair   // key of the member's account
-	Disks    []disk.Config // none: one in the base path
-	Filler   uint64        // bytes of free space to prove
-	Replace  bool          // whether to take the place of another worker of the account
+	NodeURL  string          // RPC of a chain node
+	BasePath string          // where the index, the enclave's state and, unless told otherwise, sealed data lie
+	Pair     crypto.Pair     // key of the member's account
+	Disks    []disk.Config   // none: one in the base path
+	Filler   uint64          // bytes of free space to prove
+	Replace  bool            // whether to take the place of another worker of the account
+	Name     string          // what the node calls itself
+	Owner    types.AccountID // of the group to join; zero for none
 	// Enclave is the command that runs the enclave, to which the paths of its socket and
 	// its state are added.
 	Enclave        []string
@@ -60,7 +63,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err == nil {
 		err = runWith(ctx, &cfg, n, e, worker.Config{
 			Socket: e.socket, State: e.state, Dir: cfg.BasePath, UnitLeaves: params.UnitLeaves, Disks: cfg.Disks, Filler: cfg.Filler, Log: cfg.Log,
-		}, reporter.Config{Params: params, ReportSlot: reportSlot, Replace: cfg.Replace, Log: cfg.Log})
+		}, reporter.Config{Params: params, ReportSlot: reportSlot, Replace: cfg.Replace, Owner: cfg.Owner, Log: cfg.Log})
 	}
 	outer.Stop()
 	return errors.Join(err, outer.Wait())
@@ -84,7 +87,7 @@ func runWith(ctx context.Context, cfg *Config, n *reporter.Node, e *child, wc wo
 	if err != nil {
 		return errors.Join(err, w.Close())
 	}
-	cfg.Log.Info("storage node", "worker", fmt.Sprintf("%x", id.Lineage), "filler", cfg.Filler, "api", s.api.Addr(), "metrics", s.metrics.Addr())
+	cfg.Log.Info("storage node", "name", cfg.Name, "worker", fmt.Sprintf("%x", id.Lineage), "filler", cfg.Filler, "api", s.api.Addr(), "metrics", s.metrics.Addr())
 	g := lifecycle.NewGroup(ctx, lifecycle.DefaultGrace)
 	g.Go("enclave", func(ctx context.Context) error {
 		select {

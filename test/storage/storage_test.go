@@ -20,6 +20,7 @@ import (
 	"github.com/crustgo/crust/client"
 	"github.com/crustgo/crust/client/metadata"
 	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/proof"
 	"github.com/crustgo/crust/mpow/worker"
@@ -138,7 +139,7 @@ func (w *world) startStorage() {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	cfg := storage.Config{
-		NodeURL: w.Nodes[0].URL("ws"), BasePath: w.base, Pair: pair, Filler: fillers * unitLeaves * proof.LeafSize, Log: log,
+		NodeURL: w.Nodes[0].URL("ws"), Owner: account(w.t, owner), BasePath: w.base, Pair: pair, Filler: fillers * unitLeaves * proof.LeafSize, Log: log,
 		Disks:   []disk.Config{{Dir: filepath.Join(w.base, "sealed"), Limit: 40 * disk.FileSize(unitLeaves)}},
 		Enclave: []string{program.Path(), "enclave", "--platform", filepath.Join(w.base, "platform.key"), "--chain", w.Spec, "--account", fmt.Sprintf("0x%x", pair.Account())},
 		Engine: func(ctx context.Context, x *worker.Worker, _ *reporter.Node) error {
@@ -245,10 +246,10 @@ func file(blocks, size int) (root dag.CID, content map[dag.CID][]byte, total int
 // seal seals a file.
 func (w *world) seal(root dag.CID, content map[dag.CID][]byte, limit int) {
 	w.t.Helper()
-	s, err := w.w.Begin(w.ctx, root, uint64(limit))
+	s, err := storage.Vault{W: w.w}.Begin(w.ctx, root, uint64(limit))
 	w.ok(err)
 	for want := []dag.CID{root}; len(want) > 0; {
-		more, err := s.Put(w.ctx, []worker.Block{{CID: want[0], Data: content[want[0]]}})
+		more, err := s.Put(w.ctx, []vault.Block{{CID: want[0], Data: content[want[0]]}})
 		w.ok(err)
 		want = append(want[1:], more...)
 	}
@@ -266,7 +267,6 @@ func TestFromRegistrationToReplica(t *testing.T) {
 	before := w.field("Staking", "StakeLimit", account(t, owner))
 	w.startStorage()
 	w.await("the registration", func() bool { return w.record().Key == w.w.Identity().Key })
-	w.crust("group", "join", owner, "--suri", member, "--wait", "inblock")
 	w.await("free space in the plan", func() bool { return w.record().Plan.Filler == fillers*unitLeaves })
 	w.slots(3)
 	w.await("the owner's stake limit to follow", func() bool {

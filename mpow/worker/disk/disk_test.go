@@ -219,3 +219,14 @@ func TestVanished(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// FuzzManifest reads what may lie on a disk that somebody else wrote.
+func FuzzManifest(f *testing.F) {
+	f.Add([]byte(`{"format":1,"disk":"00000000000000000000000000000001","worker":"01000000000000000000000000000000"}`))
+	f.Add([]byte(`{`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, err := readManifest("m", b, me); err == nil && !bytes.Contains(b, []byte("01000000000000000000000000000000")) {
+			t.Fatalf("taken: %q", b)
+		}
+	})
+}

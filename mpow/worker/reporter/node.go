@@ -195,6 +195,20 @@ func decodeAudit(raw []byte) (*worker.Audit, error) {
 	return a, nil
 }
 
+// Owner is for whom the member's worker counts, or will from the next slot on; the zero
+// account if it is in no group.
+func (n *Node) Owner(ctx context.Context, at types.Hash) (owner types.AccountID, err error) {
+	raw, ok, err := n.Client().QueryRaw(ctx, at, "Swork", "Members", metadata.Bytes(n.account()))
+	if err != nil || !ok {
+		return owner, err
+	}
+	c := scale.NewCursor(raw)
+	if c.Bool() {
+		c.Fixed(owner[:])
+	}
+	return owner, c.Err()
+}
+
 // Final is the number of the last final block.
 func (n *Node) Final(ctx context.Context) (uint32, error) {
 	c := n.Client()

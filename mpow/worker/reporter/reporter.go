@@ -28,6 +28,8 @@ type Chain interface {
 	Next(ctx context.Context) (at types.Hash, number uint32, err error)
 	// View reads what a block's state says of a worker.
 	View(ctx context.Context, at types.Hash, number uint32, lineage proof.Lineage) (slots.View, *worker.Audit, error)
+	// Owner is for whom the member's worker counts; the zero account if it is in no group.
+	Owner(ctx context.Context, at types.Hash) (types.AccountID, error)
 	// Final is the number of the last final block.
 	Final(ctx context.Context) (uint32, error)
 	// Proofs leads from a final block to a later one, and proves the member's record there.
@@ -47,7 +49,9 @@ type Config struct {
 	Params     proof.Params // of the chain
 	ReportSlot uint32       // blocks of a slot
 	Replace    bool         // whether to take the place of another worker of the account
-	Log        *slog.Logger
+	// Owner, unless it is zero, is the owner of the group to join.
+	Owner types.AccountID
+	Log   *slog.Logger
 }
 
 // Calls of the pallet Swork: docs/protocol/mpow.md §12.
@@ -58,12 +62,13 @@ const (
 	callFiles    = 2
 	callLoss     = 3
 	callAnswer   = 4
+	callJoin     = 10
 )
 
 // Times between two attempts.
 const (
 	reconnectAfter = 2 * time.Second
-	registerAfter  = 10 // blocks
+	registerAfter  = 10 // blocks; joining as well
 	followAfter    = 10 // final blocks after which the enclave is told even if nothing happened
 	maxWarps       = 64 // proofs in a row, for an enclave that was away for long
 )
@@ -96,6 +101,7 @@ type Reporter struct {
 	lostIn     uint32 // slot in which too much was lost for a heartbeat; 0: none
 	skip       uint32 // slot in which no heartbeat can be signed
 	registered uint32 // best block when that was tried last
+	joined     uint32 // the same
 	checked    uint32 // final block that the enclave was told of last
 
 	mu     sync.Mutex // guards all below
@@ -201,6 +207,9 @@ func (r *Reporter) head(ctx context.Context, at types.Hash, number uint32) error
 	if v.Failed {
 		return fmt.Errorf("%w: the chain suspended this worker, because an audit was not answered in time: register a new one, with a base path and disks of its own", errFatal)
 	}
+	if err := r.join(ctx, at, number); err != nil {
+		r.cfg.Log.Warn("not in the group", "err", err)
+	}
 	own := slots.Own{Counter: record.Counter, Changes: r.w.Changes(), Lost: r.lostIn == v.Start && v.Start != 0}
 	t := r.m.Head(&v, &own)
 	var all []error
@@ -290,10 +299,32 @@ func (r *Reporter) register(ctx context.Context, v *slots.View) error {
 	return nil
 }
 
+// join joins the group that the worker is to count for.
+func (r *Reporter) join(ctx context.Context, at types.Hash, number uint32) error {
+	if (r.cfg.Owner == types.AccountID{}) || r.joined != 0 && number < r.joined+registerAfter {
+		return nil
+	}
+	r.joined = number
+	owner, err := r.chain.Owner(ctx, at)
+	if err != nil {
+		return err
+	}
+	switch owner {
+	case r.cfg.Owner:
+		return nil
+	case types.AccountID{}:
+		r.send("request to join the group", append([]byte{pallet, callJoin}, r.cfg.Owner[:]...))
+		return nil
+	}
+	return fmt.Errorf("the worker counts for 0x%x, not for 0x%x: leave that group with `crust group quit`", owner, r.cfg.Owner)
+}
+
 // hints say what to do about the errors of calls.
 var hints = map[string]string{
 	"GroupOwnerForbidden": "the owner of a group cannot be a storage node: use another account",
 	"IllegalIdentity":     "the chain does not know this enclave program, or does not trust its platform",
+	"NotInAllowlist":      "the owner allows the account first, with `crust group allow`",
+	"NotOwner":            "the owner makes the group first, with `crust group create`",
 	"QueueFull":           "the chain is still busy with earlier changes: they are sent again",
 	"LineageUsed":         "this worker was retired: begin with a new base path and new disks",
 }
