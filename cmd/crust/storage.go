@@ -23,6 +23,7 @@ type storageFlags struct {
 	disks               []string
 	api, prometheus     uint16
 	replace, withStdin  bool
+	ipfs                ipfsFlags
 }
 
 // newStorageCommand is `crust storage`.
@@ -58,6 +59,7 @@ The base path holds the worker's keys and its index. Losing it loses all that is
 	s.StringVar(&f.srd, "srd", "0", "free space to prove, such as 500GiB; as far as the disks have it")
 	s.Uint16Var(&f.api, "api-port", 12222, "port of the local interface, which tells what the node has; 0 picks a free one")
 	s.Uint16Var(&f.prometheus, "prometheus-port", 9616, "port of metrics; 0 picks a free one")
+	f.ipfs.add(cmd)
 	s.StringVar(&f.tee, "tee", "dev", "kind of enclave; this version has dev, which proves nothing to a production network")
 	s.StringVar(&f.ca, "dev-ca", "", "file with the seed of the network's development authority; the one that everybody knows if it is left out")
 	s.BoolVar(&f.replace, "replace", false, "take the place of another worker of the account, which drops all that it has proved")
@@ -122,6 +124,9 @@ func (f *storageFlags) config(cmd *cobra.Command) (cfg storage.Config, err error
 		}
 	}
 	cfg.Name = f.name
+	if cfg.Engine, err = f.ipfs.engine(cfg.BasePath, cfg.Log); err != nil {
+		return cfg, err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return cfg, err

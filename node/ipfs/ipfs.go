@@ -23,6 +23,7 @@ import (
 	"github.com/crustgo/crust/mpow/enclave"
 	"github.com/crustgo/crust/mpow/worker"
 	"github.com/crustgo/crust/mpow/worker/reporter"
+	"github.com/crustgo/crust/node/storage"
 	"github.com/crustgo/crust/substrate/lifecycle"
 )
 
@@ -48,7 +49,7 @@ func Run(ctx context.Context, cfg Config, w *worker.Worker, n *reporter.Node) er
 	if err != nil {
 		return err
 	}
-	store, figures := sealed{w}, engine.NewMetrics()
+	store, figures := storage.Vault{W: w}, engine.NewMetrics()
 	up, down := engine.NewLimit(cfg.Bandwidth), engine.NewLimit(cfg.Bandwidth)
 	if cfg.Registry != nil {
 		for _, c := range figures.All() {

@@ -16,6 +16,7 @@ import (
 	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/worker"
 	"github.com/crustgo/crust/mpow/worker/reporter"
+	"github.com/crustgo/crust/node/storage"
 	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -329,7 +330,7 @@ func (o *orders) fetchFrom(ctx context.Context, a picker.Action, root dag.CID, p
 		}
 	}
 	o.log.Info("a file is fetched", "cid", a.CID, "limit", a.Size, "sources", len(origins))
-	return o.engine.Fetch(ctx, engine.Job{Root: root, Limit: a.Size, Into: sealed{o.w}, Origins: origins})
+	return o.engine.Fetch(ctx, engine.Job{Root: root, Limit: a.Size, Into: storage.Vault{W: o.w}, Origins: origins})
 }
 
 // finish tells the picker what became of a fetch.

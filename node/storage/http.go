@@ -24,7 +24,10 @@ import (
 )
 
 // servers are the two ports of a storage node.
-type servers struct{ api, metrics *server }
+type servers struct {
+	api, metrics *server
+	figures      *prometheus.Registry
+}
 
 type server struct {
 	l net.Listener
@@ -54,12 +57,13 @@ func newServers(cfg *Config, w *worker.Worker, r *reporter.Reporter) (*servers, 
 	if err != nil {
 		return nil, err
 	}
-	m, err := listen(cfg.PrometheusPort, "metrics (--prometheus-port)", promhttp.HandlerFor(newMetrics(w, r), promhttp.HandlerOpts{}))
+	figures := newMetrics(w, r)
+	m, err := listen(cfg.PrometheusPort, "metrics (--prometheus-port)", promhttp.HandlerFor(figures, promhttp.HandlerOpts{}))
 	if err != nil {
 		api.l.Close()
 		return nil, err
 	}
-	return &servers{api, m}, nil
+	return &servers{api, m, figures}, nil
 }
 
 // run serves until ctx ends.

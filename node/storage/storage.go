@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/crustgo/crust/mpow/enclave"
 	"github.com/crustgo/crust/mpow/worker"
 	"github.com/crustgo/crust/mpow/worker/disk"
@@ -37,7 +39,7 @@ type Config struct {
 	Log            *slog.Logger
 	// Engine, if not nil, runs beside the node: what fetches files for the worker to seal,
 	// and serves them.
-	Engine func(ctx context.Context, w *worker.Worker, n *reporter.Node) error
+	Engine func(ctx context.Context, w *worker.Worker, n *reporter.Node, figures prometheus.Registerer) error
 }
 
 // startTimeout is how long an enclave may take to listen.
@@ -101,7 +103,7 @@ func runWith(ctx context.Context, cfg *Config, n *reporter.Node, e *child, wc wo
 	g.Go("reports", r.Run)
 	g.Go("http", s.run)
 	if cfg.Engine != nil {
-		g.Go("engine", func(ctx context.Context) error { return cfg.Engine(ctx, w, n) })
+		g.Go("engine", func(ctx context.Context) error { return cfg.Engine(ctx, w, n, s.figures) })
 	}
 	return errors.Join(g.Wait(), w.Close())
 }
