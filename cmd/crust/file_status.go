@@ -31,7 +31,7 @@ A replica counts as live when the machine that holds it has proven so lately.`,
 			}
 			return g.browse(cmd, func(ctx context.Context, t *trader) error {
 				if watch {
-					return t.watch(ctx, key)
+					return t.watch(ctx, key, 1)
 				}
 				v, err := t.fileState(ctx, key)
 				if err != nil {
@@ -160,7 +160,7 @@ func optional(n *market.Block) metadata.Value {
 }
 
 // watch says each change until the file is live, or its order gone.
-func (t *trader) watch(ctx context.Context, key string) error {
+func (t *trader) watch(ctx context.Context, key string, live uint32) error {
 	heads, err := t.client.SubscribeHeads(ctx)
 	if err != nil {
 		return err
@@ -187,10 +187,10 @@ func (t *trader) watch(ctx context.Context, key string) error {
 				return err
 			}
 		}
-		switch file.Stage.Name {
-		case "live":
+		switch {
+		case file.Live >= live:
 			return nil
-		case "expired":
+		case file.Stage.Name == "expired":
 			return errors.New("the file's time is over; order it again, or settle it with `crust merchant settle`")
 		}
 		if _, err := heads.Next(ctx); err != nil {
