@@ -157,20 +157,10 @@ func TestLife(t *testing.T) {
 	stage := func() string {
 		info, err := w.p.OrderOf(w.e, []byte(file))
 		w.must(err)
-		i, ok := info.Get()
-		switch s := i.Stage; {
-		case !ok:
-			return "none"
-		case s.Ordered != nil:
-			return "ordered"
-		case s.Reported != nil:
-			return fmt.Sprintf("reported %d/%d", s.Reported.Replicas, s.Reported.Wanted)
-		case s.Live != nil:
-			return fmt.Sprintf("live until %d", s.Live.Until)
-		case s.Expired != nil:
-			return "expired"
+		if i, ok := info.Get(); ok {
+			return i.Stage.String()
 		}
-		return "?"
+		return "none"
 	}
 	is := func(want string) {
 		t.Helper()
@@ -420,6 +410,16 @@ func TestOrdersByAccount(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 	w.end()
+}
+
+func TestStageWords(t *testing.T) {
+	why := []byte("no blocks")
+	for want, s := range map[string]Stage{"fetching": {Fetching: &scale.Unit{}}, "sealing": {Sealing: &scale.Unit{}}, "closed": {Closed: &scale.Unit{}},
+		"failed(no blocks)": {Failed: &why}, "reported 2/20": {Reported: &ReportedStage{2, 20}}, "unknown": {}} {
+		if s.String() != want {
+			t.Errorf("%q, want %q", s, want)
+		}
+	}
 }
 
 // Who holds a file and what that earns: what is told is what is then paid.

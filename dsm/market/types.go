@@ -2,6 +2,7 @@ package market
 
 import (
 	"cmp"
+	"fmt"
 	"reflect"
 	"slices"
 
@@ -280,6 +281,29 @@ type Stage struct {
 	Expired  *scale.Unit
 	Closed   *scale.Unit
 	Failed   *[]byte
+}
+
+// String is the stage in the words of the vocabulary.
+func (s Stage) String() string {
+	switch {
+	case s.Ordered != nil:
+		return "ordered"
+	case s.Fetching != nil:
+		return "fetching"
+	case s.Sealing != nil:
+		return "sealing"
+	case s.Reported != nil:
+		return fmt.Sprintf("reported %d/%d", s.Reported.Replicas, s.Reported.Wanted)
+	case s.Live != nil:
+		return fmt.Sprintf("live until %d", s.Live.Until)
+	case s.Expired != nil:
+		return "expired"
+	case s.Closed != nil:
+		return "closed"
+	case s.Failed != nil:
+		return fmt.Sprintf("failed(%s)", *s.Failed)
+	}
+	return "unknown"
 }
 
 // ReportedStage says how many of the wanted replicas are reported while none is live.
