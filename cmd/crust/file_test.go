@@ -2,12 +2,18 @@ package main
 
 import (
 	"crypto/sha256"
+	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/crustgo/crust/dsm/bundle"
 	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/dsm/market"
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/chainspec"
+	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/types"
 	"github.com/crustgo/crust/test/chaintest"
 )
@@ -61,4 +67,38 @@ func traders(t *testing.T, pending types.BlockNumber) *chainspec.Spec {
 		t.Fatal(err)
 	}
 	return chaintest.WithStored(t, spec, chaintest.Stored{File: cidOf(t, "held"), Size: 5 << 20, Payer: "//Alice", Live: []string{"//Dave", "//Eve"}, Dead: []string{"//Ferdie"}})
+}
+
+// A proof is checked without a node; that of a network whose keys are public says so.
+func TestVerifyProof(t *testing.T) {
+	spec, err := runtime.Networks()["dev"].Spec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := chaintest.Load(t, spec).Start(t)
+	order := market.PlaceStorageOrderArgs{Cid: []byte(cidOf(t, "new")), ReportedFileSize: 5 << 20}
+	n.Grow(n.Sign("//Alice", frame.Tx{Call: n.Call("Market", "place_storage_order", &order)}))
+	n.Grow()
+	n.FinaliseBest()
+	b := bundle.Bundle{From: n.Net.Genesis.Header.Hash(), CID: cidOf(t, "new")}
+	fin := n.Heads().Finalised.Hash
+	trail, err := n.WarpProof(b.From, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	view, err := n.ViewAt(fin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &bundle.Recorder{Fetch: view.Get}
+	if _, err := bundle.Judge(r, new(judge).rules, b.CID); err != nil {
+		t.Fatal(err)
+	}
+	b.Trail = [][]byte{trail}
+	if b.Nodes, err = n.Proof(fin, r.Keys()); err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{Files: []string{"testdata/proof.txtar"}, UpdateScripts: *update, Setup: func(e *testscript.Env) error {
+		return os.WriteFile(filepath.Join(e.WorkDir, "new.proof"), b.Encode(), 0o600)
+	}})
 }

@@ -25,7 +25,7 @@ const (
 const (
 	MaxBytes  = 64 << 20 // of a bundle
 	MaxTrail  = 64       // warp proofs
-	maxHeader = 1 << 20  // bytes of a checkpoint
+	maxCheckpoint = 8 << 20 // bytes
 )
 
 // Bundle is a proof of how the order of a file stood. Decode and Encode are inverse.
@@ -115,8 +115,8 @@ func (p Checkpoint) Encode() []byte {
 
 // DecodeCheckpoint reads a checkpoint. It is as trustworthy as where it comes from.
 func DecodeCheckpoint(data []byte) (p Checkpoint, err error) {
-	if len(data) > maxHeader {
-		return p, fmt.Errorf("a checkpoint of %d bytes; at most %d are read", len(data), maxHeader)
+	if len(data) > maxCheckpoint {
+		return p, fmt.Errorf("a checkpoint of %d bytes; at most %d are read", len(data), maxCheckpoint)
 	}
 	c, err := open(data, checkpointMagic, "checkpoint")
 	if err != nil {

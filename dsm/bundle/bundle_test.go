@@ -383,4 +383,3 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 }
-
