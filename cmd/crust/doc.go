@@ -12,4 +12,4 @@
 // Errors are one sentence with a hint, on standard error, and the exit status is
 // not zero. Results go to standard output: as text for people, or with --json as
 // JSON for programs. Progress goes to standard error.
-package main
+package main //arch:allow longpackage a command a file, which nothing imports: splitting it would only export the plumbing

@@ -78,7 +78,7 @@ func (c *checker) addUnless(at token.Pos, word, format string, args ...any) {
 	c.add(at, word, format, args...)
 }
 
-var allowWords = []string{"maprange", "float", "var", "goroutine", "longfunc", "longfile"}
+var allowWords = []string{"maprange", "float", "var", "goroutine", "longfunc", "longfile", "longpackage"}
 
 func (c *checker) collectAllowances(f *file) {
 	for _, group := range f.ast.Comments {
