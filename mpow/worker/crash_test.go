@@ -67,6 +67,11 @@ func runChild(dir string) error {
 				return err
 			}
 		}
+		if n%3 == 2 {
+			if err := m.w.Compact(context.Background()); err != nil {
+				return err
+			}
+		}
 		if n%4 == 3 {
 			if _, err := m.signed(); err != nil {
 				return err

@@ -40,6 +40,9 @@
 // in more than four such units, Heartbeat fails with trusted.ErrTooManyBad and the loss is to be
 // declared with Loss.
 //
-// Package worker does not move files out of units that are mostly garbage: a unit leaves
-// when no file needs it.
+// # Units that are mostly garbage
+//
+// Compact moves files out of units of which little is left, and out of small ones once there are
+// many. Their entries change with a report that has the new unit; until then both units are
+// kept, and what was not moved to its end counts for nothing.
 package worker

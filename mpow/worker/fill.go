@@ -21,11 +21,12 @@ const recheckEvery = 30 * time.Second
 // fillLeaves is how many leaves come in one answer: 1 MiB stays in the caches.
 const fillLeaves = 16
 
-// Run makes filler units up to the target until ctx ends. It returns an error if the
+// Run makes filler units up to the target, and merges data units, until ctx ends. It returns an error if the
 // enclave is gone; a disk that fails is left out and asked again from time to time.
 func (w *Worker) Run(ctx context.Context) error {
 	g := lifecycle.NewGroup(ctx, 0)
 	g.Go("disks", w.recheck)
+	g.Go("merging units", w.compact)
 	for i := range runtime.GOMAXPROCS(0) {
 		g.Go(fmt.Sprintf("filler %d", i), w.fill)
 	}

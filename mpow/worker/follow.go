@@ -119,6 +119,8 @@ func (w *Worker) leave(t *proof.Transition, final uint32) error {
 	for i := range t.Keep {
 		kept[t.Keep[i].ID] = true
 	}
+	w.lines.Lock()
+	defer w.lines.Unlock()
 	b := w.db.Batch()
 	w.mu.Lock()
 	var units []*index.Unit
@@ -191,6 +193,8 @@ func (w *Worker) reapFiles() error {
 			kept[t.Keep[i].ID] = true
 		}
 	}
+	w.lines.Lock()
+	defer w.lines.Unlock()
 	w.mu.Lock()
 	var gone []*index.File
 	for id, f := range w.files {

@@ -173,14 +173,15 @@ func (w *Worker) freshUnits() (fresh []*index.Unit) {
 	return fresh
 }
 
-// freshFiles are the files that the index of the plan does not have, with mu held.
+// freshFiles are the files that the index of the plan does not have, or has in other
+// units, with mu held.
 func (w *Worker) freshFiles() (fresh []*index.File) {
-	planned := map[proof.FileID]bool{}
+	planned := map[proof.FileID][]proof.Part{}
 	for _, f := range w.ledger.Files() {
-		planned[f.ID] = true
+		planned[f.ID] = f.Parts
 	}
 	for id, f := range w.files {
-		if !planned[id] && !f.Deleted {
+		if !slices.Equal(planned[id], f.Entry.Parts) && !f.Deleted {
 			fresh = append(fresh, f)
 		}
 	}

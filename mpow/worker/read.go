@@ -99,11 +99,25 @@ func (w *Worker) Has(ctx context.Context, cid dag.CID) (bool, error) {
 
 // Delete gives up a file. Its bytes leave the disks once a report without it is final.
 func (w *Worker) Delete(_ context.Context, root dag.CID) error {
+	f, err := w.markDeleted(root)
+	if err != nil {
+		return err
+	}
+	if err := w.deleteInside(f); err != nil {
+		return err
+	}
+	return w.reapFiles()
+}
+
+// markDeleted writes down that a file is to leave.
+func (w *Worker) markDeleted(root dag.CID) (*index.File, error) {
+	w.lines.Lock()
+	defer w.lines.Unlock()
 	w.mu.Lock()
 	id, ok := w.byCID[root.Key()]
 	if !ok || w.files[id].Deleted {
 		w.mu.Unlock()
-		return fmt.Errorf("file %v: %w", root, ErrNotFound)
+		return nil, fmt.Errorf("file %v: %w", root, ErrNotFound)
 	}
 	f := *w.files[id]
 	f.Deleted = true
@@ -111,13 +125,7 @@ func (w *Worker) Delete(_ context.Context, root dag.CID) error {
 	w.mu.Unlock()
 	b := w.db.Batch()
 	b.PutFile(&f)
-	if err := b.Commit(); err != nil {
-		return err
-	}
-	if err := w.deleteInside(&f); err != nil {
-		return err
-	}
-	return w.reapFiles()
+	return &f, b.Commit()
 }
 
 // FileState says how far a file is.

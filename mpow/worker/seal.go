@@ -51,6 +51,7 @@ type lane struct {
 	lines    int          // in batch
 	sealings map[*Sealing]bool
 	ended    []*Sealing // complete, and not durable
+	moved    []moved    // what moves rewrote, the same
 }
 
 // flushLines is after how many lines they are handed to the index.
@@ -164,6 +165,24 @@ func (s *Sealing) put(b Block) ([]dag.CID, error) {
 // write puts what the enclave emitted where it belongs.
 func (s *Sealing) write(b *Block, a *trusted.PutAnswer) error {
 	l := s.l
+	r := &index.Record{CID: b.CID, Place: index.Place{Size: uint32(len(b.Data)), File: s.file}}
+	if err := l.write(a, r); err != nil {
+		return err
+	}
+	l.w.noteSealed(s, a.Unit, !s.units[a.Unit], uint64(len(b.Data)))
+	s.units[a.Unit] = true
+	l.batch.PutRecord(r)
+	if l.lines++; l.lines >= flushLines {
+		if err := l.batch.Flush(); err != nil {
+			return err
+		}
+		l.batch, l.lines = l.w.db.Batch(), 0
+	}
+	return nil
+}
+
+// write puts what the enclave emitted where it belongs, and fills in where that is.
+func (l *lane) write(a *trusted.PutAnswer, r *index.Record) error {
 	if a.Closed != nil {
 		if err := l.finish(&a.End, a.Closed); err != nil {
 			return err
@@ -182,16 +201,7 @@ func (s *Sealing) write(b *Block, a *trusted.PutAnswer) error {
 	if err := l.u.Append(a.Record.Offset, a.Record.Bytes, a.Record.Hashes); err != nil {
 		return err
 	}
-	l.w.noteSealed(s, a.Unit, !s.units[a.Unit], uint64(len(b.Data)))
-	s.units[a.Unit] = true
-	l.batch.PutRecord(&index.Record{CID: b.CID, Place: index.Place{Unit: l.u.Number(), Offset: a.Record.Offset,
-		Length: uint32(len(a.Record.Bytes)), Size: uint32(len(b.Data)), File: s.file}})
-	if l.lines++; l.lines >= flushLines {
-		if err := l.batch.Flush(); err != nil {
-			return err
-		}
-		l.batch, l.lines = l.w.db.Batch(), 0
-	}
+	r.Unit, r.Offset, r.Length = l.u.Number(), a.Record.Offset, uint32(len(a.Record.Bytes))
 	return nil
 }
 
@@ -204,6 +214,8 @@ func (l *lane) finish(end *trusted.Emitted, c *trusted.Closed) error {
 	}
 	u, b := l.u, l.batch
 	l.u, l.batch, l.lines = nil, nil, 0
+	l.w.lines.Lock()
+	defer l.w.lines.Unlock()
 	rows := l.putEnded(b)
 	if _, err := l.w.complete(u, proof.Data, c, b); err != nil {
 		u.Discard()
@@ -213,12 +225,27 @@ func (l *lane) finish(end *trusted.Emitted, c *trusted.Closed) error {
 	return nil
 }
 
-// putEnded adds the lines of the files that ended.
+// putEnded adds the lines of the files that ended, and of those that were moved, with lines held.
 func (l *lane) putEnded(b *index.Batch) (rows []*index.File) {
 	for _, s := range l.ended {
 		f := &index.File{Entry: s.entry, Ticket: s.ticket}
 		b.PutFile(f)
 		rows = append(rows, f)
+	}
+	for i := range l.moved {
+		m := &l.moved[i]
+		l.w.mu.Lock()
+		old := l.w.files[m.file.Entry.ID]
+		l.w.mu.Unlock()
+		if old == nil {
+			continue // it left meanwhile
+		}
+		m.file.Deleted = old.Deleted
+		b.PutFile(m.file)
+		for k := range m.records {
+			b.PutRecord(&m.records[k])
+		}
+		rows = append(rows, m.file)
 	}
 	return rows
 }
@@ -227,13 +254,16 @@ func (l *lane) putEnded(b *index.Batch) (rows []*index.File) {
 func (l *lane) settle(rows []*index.File) {
 	l.w.mu.Lock()
 	for _, f := range rows {
+		if old := l.w.files[f.Entry.ID]; old != nil {
+			l.w.removeFile(old)
+		}
 		l.w.addFile(f)
 	}
 	l.w.mu.Unlock()
 	for _, s := range l.ended {
 		l.forget(s, nil)
 	}
-	l.ended = nil
+	l.ended, l.moved = nil, nil
 }
 
 // forget is the end of a sealing.
@@ -262,7 +292,7 @@ func (l *lane) fail(cause error) error {
 	if l.u != nil {
 		l.u.Discard()
 	}
-	l.u, l.batch, l.lines, l.ended = nil, nil, 0, nil
+	l.u, l.batch, l.lines, l.ended, l.moved = nil, nil, 0, nil, nil
 	for s := range l.sealings {
 		l.forget(s, err)
 	}
@@ -327,6 +357,8 @@ func (l *lane) commit() error {
 	if a.Closed != nil {
 		return l.finish(&a.End, a.Closed)
 	}
+	l.w.lines.Lock()
+	defer l.w.lines.Unlock()
 	b := l.w.db.Batch() // the unit was closed for another file
 	rows := l.putEnded(b)
 	if err := b.Commit(); err != nil {

@@ -64,6 +64,8 @@ type Worker struct {
 	wake    chan struct{}   // tells the fillers that something changed
 	asked   []trusted.Asked // by the last challenge; of Heartbeat and Loss alone
 
+	lines sync.Mutex // held while the lines of files change, in the index and here; taken before mu
+
 	mu     sync.Mutex // guards all below
 	disks  []*disk.Disk
 	next   uint64 // number of the next unit

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/enclave"
 	"github.com/crustgo/crust/mpow/proof"
 	"github.com/crustgo/crust/mpow/trusted"
@@ -362,6 +363,101 @@ func TestAbandon(t *testing.T) {
 	if m.w.promised != 0 {
 		t.Fatalf("%d bytes are promised to nobody", m.w.promised)
 	}
+}
+
+// dataUnits is how many data units there are that do not leave.
+func (m *machine) dataUnits() (n int) {
+	for _, u := range m.w.Units() {
+		if u.Kind == proof.Data && u.State != UnitGone {
+			n++
+		}
+	}
+	return n
+}
+
+// TestCompact merges small units, and empties one that is mostly garbage.
+func TestCompact(t *testing.T) {
+	m := newMachine(t)
+	cfg := m.config(100)
+	m.start(cfg)
+	var files []*graph
+	seal := func(n, blocks, size int) {
+		for range n {
+			g := newGraph(uint64(100+len(files)), blocks, size)
+			m.ok(g.seal(m.w))
+			files = append(files, g)
+		}
+	}
+	check := func() {
+		t.Helper()
+		for _, g := range files {
+			m.ok(g.check(m.w))
+		}
+	}
+	seal(10, 2, 5_000)
+	m.slot()
+	if n := m.dataUnits(); n != 10 {
+		t.Fatalf("%d units of ten files", n)
+	}
+	m.ok(m.w.Compact(t.Context()))
+	check()
+	m.ok(m.w.Delete(t.Context(), files[3].root)) // between the move and its report
+	files = append(files[:3], files[4:]...)
+	m.stop()
+	m.start(cfg) // as well
+	check()
+	m.slot()
+	check()
+	m.slot()
+	if n := m.dataUnits(); n > 2 {
+		t.Fatalf("%d units after they were merged", n)
+	}
+	m.slot()
+	m.slot()
+	check()
+	m.tell()
+	size := uint64(0)
+	for _, g := range files {
+		size += g.size
+	}
+	if got := m.chain.Record; got.FilesSize != size {
+		t.Fatalf("%d bytes of files on the chain, %d are held", got.FilesSize, size)
+	}
+
+	// Two files in one unit, of which the large one goes.
+	ctx := t.Context()
+	var s [2]*Sealing
+	two := [2]*graph{newGraph(1, 3, 60_000), newGraph(2, 1, 9_000)}
+	for i, g := range two {
+		var err error
+		m.w.lanes = m.w.lanes[:1]
+		s[i], err = m.w.Begin(ctx, g.root, g.size)
+		m.ok(err)
+		for want := []dag.CID{g.root}; len(want) > 0; want = want[1:] {
+			more, err := s[i].Put(ctx, []Block{{want[0], g.blocks[want[0]]}})
+			m.ok(err)
+			want = append(want, more...)
+		}
+	}
+	for i := range two {
+		_, err := s[i].Commit(ctx)
+		m.ok(err)
+	}
+	files = append(files, two[1])
+	m.slot()
+	m.ok(m.w.Delete(ctx, two[0].root))
+	m.slot()
+	before := m.chain.Record.Plan.Data
+	m.ok(m.w.Compact(ctx))
+	m.slot()
+	m.slot()
+	if got := m.chain.Record.Plan.Data; got >= before {
+		t.Fatalf("%d leaves of data, before it were %d", got, before)
+	}
+	m.stop()
+	m.start(cfg)
+	check()
+	m.slot()
 }
 
 func (m *machine) params() proof.Params {

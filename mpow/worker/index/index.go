@@ -259,6 +259,45 @@ func (x *DB) recordsIn(no uint64) iter.Seq2[Record, error] {
 	}
 }
 
+// Records goes through the records of a file in a unit, in the order in which they
+// lie there.
+func (x *DB) Records(unit uint64, file proof.FileID) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for r, err := range x.recordsIn(unit) {
+			if err == nil && r.File != file {
+				continue
+			}
+			if err == nil {
+				var here bool
+				if here, err = x.place(&r); err == nil && !here {
+					continue
+				}
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// place completes a record's line by that of its block, if that leads to it.
+func (x *DB) place(r *Record) (here bool, err error) {
+	key := blockKey(r.CID, r.File)
+	v, err := x.get(key)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	var at Place
+	if err == nil {
+		err = at.decode(key, v)
+	}
+	if err != nil || at.Unit != r.Unit || at.Offset != r.Offset {
+		return false, err
+	}
+	r.Place = at
+	return true, nil
+}
+
 func record(e entry) (r Record, err error) {
 	if len(e.value) < len(r.File) {
 		return r, fmt.Errorf("index: a record's line of %d bytes", len(e.value))
@@ -285,17 +324,10 @@ func (b *Batch) deleteRecords(no uint64) error {
 // deleteRecord removes a line, and that by CID if it still leads to the same record.
 func (b *Batch) deleteRecord(r *Record) error {
 	must(b.b.Delete(recordKey(r.Unit, r.Offset), nil))
-	key := blockKey(r.CID, r.File)
-	v, err := b.x.get(key)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	var at Place
-	if err == nil {
-		err = at.decode(key, v)
-	}
-	if err == nil && at.Unit == r.Unit && at.Offset == r.Offset {
-		must(b.b.Delete(key, nil))
+	at := *r
+	here, err := b.x.place(&at)
+	if here {
+		must(b.b.Delete(blockKey(r.CID, r.File), nil))
 	}
 	return err
 }
