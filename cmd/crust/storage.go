@@ -95,7 +95,7 @@ func (f *storageFlags) config(cmd *cobra.Command) (cfg storage.Config, err error
 	if cfg.Pair, err = f.secret.pair(cmd, ""); err != nil {
 		return cfg, err
 	}
-	if cfg.BasePath, err = f.base(); err != nil {
+	if cfg.BasePath, err = basePath(f.basePath, "crust-storage"); err != nil {
 		return cfg, err
 	}
 	if cfg.Filler, err = sizeOf("--srd", f.srd); err != nil {
@@ -140,16 +140,16 @@ func (f *storageFlags) config(cmd *cobra.Command) (cfg storage.Config, err error
 	return cfg, nil
 }
 
-// base is the base path, or its default.
-func (f *storageFlags) base() (string, error) {
-	if f.basePath != "" {
-		return filepath.Abs(f.basePath)
+// basePath is what the flag says, or a folder of the user's data directory.
+func basePath(given, folder string) (string, error) {
+	if given != "" {
+		return filepath.Abs(given)
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return "", fmt.Errorf("%w; name a --base-path", err)
 	}
-	return filepath.Join(home, ".local", "share", "crust-storage"), nil
+	return filepath.Join(home, ".local", "share", folder), nil
 }
 
 // parseDisk reads DIR or DIR:SIZE.

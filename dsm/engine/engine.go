@@ -191,6 +191,14 @@ func (e *Engine) Addresses() []string {
 	return texts
 }
 
+// Self is the engine's peer id and its addresses without it.
+func (e *Engine) Self() (id string, addresses []string) {
+	for _, a := range e.host.Addrs() {
+		addresses = append(addresses, a.String())
+	}
+	return e.host.ID().String(), addresses
+}
+
 // Peers is how many nodes are connected.
 func (e *Engine) Peers() int { return len(e.host.Network().Peers()) }
 

@@ -35,6 +35,8 @@ type Profile struct {
 var (
 	// Kubo is what kubo 0.43 does by default, the profile unixfs-v0-2015.
 	Kubo = Profile{version: 0, chunk: 256 << 10, links: 174, estimate: unixfs.SizeEstimationLinks}
+	// KuboV1 is what kubo 0.43 does when it is asked for CIDs of version 1.
+	KuboV1 = Profile{version: 1, rawLeaves: true, chunk: 256 << 10, links: 174, estimate: unixfs.SizeEstimationLinks}
 	// UnixFS2025 is the profile unixfs-v1-2025 of IPIP-499.
 	UnixFS2025 = Profile{version: 1, rawLeaves: true, chunk: 1 << 20, links: 1024, estimate: unixfs.SizeEstimationBlock}
 )
@@ -63,6 +65,7 @@ const (
 var (
 	ErrTooMuch = errors.New("more than may be imported")
 	ErrName    = errors.New("not a name that can be imported")
+	ErrCut     = errors.New("the content breaks off")
 )
 
 // Entry is a file or directory with its CID.
@@ -118,7 +121,7 @@ func (i *Importer) File(ctx context.Context, path string, content io.Reader) (En
 		return Entry{}, fmt.Errorf("%w: more than %d files and directories", ErrTooMuch, i.limits.Entries)
 	}
 	params := helpers.DagBuilderParams{Dagserv: i.blocks.in(ctx), Maxlinks: i.profile.links, RawLeaves: i.profile.rawLeaves, CidBuilder: i.builder()}
-	b, err := params.New(chunker.NewSizeSplitter(content, i.profile.chunk))
+	b, err := params.New(chunker.NewSizeSplitter(whole{content}, i.profile.chunk))
 	if err != nil {
 		return Entry{}, err
 	}
@@ -132,6 +135,19 @@ func (i *Importer) File(ctx context.Context, path string, content io.Reader) (En
 	}
 	parent.children[name] = &tree{file: e}
 	return e, nil
+}
+
+// whole reads content that has to come to a proper end: boxo's chunker takes
+// io.ErrUnexpectedEOF, which is how forms and requests say that they were cut off,
+// for the end of the file.
+type whole struct{ io.Reader }
+
+func (w whole) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = ErrCut
+	}
+	return n, err
 }
 
 // Dir makes a directory, and those above it; one that is there already is fine.

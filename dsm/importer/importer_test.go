@@ -102,6 +102,20 @@ func TestFilesAsKubo(t *testing.T) {
 	}
 }
 
+// What --cid-version=1 makes, from kubo's test/sharness/t0040-add-and-cat.sh.
+func TestVersion1AsKubo(t *testing.T) {
+	i := New(begin(t, openVault(t)), KuboV1, plenty)
+	for name, text := range map[string]string{"planets/mars.txt": "Hello Mars!\n", "planets/venus.txt": "Hello Venus!\n"} {
+		if _, err := i.File(t.Context(), name, strings.NewReader(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := i.Finish(t.Context(), false)
+	if err != nil || all[2].Text != "bafybeih7e5dmkyk25up5vxug4q3hrg2fxbzf23dfrac2fns5h7z4aa7ioi" || all[0].Text != "bafkreibmlvvgdyihetgocpof6xk64kjjzdeq2e4c7hqs3krdheosk4tgj4" {
+		t.Errorf("got %+v, %v", all, err)
+	}
+}
+
 // As above, from 1024 leaves of a MiB on.
 func TestLongFilesAsKubo(t *testing.T) {
 	skipUnlessLong(t)
@@ -240,6 +254,9 @@ func TestRefusals(t *testing.T) {
 	broken := errors.New("the line broke")
 	if _, err := i.File(ctx, "f", io.MultiReader(strings.NewReader("x"), iotest.ErrReader(broken))); !errors.Is(err, broken) {
 		t.Errorf("a broken stream: %v", err)
+	}
+	if _, err := i.File(ctx, "cut", io.MultiReader(strings.NewReader("x"), iotest.ErrReader(io.ErrUnexpectedEOF))); !errors.Is(err, ErrCut) {
+		t.Errorf("a stream that was cut off: %v", err)
 	}
 	stopped, cancel := context.WithCancel(ctx)
 	cancel()

@@ -56,7 +56,7 @@ func (s *service) AddMany(ctx context.Context, nodes []ipld.Node) error {
 	return nil
 }
 
-// put takes a block. Blocks that come again count again: it is what they cost.
+// put takes a block, and counts it unless it waits already.
 func (s *service) put(ctx context.Context, b vault.Block) error {
 	if _, there := s.waiting[b.CID]; there {
 		return nil

@@ -153,6 +153,17 @@ func (db *DB) Graph(_ context.Context, root dag.CID) (size uint64, err error) {
 	return size, err
 }
 
+// Roots calls f with every graph; an error of f's ends it.
+func (db *DB) Roots(ctx context.Context, f func(root dag.CID) error) error {
+	return db.scan([]byte{kindRoot}, func(key, _ []byte) error {
+		c, err := dag.ParseCID(key[1:])
+		if err == nil {
+			err = errors.Join(ctx.Err(), f(c))
+		}
+		return err
+	})
+}
+
 // Delete removes the graph under a root, and the blocks that no other graph has.
 func (db *DB) Delete(ctx context.Context, root dag.CID) error {
 	db.mu.Lock()

@@ -86,6 +86,7 @@ var rules = []rule{
 	{prefix: "dsm/vault", kind: shell, ours: []string{"substrate", "mpow/dag"}, thirds: []string{"github.com/cockroachdb/pebble/v2"}},
 	{prefix: "dsm/engine", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm/vault"}, thirds: join(observability, ipfs, []string{"golang.org/x/time"})},
 	{prefix: "dsm/importer", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm/vault"}, thirds: ipfs},
+	{prefix: "dsm/pinning", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm", "client"}, thirds: join(ipfs, []string{"github.com/cockroachdb/pebble/v2"})},
 	{prefix: "dsm/gateway", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm"}, thirds: join(observability, ipfs)},
 	{prefix: "substrate/queryview", siblings: true, ours: base},
 	{prefix: "substrate/queryview/queryviewtest", kind: tool, ours: []string{"substrate"}, thirds: []string{"github.com/tetratelabs/wazero", "pgregory.net/rapid", "github.com/google/go-cmp"}},
@@ -120,7 +121,7 @@ var mayGo = []string{"substrate/lifecycle"}
 
 // mayRest lists packages that are for others to import: the public library, the
 // verification that needs no node, and the example that shows how.
-var mayRest = []string{"client", "substrate/light", "substrate/example", "dsm/gateway", "dsm/importer"}
+var mayRest = []string{"client", "substrate/light", "substrate/example"}
 
 // pureStd lists the packages of the standard library that pure code may import;
 // an entry covers the packages below it only when it ends in a slash.

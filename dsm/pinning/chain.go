@@ -1,0 +1,182 @@
+package pinning
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"sync"
+
+	"github.com/crustgo/crust/client"
+	"github.com/crustgo/crust/client/metadata"
+	"github.com/crustgo/crust/dsm/cid"
+)
+
+// Order is how the chain says that an order stands, in its last finalised block.
+type Order struct {
+	Stage    string `json:"stage"` // Ordered, Reported, Live or Expired
+	Size     uint64 `json:"size"`
+	Replicas uint32 `json:"replicas"`
+	Live     uint32 `json:"live"`
+	Wanted   uint32 `json:"wanted"`
+	Expires  uint32 `json:"expires,omitempty"` // block; 0 while no replica is reported
+	Height   uint32 `json:"height"`            // of the block that says so
+}
+
+// Chain is what the service asks of the chain and of the account that pays.
+type Chain interface {
+	// Quote is what an order of so many bytes costs, in plancks; ok is false if the
+	// market takes no such file.
+	Quote(ctx context.Context, size uint64) (cost *big.Int, ok bool, err error)
+	// Free is what the payer can spend, in plancks.
+	Free(ctx context.Context) (*big.Int, error)
+	// Height is the number of the last finalised block.
+	Height(ctx context.Context) (uint32, error)
+	// Order is how the order of a file stands; nil if there is none.
+	Order(ctx context.Context, root cid.CID) (*Order, error)
+	// Sign makes a transaction that orders a file and that no block after ends takes.
+	Sign(ctx context.Context, root cid.CID, size uint64, memo string) (tx []byte, ends uint32, err error)
+	// Send hands a transaction to the chain, again if need be, and waits until a block
+	// has it. It calls taken at most once, when the node has it. A [RefusedError]
+	// says that a block has it and its call failed.
+	Send(ctx context.Context, tx []byte, taken func()) error
+}
+
+// RefusedError says that the chain took a transaction and refused its call.
+type RefusedError struct{ Err error }
+
+// Error gives the chain's reason.
+func (e *RefusedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// period is how many blocks a transaction may wait for its block.
+const period = 64
+
+// Node is a [Chain] by a node's RPC.
+type Node struct {
+	client *client.Client
+	payer  client.Signer
+}
+
+// NewNode returns the chain as a node knows it; payer signs orders and pays for them.
+func NewNode(c *client.Client, payer client.Signer) *Node { return &Node{c, payer} }
+
+// Quote asks the market.
+func (n *Node) Quote(ctx context.Context, size uint64) (*big.Int, bool, error) {
+	v, err := n.client.Call(ctx, client.Best, "MarketApi", "quote", size, 0)
+	if err != nil || v == nil {
+		return nil, false, err
+	}
+	total, ok := field(v, "total")
+	if !ok {
+		return nil, false, errors.New("the node's market gives no total; is it of another version?")
+	}
+	return total, true, nil
+}
+
+func field(v metadata.Value, path ...string) (*big.Int, bool) {
+	x, ok := metadata.Get(v, path...)
+	if !ok {
+		return nil, false
+	}
+	return metadata.BigInt(x)
+}
+
+func number(v metadata.Value, path ...string) uint64 {
+	if n, ok := field(v, path...); ok && n.IsUint64() {
+		return n.Uint64()
+	}
+	return 0
+}
+
+// Free reads the payer's balance, less what is locked.
+func (n *Node) Free(ctx context.Context) (*big.Int, error) {
+	v, err := n.client.Query(ctx, client.Best, "System", "Account", n.payer.Account())
+	if err != nil {
+		return nil, err
+	}
+	free, ok := field(v, "data", "free")
+	if !ok {
+		return nil, errors.New("the node does not tell the payer's balance; is it of another version?")
+	}
+	locked := new(big.Int)
+	for _, name := range []string{"misc_frozen", "fee_frozen", "frozen"} {
+		if l, ok := field(v, "data", name); ok && l.Cmp(locked) > 0 {
+			locked = l
+		}
+	}
+	return new(big.Int).Sub(free, locked), nil
+}
+
+// Height asks for the finalised head.
+func (n *Node) Height(ctx context.Context) (uint32, error) {
+	at, err := n.client.FinalizedHash(ctx)
+	if err != nil {
+		return 0, err
+	}
+	h, err := n.client.Header(ctx, at)
+	if err != nil {
+		return 0, err
+	}
+	return uint32(h.Number), nil
+}
+
+// Order asks the market, at the finalised head.
+func (n *Node) Order(ctx context.Context, root cid.CID) (*Order, error) {
+	at, err := n.client.FinalizedHash(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h, err := n.client.Header(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	v, err := n.client.Call(ctx, at, "MarketApi", "order", metadata.Bytes(root.String()))
+	if err != nil || v == nil {
+		return nil, err
+	}
+	o := &Order{Size: number(v, "file_size"), Replicas: uint32(number(v, "replicas")), Live: uint32(number(v, "live_replicas")),
+		Wanted: uint32(number(v, "wanted_replicas")), Expires: uint32(number(v, "expires_at")), Height: uint32(h.Number)}
+	stage, _ := metadata.Get(v, "stage")
+	variant, ok := stage.(metadata.Variant)
+	if !ok {
+		return nil, errors.New("the node's market gives no stage; is it of another version?")
+	}
+	o.Stage = variant.Name
+	return o, nil
+}
+
+// Sign signs market.placeStorageOrder.
+func (n *Node) Sign(ctx context.Context, root cid.CID, size uint64, memo string) ([]byte, uint32, error) {
+	height, err := n.Height(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	tx := client.Tx{Pallet: "Market", Call: "place_storage_order", Args: []any{metadata.Bytes(root.String()), size, 0, metadata.Bytes(memo)}}
+	xt, err := n.client.Sign(ctx, tx, n.payer, client.SignOptions{Period: period})
+	if err != nil {
+		return nil, 0, err
+	}
+	// The signature begins at the finalised block or, if finality lags, later: it
+	// is over at the latest a period after what comes after both.
+	best, err := n.client.Header(ctx, client.Best)
+	if err != nil {
+		return nil, 0, err
+	}
+	return xt, max(height, uint32(best.Number)) + period, nil
+}
+
+// Send submits a transaction and waits until it is in a block.
+func (n *Node) Send(ctx context.Context, tx []byte, taken func()) error {
+	once := sync.OnceFunc(taken)
+	done, err := n.client.SubmitAndWait(ctx, tx, client.InBlock, func(client.Status) { once() })
+	if err != nil {
+		return fmt.Errorf("send order: %w", err)
+	}
+	if done.Err != nil {
+		return &RefusedError{done.Err}
+	}
+	return nil
+}
