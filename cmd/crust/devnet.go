@@ -34,6 +34,7 @@ The first run makes the chain and its keys in the base path; later runs there go
 	f := cmd.Flags()
 	f.IntVar(&cfg.Validators, "validators", cfg.Validators, "how many validators the network has")
 	f.IntVar(&cfg.Storage, "storage", cfg.Storage, "how many storage nodes the network has, each in the group of a validator")
+	f.IntVar(&cfg.Gateways, "gateways", cfg.Gateways, "how many gateways the network has, for users without a node")
 	f.StringVar(&cfg.SRD, "srd", cfg.SRD, "free space that each storage node proves")
 	f.StringVarP(&cfg.BasePath, "base-path", "d", cfg.BasePath, "where the network keeps its data")
 	f.Uint16Var(&cfg.BasePort, "base-port", cfg.BasePort, "first port; node i uses this one plus 10 i and the three after it")

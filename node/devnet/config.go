@@ -33,7 +33,7 @@ type Config struct {
 
 // Default is the network that `crust devnet` starts if nothing else is said.
 func Default() Config {
-	return Config{Validators: 4, Storage: 3, SRD: "128MiB", BasePath: "crust-devnet", BasePort: 9940, Log: "info"}
+	return Config{Validators: 4, Storage: 3, Gateways: 1, SRD: "128MiB", BasePath: "crust-devnet", BasePort: 9940, Log: "info"}
 }
 
 // Validate reports settings that cannot be, with what to do about them.
