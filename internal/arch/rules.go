@@ -97,7 +97,7 @@ var rules = []rule{
 	{prefix: "cmd", kind: shell, ours: []string{"node", "substrate", "runtime", "client", "tee", "mpow", "gpos", "dsm", "internal"},
 		thirds: join(observability, []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/lmittmann/tint", "github.com/pelletier/go-toml/v2", "github.com/vbauerster/mpb/v8", "golang.org/x/term"})},
 	{prefix: "internal", kind: tool, ours: []string{"."}, thirds: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},
-	{prefix: "test", kind: tool, ours: []string{"."}, thirds: []string{"github.com/coder/websocket", "github.com/libp2p"}},
+	{prefix: "test", kind: tool, ours: []string{"."}, thirds: []string{"github.com/coder/websocket", "github.com/libp2p", "github.com/prometheus/client_golang"}},
 	{prefix: "bench", kind: tool, ours: []string{"."}, thirds: []string{"github.com/oasisprotocol/curve25519-voi"}},
 }
 

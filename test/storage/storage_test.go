@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/crustgo/crust/client"
 	"github.com/crustgo/crust/client/metadata"
 	"github.com/crustgo/crust/dsm/cid"
@@ -68,6 +70,7 @@ func start(t *testing.T) *world {
 	n := runtime.Devnet(1)
 	n.Preset.SlotDuration = 500
 	n.Preset.Storage.UnitLeaves, n.Preset.Storage.AuditOdds = unitLeaves, 1 // every heartbeat is audited
+	n.Preset.Storage.AttestPeriod = 40_000                                  // ms: it has to attest again in the course of the test
 	n.Preset.Staking.SPowerRatio = fixed.FromUint64(1e12)                   // a few MiB have to matter beside what genesis grants
 	spec, err := n.Spec()
 	if err != nil {
@@ -142,7 +145,7 @@ func (w *world) startStorage() {
 		NodeURL: w.Nodes[0].URL("ws"), Owner: account(w.t, owner), BasePath: w.base, Pair: pair, Filler: fillers * unitLeaves * proof.LeafSize, Log: log,
 		Disks:   []disk.Config{{Dir: filepath.Join(w.base, "sealed"), Limit: 40 * disk.FileSize(unitLeaves)}},
 		Enclave: []string{program.Path(), "enclave", "--platform", filepath.Join(w.base, "platform.key"), "--chain", w.Spec, "--account", fmt.Sprintf("0x%x", pair.Account())},
-		Engine: func(ctx context.Context, x *worker.Worker, _ *reporter.Node) error {
+		Engine: func(ctx context.Context, x *worker.Worker, _ *reporter.Node, _ prometheus.Registerer) error {
 			workers <- x
 			<-ctx.Done()
 			return nil

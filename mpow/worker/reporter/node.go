@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"sync"
+	"time"
 
 	"github.com/crustgo/crust/client"
 	"github.com/crustgo/crust/client/jsonrpc"
@@ -207,6 +208,42 @@ func (n *Node) Owner(ctx context.Context, at types.Hash) (owner types.AccountID,
 		c.Fixed(owner[:])
 	}
 	return owner, c.Err()
+}
+
+// Attested is how long ago a key attested last, by a block's time, and within which time
+// it has to do so again; 0 for never.
+func (n *Node) Attested(ctx context.Context, at types.Hash, key proof.Hash) (age, period time.Duration, err error) {
+	c := n.Client()
+	v, err := c.Constant("Attest", "Period")
+	if err != nil {
+		return 0, 0, err
+	}
+	if period, err = milliseconds(v); err != nil || period == 0 {
+		return 0, 0, err
+	}
+	k, err := c.Query(ctx, at, "Attest", "Keys", metadata.Bytes(key[:]))
+	if err != nil {
+		return 0, 0, err
+	}
+	then, _ := metadata.Get(k, "at")
+	last, err := milliseconds(then)
+	if err != nil {
+		return 0, 0, err
+	}
+	if v, err = c.Query(ctx, at, "Timestamp", "Now"); err != nil {
+		return 0, 0, err
+	}
+	now, err := milliseconds(v)
+	return now - last, period, err
+}
+
+// milliseconds reads a time or a span.
+func milliseconds(v metadata.Value) (time.Duration, error) {
+	b, ok := metadata.BigInt(v)
+	if !ok || !b.IsInt64() || b.Int64() > int64(1<<63-1)/int64(time.Millisecond) {
+		return 0, fmt.Errorf("%v is no time", v)
+	}
+	return time.Duration(b.Int64()) * time.Millisecond, nil
 }
 
 // Final is the number of the last final block.

@@ -30,6 +30,9 @@ type Chain interface {
 	View(ctx context.Context, at types.Hash, number uint32, lineage proof.Lineage) (slots.View, *worker.Audit, error)
 	// Owner is for whom the member's worker counts; the zero account if it is in no group.
 	Owner(ctx context.Context, at types.Hash) (types.AccountID, error)
+	// Attested is how long ago an enclave key attested last, by a block's time, and
+	// within which time it has to do so again; 0 for never.
+	Attested(ctx context.Context, at types.Hash, key proof.Hash) (age, period time.Duration, err error)
 	// Final is the number of the last final block.
 	Final(ctx context.Context) (uint32, error)
 	// Proofs leads from a final block to a later one, and proves the member's record there.
@@ -63,12 +66,13 @@ const (
 	callLoss     = 3
 	callAnswer   = 4
 	callJoin     = 10
+	callReAttest = 14
 )
 
 // Times between two attempts.
 const (
 	reconnectAfter = 2 * time.Second
-	registerAfter  = 10 // blocks; joining as well
+	registerAfter  = 10 // blocks; joining and attesting as well
 	followAfter    = 10 // final blocks after which the enclave is told even if nothing happened
 	maxWarps       = 64 // proofs in a row, for an enclave that was away for long
 )
@@ -102,6 +106,7 @@ type Reporter struct {
 	skip       uint32 // slot in which no heartbeat can be signed
 	registered uint32 // best block when that was tried last
 	joined     uint32 // the same
+	attested   uint32 // the same
 	checked    uint32 // final block that the enclave was told of last
 
 	mu     sync.Mutex // guards all below
@@ -210,6 +215,9 @@ func (r *Reporter) head(ctx context.Context, at types.Hash, number uint32) error
 	if err := r.join(ctx, at, number); err != nil {
 		r.cfg.Log.Warn("not in the group", "err", err)
 	}
+	if err := r.attest(ctx, at, number); err != nil {
+		r.cfg.Log.Warn("the enclave may have to attest again", "err", err)
+	}
 	own := slots.Own{Counter: record.Counter, Changes: r.w.Changes(), Lost: r.lostIn == v.Start && v.Start != 0}
 	t := r.m.Head(&v, &own)
 	var all []error
@@ -283,19 +291,45 @@ func (r *Reporter) register(ctx context.Context, v *slots.View) error {
 	if money.Sign() == 0 {
 		return fmt.Errorf("account 0x%x has no money to register with: send it some", r.chain.Account())
 	}
-	number, at, err := r.chain.Anchor(ctx)
+	quote, anchor, err := r.quote(ctx)
 	if err != nil {
 		return err
 	}
-	quote, err := r.w.Quote(at)
-	if err != nil {
-		return fmt.Errorf("the platform makes no quote: %w", err)
-	}
 	id := r.w.Identity()
 	call := append(scale.AppendBytes([]byte{pallet, callRegister}, quote), id.Key[:]...)
-	call = scale.AppendU32(append(call, id.Lineage[:]...), number)
+	call = scale.AppendU32(append(call, id.Lineage[:]...), anchor)
 	r.cfg.Log.Info("registering", "worker", fmt.Sprintf("%x", id.Lineage))
 	r.send("registration", call)
+	return nil
+}
+
+// quote is the platform's word for the enclave, made after a recent block.
+func (r *Reporter) quote(ctx context.Context) (quote []byte, anchor uint32, err error) {
+	anchor, at, err := r.chain.Anchor(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	if quote, err = r.w.Quote(at); err != nil {
+		return nil, 0, fmt.Errorf("the platform makes no quote: %w", err)
+	}
+	return quote, anchor, nil
+}
+
+// attest attests again, when half of the time for it is over.
+func (r *Reporter) attest(ctx context.Context, at types.Hash, number uint32) error {
+	if r.attested != 0 && number < r.attested+registerAfter {
+		return nil
+	}
+	r.attested = number
+	age, period, err := r.chain.Attested(ctx, at, r.w.Identity().Key)
+	if err != nil || period == 0 || age < period/2 {
+		return err
+	}
+	quote, anchor, err := r.quote(ctx)
+	if err != nil {
+		return err
+	}
+	r.send("new attestation", scale.AppendU32(scale.AppendBytes([]byte{pallet, callReAttest}, quote), anchor))
 	return nil
 }
 
