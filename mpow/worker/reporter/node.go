@@ -24,6 +24,7 @@ import (
 type Node struct {
 	url  string
 	pair crypto.Pair
+	turn chan struct{} // held while something that is signed is on its way
 
 	mu    sync.Mutex // guards all below
 	c     *client.Client
@@ -32,7 +33,7 @@ type Node struct {
 
 // Dial connects to a node, for the member whose key is given.
 func Dial(ctx context.Context, url string, pair crypto.Pair) (*Node, error) {
-	n := &Node{url: url, pair: pair}
+	n := &Node{url: url, pair: pair, turn: make(chan struct{}, 1)}
 	return n, n.Connect(ctx)
 }
 
@@ -311,9 +312,16 @@ func (n *Node) Free(ctx context.Context, call []byte) error {
 // codeImported is how nodes say that they have a transaction.
 const codeImported = 1013
 
-// Signed sends a call that the member signs, and waits until it is in a best block. An
+// Signed sends a call that the member signs, and waits until it is in a best block. One
+// is sent at a time, so that no two have the same nonce. An
 // error of the call itself, which is in the block and paid for, is a *metadata.DispatchError.
 func (n *Node) Signed(ctx context.Context, call []byte) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case n.turn <- struct{}{}:
+		defer func() { <-n.turn }()
+	}
 	c := n.Client()
 	xt, err := c.SignEncoded(ctx, call, n.pair, client.SignOptions{})
 	if err != nil {
