@@ -206,7 +206,10 @@ func (r *Reporter) head(ctx context.Context, at types.Hash, number uint32) error
 	r.note(func(s *Status) {
 		s.Best, s.Final, s.Slot, s.Reported, s.Registered, s.Suspended, s.Record = number, final, v.Start, v.Reported, v.Registered, v.Failed, v.Record
 	})
-	if !v.Registered {
+	switch {
+	case !v.Registered && record.Counter > 0:
+		return nil // a re-org, or it was retired: what is final will say
+	case !v.Registered:
 		return r.register(ctx, &v)
 	}
 	if v.Failed {
@@ -247,7 +250,7 @@ func (r *Reporter) tell(ctx context.Context, v *slots.View) error {
 		return err
 	}
 	record, known := r.w.Record()
-	same := !v.Registered || record.Counter == v.Record.Counter && record.Changes == v.Record.Changes
+	same := !v.Registered && record.Counter == 0 || record.Counter == v.Record.Counter && record.Changes == v.Record.Changes
 	if final <= known || same && final < r.checked+followAfter {
 		return nil
 	}
