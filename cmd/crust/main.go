@@ -39,7 +39,7 @@ To look around, start a chain of your own with ` + "`crust node --dev`" + `, and
 	g := newGlobals(root)
 	root.AddCommand(
 		newNodeCommand(),
-		newDevnetCommand(),
+		newDevnetCommand(), newDemoCommand(g),
 		newSimCommand(g),
 		newStorageCommand(g),
 		newEnclaveCommand(),

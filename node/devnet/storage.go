@@ -11,6 +11,8 @@ import (
 	"github.com/crustgo/crust/client/metadata"
 	"github.com/crustgo/crust/client/staking"
 	"github.com/crustgo/crust/dsm/w3auth"
+	"github.com/crustgo/crust/node"
+	"github.com/crustgo/crust/node/ipfs"
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/ss58"
@@ -30,11 +32,11 @@ func (c *Config) planStorage(f *File, network *runtime.Network) error {
 	for i := range c.Storage {
 		uri := fmt.Sprintf("//Storage//%d", i+1)
 		network.Endowed = append(network.Endowed, uri)
-		account, err := accountOf(uri)
+		account, err := AccountOf(uri)
 		if err != nil {
 			return err
 		}
-		owner, err := accountOf("//" + network.Validators[i] + "//stash")
+		owner, err := AccountOf("//" + network.Validators[i] + "//stash")
 		if err != nil {
 			return err
 		}
@@ -45,6 +47,9 @@ func (c *Config) planStorage(f *File, network *runtime.Network) error {
 				"--owner", ss58.Encode(ss58.CrustPrefix, owner), "--srd", c.SRD, "--swarm-addr", fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", port+4),
 				"--gateway-port", fmt.Sprint(port+5), "--api-port", fmt.Sprint(port+6)),
 			Account: account, Owner: owner, Gateway: url(port + 5), API: url(port + 6),
+		}
+		if s.Swarm, err = swarm(dir, port); err != nil {
+			return err
 		}
 		f.Storage = append(f.Storage, s)
 	}
@@ -62,6 +67,9 @@ func (c *Config) planStorage(f *File, network *runtime.Network) error {
 		if g.Token, err = w3auth.Token(user, "", 0); err != nil {
 			return err
 		}
+		if g.Swarm, err = swarm(filepath.Join(c.BasePath, name), port); err != nil {
+			return err
+		}
 		f.Gateways = append(f.Gateways, g)
 	}
 	if c.Gateways > 0 {
@@ -70,12 +78,22 @@ func (c *Config) planStorage(f *File, network *runtime.Network) error {
 	return nil
 }
 
+// swarm is where a process serves IPFS, with the peer id that it will have.
+func swarm(dir string, port int) ([]string, error) {
+	id, err := node.PeerID(filepath.Join(dir, ipfs.KeyFile))
+	if err != nil {
+		return nil, err
+	}
+	return []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d/p2p/%s", port+4, id)}, nil
+}
+
 func url(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) }
 
 // port is the first port of process i of the network.
 func (c *Config) port(i int) int { return int(c.BasePort) + portsPerNode*i }
 
-func accountOf(uri string) (types.AccountID, error) {
+// AccountOf is the account of a secret URI.
+func AccountOf(uri string) (types.AccountID, error) {
 	pair, err := crypto.ParseURI(uri, crypto.Sr25519)
 	if err != nil {
 		return types.AccountID{}, err

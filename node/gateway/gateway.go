@@ -21,6 +21,7 @@ import (
 	"github.com/crustgo/crust/dsm/pinning"
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/mpow/dag"
+	"github.com/crustgo/crust/node/ipfs"
 	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/p2p"
@@ -125,7 +126,7 @@ func serve(ctx context.Context, cfg *Config, p *parts) error {
 
 // openEngine makes the gateway's node of the IPFS network, whose key is in the base path.
 func openEngine(cfg *Config, store vault.Reader, reg *prometheus.Registry) (*engine.Engine, error) {
-	key, err := p2p.LoadKey(filepath.Join(cfg.BasePath, "engine.key"))
+	key, err := p2p.LoadKey(filepath.Join(cfg.BasePath, ipfs.KeyFile))
 	if err != nil {
 		return nil, err
 	}

@@ -2,13 +2,11 @@ package ipfs
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -20,11 +18,11 @@ import (
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/gateway"
 	"github.com/crustgo/crust/dsm/picker"
-	"github.com/crustgo/crust/mpow/enclave"
 	"github.com/crustgo/crust/mpow/worker"
 	"github.com/crustgo/crust/mpow/worker/reporter"
 	"github.com/crustgo/crust/node/storage"
 	"github.com/crustgo/crust/substrate/lifecycle"
+	"github.com/crustgo/crust/substrate/p2p"
 )
 
 // Config says what of a storage node touches IPFS.
@@ -43,9 +41,12 @@ type Config struct {
 	Log         *slog.Logger
 }
 
+// KeyFile is the name of the file with the key of the peer id.
+const KeyFile = "engine.key"
+
 // Run runs it until ctx ends.
 func Run(ctx context.Context, cfg Config, w *worker.Worker, n *reporter.Node) error {
-	key, err := loadKey(filepath.Join(cfg.Dir, "ipfs.key"))
+	key, err := p2p.LoadKey(filepath.Join(cfg.Dir, KeyFile))
 	if err != nil {
 		return err
 	}
@@ -93,26 +94,6 @@ func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 		return err
 	}
 	return nil
-}
-
-// loadKey reads the seed of the peer id, or draws one.
-func loadKey(path string) (seed [32]byte, err error) {
-	b, err := enclave.Load(path)
-	switch {
-	case err != nil:
-		return seed, err
-	case b == nil:
-		if _, err := rand.Read(seed[:]); err != nil {
-			return seed, err
-		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return seed, err
-		}
-		return seed, enclave.Save(path, seed[:])
-	case len(b) != len(seed):
-		return seed, fmt.Errorf("%s has %d bytes, the seed of a peer id has %d", path, len(b), len(seed))
-	}
-	return [32]byte(b), nil
 }
 
 // providers says from the chain who has a file.
