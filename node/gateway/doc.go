@@ -6,7 +6,7 @@
 // On its port for users it has
 //
 //	/ipfs/{cid}/…                 what the gateway keeps, to anybody
-//	/routing/v1/providers/{cid}   whether this gateway has it
+//	/routing/v1/providers/{cid}   the gateway and the storage nodes that have it
 //	/psa/pins                     the IPFS Pinning Service API, by token
 //	/api/v0/add, /dag/import      uploads as kubo takes them, by token
 //	/health                       200 while the chain answers

@@ -8,12 +8,14 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/crustgo/crust/client"
+	"github.com/crustgo/crust/client/market"
 	"github.com/crustgo/crust/client/metadata"
 	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
@@ -83,7 +85,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	pins, err := pinning.Open(pinning.Config{
-		Dir: filepath.Join(cfg.BasePath, "pins"), Vault: blocks, Fetch: e.Fetch, Chain: pinning.NewNode(chain, cfg.Payer), Delegates: e.Addresses,
+		Dir: filepath.Join(cfg.BasePath, "pins"), Vault: blocks, Fetch: fetcher(chain, e, cfg.Log), Chain: pinning.NewNode(chain, cfg.Payer), Delegates: e.Addresses,
 		Host: cfg.Host, OnlyExpiring: cfg.OnlyExpiring, Quota: cfg.Quota, PerDay: terms.perDay, BlockTime: terms.blockTime, FileBlocks: terms.fileBlocks, Log: cfg.Log,
 	})
 	if err != nil {
@@ -166,16 +168,69 @@ func readTerms(c *client.Client, perDay string) (t terms, err error) {
 	return t, err
 }
 
-// replicas says whether the gateway has a file: the chain tells accounts of storage
-// nodes, and no addresses.
-func (p *parts) replicas(ctx context.Context, root cid.CID) ([]web.Provider, error) {
+// holders are where the chain says that a file is: its storage nodes that have told.
+func holders(ctx context.Context, c *client.Client, root cid.CID) (list []engine.Endpoint, err error) {
+	m, err := market.Open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	replicas, err := m.Replicas(ctx, root.String())
+	for _, r := range replicas {
+		if r.Endpoint == nil {
+			continue
+		}
+		p := engine.Endpoint{Peer: r.Endpoint.Peer}
+		for _, a := range r.Endpoint.Addresses {
+			p.Addresses = append(p.Addresses, a)
+		}
+		list = append(list, p)
+	}
+	return list, err
+}
+
+// replicas says who has a file: this gateway, if it does, and storage nodes.
+func (p *parts) replicas(ctx context.Context, root cid.CID) (list []web.Provider, err error) {
 	key, err := dag.ParseCID(root.Bytes())
 	if err != nil {
 		return nil, err
 	}
-	if has, err := p.blocks.Has(ctx, key); err != nil || !has {
+	has, err := p.blocks.Has(ctx, key)
+	if err != nil {
 		return nil, err
 	}
-	id, addrs := p.engine.Self()
-	return []web.Provider{{ID: id, Addrs: addrs, Protocols: []string{"transport-bitswap"}}}, nil
+	protocols := []string{"transport-bitswap"}
+	if has {
+		id, addrs := p.engine.Self()
+		list = append(list, web.Provider{ID: id, Addrs: addrs, Protocols: protocols})
+	}
+	others, err := holders(ctx, p.chain, root)
+	for _, o := range others {
+		var provider web.Provider
+		for _, text := range o.Texts() {
+			addr, id, _ := strings.Cut(text, "/p2p/")
+			provider.ID, provider.Addrs = id, append(provider.Addrs, addr)
+		}
+		if provider.Protocols = protocols; provider.ID != "" {
+			list = append(list, provider)
+		}
+	}
+	return list, err
+}
+
+// fetcher fetches from whom users name and from who holds the file already.
+func fetcher(chain *client.Client, e *engine.Engine, log *slog.Logger) func(context.Context, engine.Job) (uint64, error) {
+	return func(ctx context.Context, job engine.Job) (uint64, error) {
+		if root, err := cid.Decode(job.Root.Bytes()); err == nil {
+			others, err := holders(ctx, chain, root)
+			if err != nil {
+				log.Warn("the chain does not say who holds a file", "cid", root, "err", err)
+			}
+			for _, o := range others {
+				if more, err := engine.Origins(o.Texts()); err == nil && len(job.Origins) < 2*engine.MaxOrigins {
+					job.Origins = append(job.Origins, more...)
+				}
+			}
+		}
+		return e.Fetch(ctx, job)
+	}
 }
