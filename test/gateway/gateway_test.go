@@ -109,6 +109,7 @@ func (w *world) start(cmd *exec.Cmd, line func(string)) (ended chan struct{}) {
 	}()
 	w.t.Cleanup(func() {
 		_ = stdin.Close()
+		_ = cmd.Process.Signal(os.Interrupt) // if it is still there
 		select {
 		case <-ended:
 		case <-time.After(20 * time.Second):
@@ -156,7 +157,7 @@ func (w *world) kill() {
 
 func (w *world) await(what string, ok func() bool) {
 	w.t.Helper()
-	for range 600 {
+	for range 1800 {
 		if ok() {
 			return
 		}
@@ -261,7 +262,7 @@ func TestGateway(t *testing.T) {
 		}
 	}
 	w.checkChain(first, second)
-	w.fetch(second, p.Delegates)
+	w.fetch(second, p.Delegates, uint64(len(content)-1))
 }
 
 // checkChain asks the chain itself: both files are ordered, and each was paid once.
@@ -289,8 +290,66 @@ func (w *world) checkChain(roots ...string) {
 	}
 }
 
-// fetch gets a file as a storage node does: by Bitswap, from the delegates.
-func (w *world) fetch(root string, delegates []string) {
+// TestPinned takes a file from a user to a storage node that proves it, and gets it back
+// from there: the whole network on this machine.
+func TestPinned(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs processes")
+	}
+	base := t.TempDir()
+	w := &world{t: t, base: base}
+	port := freePort(t)
+	if port > 65000 {
+		port -= 1000
+	}
+	w.start(exec.Command(program.Path(), "devnet", "--validators", "1", "--storage", "1", "--gateways", "1", "--srd", "16MiB",
+		"--base-path", base, "--base-port", fmt.Sprint(port)), nil)
+	w.await("the network is ready", func() bool {
+		_, err := os.Stat(filepath.Join(base, "devnet.json"))
+		return err == nil
+	})
+	var network struct {
+		Gateways []struct{ HTTP, Token string }
+	}
+	b, err := os.ReadFile(filepath.Join(base, "devnet.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &network)
+	}
+	if err != nil || len(network.Gateways) != 1 {
+		t.Fatalf("%v: %s", err, b)
+	}
+	w.http, w.token = network.Gateways[0].HTTP, network.Gateways[0].Token
+	content := bytes.Repeat([]byte("a file that a storage node proves\n"), 30_000)
+	root := w.upload("file", content)
+	p := w.pin(root)
+	var seen []string
+	w.await("the file is pinned", func() bool {
+		if err := json.Unmarshal(w.ask("GET", "/psa/pins/"+p.RequestID, "", nil, 200), &p); err != nil {
+			t.Fatal(err)
+		}
+		if len(seen) == 0 || seen[len(seen)-1] != p.Status {
+			seen = append(seen, p.Status)
+		}
+		return p.Status == "pinned"
+	})
+	if p.Info["live_replicas"] != "1" || p.Info["pinned_until"] == "" || len(seen) < 2 {
+		t.Errorf("pinned it is %+v after %v", p, seen)
+	}
+	var routing struct {
+		Providers []struct {
+			ID    string
+			Addrs []string
+		}
+	}
+	if err := json.Unmarshal(w.ask("GET", "/routing/v1/providers/"+root, "", nil, 200), &routing); err != nil || len(routing.Providers) != 2 {
+		t.Fatalf("providers %+v, %v", routing, err)
+	}
+	storage := routing.Providers[1]
+	w.fetch(root, []string{storage.Addrs[0] + "/p2p/" + storage.ID}, uint64(len(content)))
+}
+
+// fetch gets a file as a storage node does: by Bitswap, from one of those who have it.
+func (w *world) fetch(root string, delegates []string, atLeast uint64) {
 	w.t.Helper()
 	db, err := vault.Open(w.t.TempDir())
 	if err != nil {
@@ -315,7 +374,7 @@ func (w *world) fetch(root string, delegates []string) {
 		w.t.Fatal(err)
 	}
 	size, err := e.Fetch(w.t.Context(), engine.Job{Root: key, Limit: 4 << 20, Into: db, Origins: origins})
-	if err != nil || size < 2_999_999 {
+	if err != nil || size < atLeast {
 		w.t.Errorf("fetched %d bytes, %v", size, err)
 	}
 }
