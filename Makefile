@@ -6,7 +6,7 @@ SEED    ?= 1
 COUNT   ?= 1
 STEP    := bin/testsum step
 
-.PHONY: build dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-network \
+.PHONY: build dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-network interop-pinning \
         interop-js gsrpc roots long fuzz-long bench weights weights-check generate testsum clean
 
 build: ; CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/crust ./cmd/crust
@@ -41,6 +41,10 @@ interop-js: build testsum test/interop/node_modules
 # smoldot against a network of four; by command, until docs/STATUS.md says that it never fails.
 interop-network: build testsum test/interop/node_modules
 	$(STEP) -kind node -timeout 8m -dir test/interop interop-network -- node --test --test-reporter=tap network.test.mjs
+# The pinning service's compliance suite, by command: it takes the specification from GitHub, or from PSA_SPEC.
+interop-pinning: build testsum
+	npm ci --prefix test/interop/pinning --ignore-scripts
+	$(STEP) -kind node -timeout 6m -dir test/interop/pinning interop-pinning -- node --test --test-reporter=tap compliance.test.mjs
 gsrpc: build testsum ; $(STEP) -kind go -timeout 4m -dir test/interop/gsrpc gsrpc -- go test -json -timeout 3m ./...
 roots: testsum ; $(STEP) -kind go -timeout 4m -dir test/genesisroots genesis-roots -- go test -json -timeout 3m ./...
 test/interop/node_modules: test/interop/package-lock.json
