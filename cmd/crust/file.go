@@ -31,7 +31,7 @@ It is paid in full when it is placed, and lasts from the first replica on.`,
 		Args: unknownCommand, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newFileAddCommand(g), newFileGetCommand(g), newFileQuoteCommand(g), newFileOrderCommand(g), newFileStatusCommand(g), newFileListCommand(g),
-		newFileRenewCommand(g), newFileCancelCommand(g), newFileProofCommand(g), newFileVerifyCommand(g))
+		newFileRenewCommand(g), newFileCancelCommand(g), newFileProofCommand(g), newFileVerifyCommand(g), newFileHistoryCommand(g))
 	return cmd
 }
 

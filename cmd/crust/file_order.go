@@ -178,7 +178,7 @@ To make the file's time longer at once, order it again with crust file order.`,
 func (t *trader) known(ctx context.Context, key string) (market.File, error) {
 	file, ok, err := t.market.File(ctx, key)
 	if err == nil && !ok {
-		err = fmt.Errorf("there is no order of %s: it was never placed, or is closed; place one with `crust file order`", key)
+		err = fmt.Errorf("there is no order of %s: it was never placed, or is over; see which with `crust file history`, or place one with `crust file order`", key)
 	}
 	return file, err
 }

@@ -83,6 +83,7 @@ var rules = []rule{
 	{prefix: "mpow/prooftest", kind: tool, ours: []string{"substrate", "mpow/proof"}},
 	{prefix: "gpos", siblings: true, ours: []string{"substrate"}},
 	{prefix: "dsm", siblings: true, ours: []string{"substrate"}},
+	{prefix: "dsm/indexer", kind: shell, ours: []string{"substrate", "client"}, thirds: []string{"github.com/cockroachdb/pebble/v2"}},
 	{prefix: "dsm/vault", kind: shell, ours: []string{"substrate", "mpow/dag"}, thirds: []string{"github.com/cockroachdb/pebble/v2"}},
 	{prefix: "dsm/engine", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm/vault"}, thirds: join(observability, ipfs, []string{"golang.org/x/time"})},
 	{prefix: "dsm/importer", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm/vault", "dsm/engine"}, thirds: ipfs},

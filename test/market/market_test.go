@@ -144,6 +144,15 @@ func TestOrderAndProof(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.must("file", "proof", held, "-o", "later.proof", "--checkpoint", "a.checkpoint")
+	var history struct {
+		Entries []struct{ Kind, CID, Amount string }
+	}
+	if err := json.Unmarshal(w.must("file", "history", "//User", "--index", "index", "--json"), &history); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(history.Entries); got != fmt.Sprintf("[{ordered %s } {prepaid %s 1000000000000}]", fresh, fresh) {
+		t.Errorf("history: %s", got)
+	}
 	for _, n := range w.Nodes {
 		if err := n.Stop(); err != nil {
 			t.Fatal(err)
