@@ -260,6 +260,28 @@ func (w *world) seal(root dag.CID, content map[dag.CID][]byte, limit int) {
 	w.ok(err)
 }
 
+// proves waits until a final block has the replica live, and checks the proof of it
+// without a node.
+func (w *world) proves(file string, size int) {
+	w.t.Helper()
+	name := filepath.Join(w.base, "file.proof")
+	w.await("a proof of the live replica", func() bool {
+		w.crust("file", "proof", file, "-o", name, "--chain", w.Spec)
+		out, err := exec.CommandContext(w.ctx, program.Path(), "file", "verify-proof", name, "--chain", w.Spec, "--json").Output()
+		w.ok(err)
+		var p struct {
+			Size    int
+			Live    int
+			Holders []struct{ Live bool }
+		}
+		w.ok(json.Unmarshal(out, &p))
+		if p.Size != size || len(p.Holders) != 1 {
+			w.t.Fatalf("it proves %s", out)
+		}
+		return p.Live == 1 && p.Holders[0].Live
+	})
+}
+
 // A storage node registers, proves free space in every slot, answers every audit and
 // counts for its owner; a file that was ordered is sealed and reported, and its replica is
 // live, over a restart of node and enclave.
@@ -312,6 +334,7 @@ func TestFromRegistrationToReplica(t *testing.T) {
 		n, ok := metadata.BigInt(live)
 		return ok && n.Cmp(big.NewInt(1)) == 0
 	})
+	w.proves(c.String(), size)
 	if err := w.Check(w.ctx); err != nil {
 		t.Fatal(err)
 	}
