@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -260,6 +261,26 @@ func (w *world) seal(root dag.CID, content map[dag.CID][]byte, limit int) {
 	w.ok(err)
 }
 
+// watch begins `crust file status --watch`; what it returns waits for its end, and
+// checks that it told each stage.
+func (w *world) watch(file string) (wait func()) {
+	w.t.Helper()
+	cmd := exec.CommandContext(w.ctx, program.Path(), "file", "status", file, "--watch", "--url", w.Nodes[0].URL("ws"))
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	w.ok(cmd.Start())
+	return func() {
+		w.t.Helper()
+		if err := cmd.Wait(); err != nil {
+			w.t.Fatalf("watch: %v\n%s", err, &out)
+		}
+		stages := regexp.MustCompile(`^Block \d+: ordered; 0 live, 0 reported, 20 wanted\nBlock \d+: reported 1/20; 0 live, 1 reported, 20 wanted\nBlock \d+: live until \d+; 1 live, 1 reported, 20 wanted\n$`)
+		if !stages.Match(out.Bytes()) {
+			w.t.Errorf("watch says\n%s", &out)
+		}
+	}
+}
+
 // proves waits until a final block has the replica live, and checks the proof of it
 // without a node.
 func (w *world) proves(file string, size int) {
@@ -312,6 +333,7 @@ func TestFromRegistrationToReplica(t *testing.T) {
 	c, err := cid.Decode(root.Bytes())
 	w.ok(err)
 	w.crust("tx", "market", "placeStorageOrder", c.String(), strconv.Itoa(size+1000), "0", "", "--suri", user, "--wait", "inblock")
+	watched := w.watch(c.String())
 	w.seal(root, content, size)
 	w.await("the file report", func() bool { return w.record().Changes == 1 })
 	if got := w.record().FilesSize; got != uint64(size) {
@@ -334,6 +356,7 @@ func TestFromRegistrationToReplica(t *testing.T) {
 		n, ok := metadata.BigInt(live)
 		return ok && n.Cmp(big.NewInt(1)) == 0
 	})
+	watched()
 	w.proves(c.String(), size)
 	if err := w.Check(w.ctx); err != nil {
 		t.Fatal(err)
