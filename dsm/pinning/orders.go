@@ -1,6 +1,7 @@
 package pinning
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -60,32 +61,45 @@ func (s *Service) loop(ctx context.Context, g *lifecycle.Group) error {
 	}
 }
 
-// due lists the files whose time has come.
+// due lists the files whose time has come. Entries that a file has left behind are
+// removed.
 func (s *Service) due() (roots []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.cfg.Now().Unix()
+	var stale [][]byte
 	err = s.db.scan([]byte{kindDue}, false, func(key, _ []byte) (bool, error) {
-		if int64(binary.BigEndian.Uint64(key[1:9])) > now || len(roots) == dueAtOnce {
+		at, root := int64(binary.BigEndian.Uint64(key[1:9])), string(key[9:])
+		if at > now || len(roots) == dueAtOnce {
 			return false, nil
 		}
-		root := string(key[9:])
-		if _, taken := s.busy[root]; !taken {
-			roots = append(roots, root)
+		if _, taken := s.busy[root]; taken {
+			return true, nil
 		}
-		return true, nil
+		f, err := s.db.file(root)
+		if err == nil && (f == nil || f.Due != at) {
+			stale = append(stale, bytes.Clone(key))
+			return true, nil
+		}
+		roots = append(roots, root)
+		return true, err
 	})
-	return roots, err
+	if err != nil || len(stale) == 0 {
+		return roots, err
+	}
+	return roots, s.db.update(func(b *pebble.Batch) (err error) {
+		for _, key := range stale {
+			err = errors.Join(err, b.Delete(key, nil))
+		}
+		return err
+	})
 }
 
 // look does what is next for a file. Its error is the database's.
 func (s *Service) look(ctx context.Context, g *lifecycle.Group, text string) error {
-	f, pinned, err := s.keep(ctx, text)
+	f, err := s.keep(ctx, text)
 	if err != nil || f == nil {
 		return err
-	}
-	if !pinned { // until the upload is over, or somebody pins it
-		return s.change(text, func(*file) time.Duration { return uploadLife / 24 })
 	}
 	root, err := cid.Parse(f.CID)
 	if err != nil {
@@ -93,7 +107,12 @@ func (s *Service) look(ctx context.Context, g *lifecycle.Group, text string) err
 	}
 	switch {
 	case f.Status == Failed:
-		return s.change(text, func(*file) time.Duration { return uploadLife })
+		return s.change(text, func(f *file) time.Duration {
+			if f.Status != Failed { // somebody has pinned it again
+				return 0
+			}
+			return uploadLife
+		})
 	case f.Size == 0:
 		return s.content(ctx, g, f, root)
 	default:
@@ -101,23 +120,24 @@ func (s *Service) look(ctx context.Context, g *lifecycle.Group, text string) err
 	}
 }
 
-// keep ends the references whose time is over. Without any left it forgets the file
-// and returns nil; pinned says whether one of them is a pin.
-func (s *Service) keep(ctx context.Context, text string) (f *file, pinned bool, err error) {
+// keep ends the references whose time is over. It returns the file if there is
+// something to do for it: not if it has only uploads, which wait for a pin, and not
+// if it has nothing, when it is forgotten.
+func (s *Service) keep(ctx context.Context, text string) (f *file, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f, err = s.db.file(text); err != nil || f == nil {
-		return nil, false, err
+		return nil, err
 	}
 	type ref struct {
 		user w3auth.User
 		id   string
 	}
 	var over []ref
-	kept := false
-	prefix, now := refPrefix(text), s.cfg.Now().Unix()
+	kept, pinned := false, false
+	prefix, now := refPrefix(text), s.cfg.Now()
 	err = s.db.scan(prefix, false, func(key, value []byte) (bool, error) {
-		if end := int64(binary.BigEndian.Uint64(value)); end == 0 || end > now {
+		if end := int64(binary.BigEndian.Uint64(value)); end == 0 || end > now.Unix() {
 			kept, pinned = true, pinned || end == 0
 			return true, nil
 		}
@@ -126,23 +146,29 @@ func (s *Service) keep(ctx context.Context, text string) (f *file, pinned bool, 
 		return true, nil
 	})
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	err = s.db.update(func(b *pebble.Batch) (err error) {
 		for _, r := range over {
 			err = errors.Join(err, b.Delete(refKey(text, r.user, r.id), nil), s.disown(b, r.user, text, r.id))
 		}
-		if !kept {
+		switch {
+		case !kept:
 			err = errors.Join(err, b.Delete(dueKey(f.Due, text), nil), b.Delete(fileKey(text), nil))
+		case !pinned: // in this batch, so that a pin that comes now is not put off
+			err = errors.Join(err, putFile(b, f, now.Add(uploadLife/24)))
 		}
 		return err
 	})
-	if err != nil || kept {
-		return f, pinned, err
+	if err != nil || pinned {
+		return f, err
+	}
+	if kept {
+		return nil, nil
 	}
 	root, err := cid.Parse(text)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	key, err := dag.ParseCID(root.Bytes())
 	if err == nil {
@@ -151,7 +177,7 @@ func (s *Service) keep(ctx context.Context, text string) (f *file, pinned bool, 
 	if errors.Is(err, vault.ErrNotFound) {
 		err = nil
 	}
-	return nil, false, err
+	return nil, err
 }
 
 // change alters a file and has it looked at after a time. A file that was forgotten

@@ -186,11 +186,12 @@ func (s *Service) add(ctx context.Context, u w3auth.User, root cid.CID, r reques
 			return err
 		}
 		err = errors.Join(b.Set(pinKey(u, p.Created), v, nil), b.Set(idKey(u, p.ID), binary.BigEndian.AppendUint64(nil, uint64(p.Created)), nil))
-		if err == nil {
-			f, err = s.attach(b, u, root.String(), p.ID, time.Time{}, 0)
-		}
+		// In this order: both may be of one file, and what is written last holds.
 		if err == nil && before != nil {
 			err = s.detach(b, u, before)
+		}
+		if err == nil {
+			f, err = s.attach(b, u, root.String(), p.ID, time.Time{}, 0)
 		}
 		return err
 	})
@@ -236,14 +237,19 @@ func (s *Service) attach(b *pebble.Batch, u w3auth.User, root, id string, end ti
 	return f, errors.Join(b.Set(refKey(root, u, id), seconds(end), nil), b.Set(ownerKey(u, root), nil, nil), putFile(b, f, s.cfg.Now()))
 }
 
-// detach removes a pin and its reference. s.mu is held.
+// detach removes a pin and its reference, and has the file looked at. s.mu is held.
 func (s *Service) detach(b *pebble.Batch, u w3auth.User, p *pin) error {
-	err := errors.Join(b.Delete(pinKey(u, p.Created), nil), b.Delete(idKey(u, p.ID), nil), b.Delete(refKey(p.File, u, p.ID), nil))
-	return errors.Join(err, s.disown(b, u, p.File, p.ID))
+	err := errors.Join(b.Delete(pinKey(u, p.Created), nil), b.Delete(idKey(u, p.ID), nil), b.Delete(refKey(p.File, u, p.ID), nil),
+		s.disown(b, u, p.File, p.ID))
+	f, err2 := s.db.file(p.File)
+	if err2 == nil && f != nil {
+		err2 = putFile(b, f, s.cfg.Now())
+	}
+	return errors.Join(err, err2)
 }
 
 // disown notes that a user does not refer to a file any more, if id was the last
-// reference, and has the file looked at.
+// reference. s.mu is held.
 func (s *Service) disown(b *pebble.Batch, u w3auth.User, root, id string) error {
 	others := false
 	prefix := refOfUser(root, u)
@@ -257,12 +263,8 @@ func (s *Service) disown(b *pebble.Batch, u w3auth.User, root, id string) error 
 	if !others {
 		err = b.Delete(ownerKey(u, root), nil)
 	}
-	f, err2 := s.db.file(root)
-	if err2 == nil && f != nil {
-		err2 = putFile(b, f, s.cfg.Now())
-	}
 	delete(s.used, u)
-	return errors.Join(err, err2)
+	return err
 }
 
 // find is a user's pin. s.mu need not be held.

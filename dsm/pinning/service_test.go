@@ -604,6 +604,27 @@ func TestReplace(t *testing.T) {
 	g.do("//Bob", "GET", "/psa/pins/"+p.RequestID, "", 404, nil)
 	g.do("//Bob", "GET", "/psa/pins/"+q.RequestID, "", 200, nil)
 	g.do("//Bob", "POST", "/psa/pins/"+p.RequestID, `{"cid":"`+b+`"}`, 404, nil)
+	// By a pin of the same file, long after the upload: the user still has the file.
+	var r pinStatus
+	g.do("//Bob", "POST", "/psa/pins/"+q.RequestID, `{"cid":"`+b+`","name":"three"}`, 202, &r)
+	g.pass(2 * uploadLife)
+	g.await("//Bob", r.RequestID, func(p pinStatus) bool { return p.Info["stage"] == "Ordered" })
+	g.s.mu.Lock()
+	defer g.s.mu.Unlock()
+	user := userOf(t, "//Bob")
+	delete(g.s.used, user)
+	if used, err := g.s.usage(user); err != nil || used == 0 {
+		t.Errorf("%d bytes used, %v", used, err)
+	}
+}
+
+func userOf(t *testing.T, uri string) w3auth.User {
+	t.Helper()
+	pair, err := crypto.ParseURI(uri, crypto.Sr25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w3auth.SubstrateUser(pair.Account())
 }
 
 func TestQuota(t *testing.T) {
