@@ -605,9 +605,10 @@ func TestReplace(t *testing.T) {
 	g.do("//Bob", "GET", "/psa/pins/"+q.RequestID, "", 200, nil)
 	g.do("//Bob", "POST", "/psa/pins/"+p.RequestID, `{"cid":"`+b+`"}`, 404, nil)
 	// By a pin of the same file, long after the upload: the user still has the file.
+	g.pass(2 * uploadLife)
+	g.await("//Bob", q.RequestID, func(p pinStatus) bool { return p.Info["stage"] == "Ordered" })
 	var r pinStatus
 	g.do("//Bob", "POST", "/psa/pins/"+q.RequestID, `{"cid":"`+b+`","name":"three"}`, 202, &r)
-	g.pass(2 * uploadLife)
 	g.await("//Bob", r.RequestID, func(p pinStatus) bool { return p.Info["stage"] == "Ordered" })
 	g.s.mu.Lock()
 	defer g.s.mu.Unlock()
