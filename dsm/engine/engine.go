@@ -64,6 +64,7 @@ type Engine struct {
 	bitswap *bitswap.Bitswap
 	stop    context.CancelFunc
 	fetches gauge // that run
+	moving  gauge // of them, those whose root has come
 }
 
 // What one remote may hold, whatever it is to us.

@@ -329,6 +329,27 @@ func TestFetchFails(t *testing.T) {
 	}
 }
 
+// Ready is called when the root is there, and may refuse what follows.
+func TestFetchReady(t *testing.T) {
+	g := makeGraph(40, 3, 1000)
+	from, to := openVault(t), openVault(t)
+	fill(t, from, g)
+	a, e := openEngine(t, from, nil), openEngine(t, to, nil)
+	why := errors.New("not now")
+	calls := 0
+	for _, answer := range []error{why, nil} {
+		_, err := e.Fetch(t.Context(), Job{Root: g.root, Limit: g.size, Into: to, Origins: origins(t, a), Ready: func(context.Context) error { calls++; return answer }})
+		if !errors.Is(err, answer) {
+			t.Errorf("got %v, want %v", err, answer)
+		}
+	}
+	_, err := e.Fetch(t.Context(), Job{Root: dag.Sum(dag.Raw, []byte("nowhere")), Limit: 1, Into: to, RootTimeout: 50 * time.Millisecond,
+		Ready: func(context.Context) error { calls++; return nil }})
+	if !errors.Is(err, ErrNoSource) || calls != 2 {
+		t.Errorf("%d calls, %v", calls, err)
+	}
+}
+
 // The caller's end is the caller's error, not a deadline.
 func TestFetchCancelled(t *testing.T) {
 	e := openEngine(t, openVault(t), nil)

@@ -51,6 +51,9 @@ type Job struct {
 	// how long nothing may arrive (default 1 minute), Deadline how long all of it may
 	// take (default 24 hours).
 	RootTimeout, Stall, Deadline time.Duration
+	// Ready, if not nil, is called when the root has come: it may wait for a turn, and its
+	// error ends the fetch.
+	Ready func(ctx context.Context) error
 	// Progress is called, from the goroutine of Fetch, with what has arrived; nil is
 	// not.
 	Progress func(Progress)
@@ -178,6 +181,13 @@ func (f *fetch) run(ctx context.Context) (size uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if f.job.Ready != nil {
+		if err := f.job.Ready(ctx); err != nil {
+			return 0, err
+		}
+	}
+	f.e.moving.add(1)
+	defer f.e.moving.add(-1)
 	if f.sealing, err = f.job.Into.Begin(ctx, f.job.Root, f.job.Limit); err != nil {
 		return 0, classify(err)
 	}
@@ -249,7 +259,7 @@ func (f *fetch) window() int {
 	if f.done.Blocks >= minWants {
 		mean = f.done.Bytes/uint64(f.done.Blocks) + 1
 	}
-	most := max(maxWants/max(f.e.fetches.load(), 1), minWants)
+	most := max(maxWants/max(f.e.moving.load(), 1), minWants)
 	return max(minWants, min(most, int(windowBytes/mean)))
 }
 

@@ -24,6 +24,7 @@ import (
 // Bounds of the loop.
 const (
 	dueAtOnce   = 256              // files looked at in one round
+	maxWaiting  = 256              // files whose root is looked for at once
 	maxSends    = 32               // transactions waited for at once
 	sendTimeout = 2 * time.Minute  // then the chain is asked instead
 	retryAfter  = 30 * time.Second // what failed for a reason that passes
@@ -237,9 +238,9 @@ func (s *Service) content(ctx context.Context, g *lifecycle.Group, f *file, root
 	if !errors.Is(err, vault.ErrNotFound) {
 		return err
 	}
-	if !s.claim(f.CID, fetching, s.cfg.Fetches) {
+	if !s.claim(f.CID, fetching, maxWaiting) {
 		return s.change(f.CID, func(f *file) time.Duration {
-			f.Detail = "waiting for other files to be fetched"
+			f.Detail = "waiting for other files to be found"
 			return s.cfg.Poll
 		})
 	}
@@ -262,7 +263,22 @@ func (s *Service) fetch(ctx context.Context, text string, root dag.CID) error {
 	if err != nil {
 		return err
 	}
-	size, err := s.cfg.Fetch(ctx, engine.Job{Root: root, Limit: limit, Into: s.cfg.Vault, Origins: origins, RootTimeout: s.cfg.RootTimeout})
+	// Looking for a root costs next to nothing, and most that are not found never are:
+	// only what was found takes one of the few places.
+	turn := false
+	size, err := s.cfg.Fetch(ctx, engine.Job{Root: root, Limit: limit, Into: s.cfg.Vault, Origins: origins, RootTimeout: s.cfg.RootTimeout,
+		Ready: func(ctx context.Context) error {
+			select {
+			case s.turns <- struct{}{}:
+				turn = true
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}})
+	if turn {
+		<-s.turns
+	}
 	if ctx.Err() != nil {
 		// It begins anew after a restart.
 		return errors.Join(s.change(text, func(f *file) time.Duration { f.Status, f.Detail = Queued, ""; return 0 }), ctx.Err())

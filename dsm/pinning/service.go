@@ -99,6 +99,8 @@ type Service struct {
 	used map[w3auth.User]uint64 // bytes, of users that were looked at
 	busy map[string]int         // files that a goroutine works on: fetching or sending
 	wake chan struct{}          // of one slot: something is due
+
+	turns chan struct{} // one for each file that is being fetched
 }
 
 // Open opens the service's database, and forgets graphs of the vault that no user
@@ -111,7 +113,7 @@ func Open(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, db: db, used: map[w3auth.User]uint64{}, busy: map[string]int{}, wake: make(chan struct{}, 1)}
+	s := &Service{cfg: cfg, db: db, used: map[w3auth.User]uint64{}, busy: map[string]int{}, wake: make(chan struct{}, 1), turns: make(chan struct{}, cfg.Fetches)}
 	if err := s.sweep(); err != nil {
 		return nil, errors.Join(err, db.close())
 	}

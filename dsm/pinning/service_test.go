@@ -446,6 +446,52 @@ func TestCrashKeepsPins(t *testing.T) {
 	}
 }
 
+// Pins that nobody has keep nobody from fetching.
+func TestManyUnfindable(t *testing.T) {
+	g := newGateway(t, func(c *Config) { c.Fetches = 1 })
+	there := dag.Sum(dag.Raw, []byte("there"))
+	hold := make(chan struct{})
+	g.fetched = func(j engine.Job) (uint64, error) {
+		if j.Root != there {
+			<-hold
+			return 0, engine.ErrNoSource
+		}
+		if err := j.Ready(t.Context()); err != nil {
+			return 0, err
+		}
+		return 5, nil
+	}
+	for i := range 20 {
+		g.pin("//Charlie", textOf(dag.Sum(dag.Raw, fmt.Append(nil, "nowhere", i))), "")
+	}
+	p := g.pin("//Bob", textOf(there), "")
+	g.await("//Bob", p.RequestID, func(p pinStatus) bool { return p.Info["stage"] == "Ordered" })
+	close(hold)
+}
+
+// A user cannot take all places for uploads.
+func TestUploadsAtOnce(t *testing.T) {
+	var n uploads
+	for range maxOwn {
+		if !n.begin("bob") {
+			t.Fatal("refused")
+		}
+	}
+	if n.begin("bob") || !n.begin("charlie") {
+		t.Error("places are not shared out")
+	}
+	n.end("bob")
+	if !n.begin("bob") {
+		t.Error("a place that is free again is not given")
+	}
+	for i := range maxUploads {
+		n.begin(w3auth.User(fmt.Sprint(i)))
+	}
+	if n.begin("dave") || n.all != maxUploads {
+		t.Errorf("%d uploads at once", n.all)
+	}
+}
+
 // Two users see nothing of each other's.
 func TestUsersApart(t *testing.T) {
 	g := newGateway(t, nil)

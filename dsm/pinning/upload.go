@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	gocid "github.com/ipfs/go-cid"
@@ -25,12 +26,13 @@ import (
 // Bounds of uploads.
 const (
 	maxUploads = 64               // at once
+	maxOwn     = 8                // of one user
 	idle       = 60 * time.Second // that a client may send nothing
 )
 
 // Uploads is the handler of /api/v0/add and /api/v0/dag/import.
 func (s *Service) Uploads() http.Handler {
-	places := make(chan struct{}, maxUploads)
+	var now uploads
 	upload := func(into func(ctx context.Context, r *http.Request, u w3auth.User, room uint64) ([]any, error)) http.HandlerFunc {
 		return s.authorised(func(w http.ResponseWriter, r *http.Request, u w3auth.User) error {
 			if r.Method != http.MethodPost {
@@ -39,13 +41,11 @@ func (s *Service) Uploads() http.Handler {
 			if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 				return &failure{http.StatusUnsupportedMediaType, "UNSUPPORTED_ENCODING", "send the body as it is, without Content-Encoding"}
 			}
-			select {
-			case places <- struct{}{}:
-				defer func() { <-places }()
-			default:
+			if !now.begin(u) {
 				w.Header().Set("Retry-After", "10")
 				return &failure{http.StatusTooManyRequests, "TOO_MANY_REQUESTS", "the gateway takes no more uploads at the moment; try again soon"}
 			}
+			defer now.end(u)
 			room, err := s.Room(u)
 			if err != nil {
 				return err
@@ -72,6 +72,36 @@ func (s *Service) Uploads() http.Handler {
 		return &failure{http.StatusNotFound, "NOT_FOUND", "of kubo's RPC this gateway has /api/v0/add and /api/v0/dag/import"}
 	}))
 	return mux
+}
+
+// uploads counts what is under way.
+type uploads struct {
+	mu  sync.Mutex // guards what follows
+	all int
+	of  map[w3auth.User]int
+}
+
+func (n *uploads) begin(u w3auth.User) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.all >= maxUploads || n.of[u] >= maxOwn {
+		return false
+	}
+	if n.of == nil {
+		n.of = map[w3auth.User]int{}
+	}
+	n.all++
+	n.of[u]++
+	return true
+}
+
+func (n *uploads) end(u w3auth.User) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.all--
+	if n.of[u]--; n.of[u] == 0 {
+		delete(n.of, u)
+	}
 }
 
 // slowBody ends a request whose client sends nothing for long.

@@ -231,6 +231,12 @@ func fetcher(chain *client.Client, e *engine.Engine, log *slog.Logger) func(cont
 				}
 			}
 		}
+		if len(job.Origins) == 0 { // only those who are connected anyway could have it
+			job.RootTimeout = min(job.RootTimeout, aloneTimeout)
+		}
 		return e.Fetch(ctx, job)
 	}
 }
+
+// aloneTimeout is how long a file is looked for that nobody is known to have.
+const aloneTimeout = time.Minute
