@@ -135,9 +135,9 @@ func (n *network) goneAfter(t *testing.T, what string) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(pollInterval) {
 		left := ""
-		for _, v := range n.Validators {
-			if syscall.Kill(v.PID, 0) == nil && !zombie(v.PID) {
-				left = v.Name
+		for _, p := range n.processes() {
+			if syscall.Kill(p.PID, 0) == nil && !zombie(p.PID) {
+				left = p.Name
 			}
 		}
 		if left == "" {
@@ -147,6 +147,20 @@ func (n *network) goneAfter(t *testing.T, what string) {
 			t.Fatalf("%s runs after %s", left, what)
 		}
 	}
+}
+
+// processes are all of the network's.
+func (n *network) processes() (all []Process) {
+	for _, v := range n.Validators {
+		all = append(all, v.Process)
+	}
+	for _, s := range n.Storage {
+		all = append(all, s.Process)
+	}
+	for _, g := range n.Gateways {
+		all = append(all, g.Process)
+	}
+	return all
 }
 
 // zombie reports whether a process has ended and only waits to be noticed.
@@ -161,8 +175,11 @@ func TestNetwork(t *testing.T) {
 		t.Skip("runs processes")
 	}
 	dir := t.TempDir()
-	base := fmt.Sprint(freePorts(t, 2))
+	base := fmt.Sprint(freePorts(t, 6))
 	n := run(t, dir, "--validators", "2", "--base-port", base)
+	if len(n.Storage) != 2 || len(n.Gateways) != 1 || n.ReportSlotBlocks != 20 {
+		t.Errorf("%d storage nodes, not one for each validator, and %d gateways", len(n.Storage), len(n.Gateways))
+	}
 	if len(n.Validators) != 2 || n.Validators[0].Name != "alice" || n.BlockSeconds != 1 || n.Accounts["user"] != "//User" {
 		t.Errorf("%+v", n.File)
 	}
@@ -170,6 +187,15 @@ func TestNetwork(t *testing.T) {
 	n.stop(t)
 	n.goneAfter(t, "Ctrl-C")
 
+	for want, args := range map[string][]string{
+		"--storage is 3; each storage node is in the group of a validator": {"--validators", "2", "--storage", "3"},
+		"holds a network of 2 storage nodes, not 1; use --storage 2":       {"--validators", "2", "--storage", "1"},
+	} {
+		out, err := exec.Command(program.Path(), append([]string{"devnet", "-d", dir, "--base-port", base}, args...)...).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), want) {
+			t.Errorf("%v: %v\n%s", args, err, out)
+		}
+	}
 	out, err := exec.Command(program.Path(), "devnet", "-d", dir, "--validators", "3", "--base-port", base).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "holds a network of 2 validators, not 3; use --validators 2, or another --base-path") {
 		t.Errorf("another number of validators: %v\n%s", err, out)
@@ -195,7 +221,7 @@ func TestNodeEnds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs processes")
 	}
-	n := run(t, t.TempDir(), "--base-port", fmt.Sprint(freePorts(t, 4)))
+	n := run(t, t.TempDir(), "--storage", "0", "--gateways", "0", "--base-port", fmt.Sprint(freePorts(t, 4)))
 	final := n.finalAbove(t, 2)
 	dead := n.Validators[3]
 	if err := syscall.Kill(dead.PID, syscall.SIGKILL); err != nil {
@@ -227,6 +253,8 @@ func TestValidate(t *testing.T) {
 		"--validators is 65":     {Validators: 65, BasePath: "x", BasePort: 9940},
 		"--base-port 65530":      {Validators: 4, BasePath: "x", BasePort: 65530},
 		"--base-port 0 leaves":   {Validators: 4, BasePath: "x"},
+		"--storage is 5; each":   {Validators: 4, Storage: 5, BasePath: "x", BasePort: 9940},
+		"--gateways is -1":       {Validators: 4, Gateways: -1, BasePath: "x", BasePort: 9940},
 		"--base-path is empty; ": {Validators: 4, BasePort: 9940},
 	} {
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {

@@ -117,7 +117,7 @@ export async function startDevnet(count = 4) {
   const dir = await mkdtemp(join(tmpdir(), 'crust-interop-net-'));
   const base = await freePorts(count * portsPerNode);
   // With its end of the pipe the network ends too, however this process does.
-  const net = new Devnet(crust, ['devnet', '--validators', String(count), '--base-path', dir, '--base-port', String(base)]);
+  const net = new Devnet(crust, ['devnet', '--storage', '0', '--gateways', '0', '--validators', String(count), '--base-path', dir, '--base-port', String(base)]);
   Object.assign(net, { dir, validators: [] });
   try {
     const described = await until('devnet.json', readyMs, async () => {
