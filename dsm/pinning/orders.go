@@ -364,6 +364,7 @@ func (s *Service) order(ctx context.Context, g *lifecycle.Group, f *file, root c
 		return later(err)
 	}
 	if height > f.Pending.Ends {
+		s.cfg.Metrics.Orders.WithLabelValues("lost").Inc()
 		return s.giveBack(f.CID, "the chain did not take the order; it is sent again")
 	}
 	if f.Pending.Block {
@@ -387,6 +388,12 @@ func (s *Service) stands(f *file, o *Order) bool {
 
 // note writes down how an order stands.
 func (s *Service) note(f *file, o *Order) time.Duration {
+	if f.Pending != nil {
+		s.cfg.Metrics.Orders.WithLabelValues("placed").Inc()
+		if cost, ok := new(big.Int).SetString(f.Pending.Cost, 10); ok {
+			s.cfg.Metrics.Spent.Add(plancks(cost))
+		}
+	}
 	f.Order, f.Pending, f.Until, f.Tried = o, nil, 0, 0
 	switch {
 	case o.Live > 0:
@@ -430,6 +437,7 @@ func (s *Service) place(ctx context.Context, g *lifecycle.Group, f *file, root c
 	if err != nil {
 		return wait("the chain does not answer; this is tried again", retryAfter)
 	}
+	s.cfg.Metrics.Free.Set(plancks(free))
 	if free.Cmp(cost) < 0 {
 		s.cfg.Log.Error("the payer has not enough money: send it some", "cid", f.CID, "cost", cost, "free", free)
 		return wait("the gateway's account is short of money", retryFunds)
@@ -538,6 +546,7 @@ func (s *Service) send(g *lifecycle.Group, text string, tx []byte) error {
 // sentOff notes what became of a transaction as far as is known.
 func (s *Service) sentOff(text string, err error) error {
 	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		s.cfg.Metrics.Orders.WithLabelValues("refused").Inc()
 		if err := s.giveBack(text, ""); err != nil {
 			return err
 		}

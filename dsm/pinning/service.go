@@ -54,6 +54,7 @@ type Config struct {
 	BlockTime  time.Duration
 	FileBlocks uint32
 	Now        func() time.Time // default: time.Now
+	Metrics    *Metrics         // nil counts nowhere
 	Log        *slog.Logger
 
 	fs vfs.FS // for tests
@@ -72,6 +73,9 @@ func (c *Config) setDefaults() error {
 	def(&c.BlockTime, 6*time.Second)
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics()
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -201,6 +205,7 @@ func (s *Service) add(ctx context.Context, u w3auth.User, root cid.CID, r reques
 		return nil, nil, err
 	}
 	delete(s.used, u)
+	s.cfg.Metrics.Pins.Inc()
 	s.poke()
 	return p, f, nil
 }
@@ -396,6 +401,8 @@ func (s *Service) uploaded(ctx context.Context, u w3auth.User, root cid.CID, siz
 	}
 	delete(s.used, u)
 	defer s.poke()
+	s.cfg.Metrics.Uploads.Inc()
+	s.cfg.Metrics.Uploaded.Add(float64(size))
 	return s.db.update(func(b *pebble.Batch) error {
 		_, err := s.attach(b, u, root.String(), "upload", s.cfg.Now().Add(uploadLife), size)
 		return err

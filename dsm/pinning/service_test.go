@@ -22,6 +22,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/vault"
@@ -261,6 +263,16 @@ func TestLifeOfAPin(t *testing.T) {
 	g.await("//Bob", p.RequestID, func(p pinStatus) bool { return p.Info["pinned_until_block"] != fmt.Sprint(end) })
 	if g.market.signed != 2 {
 		t.Errorf("%d orders", g.market.signed)
+	}
+	m := g.s.cfg.Metrics
+	for name, c := range map[string]prometheus.Collector{"placed orders": m.Orders.WithLabelValues("placed"), "hundreds spent": m.Spent} {
+		want := 2.0
+		if c == m.Spent {
+			want = 200
+		}
+		if got := testutil.ToFloat64(c); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
 	}
 	var list struct{ Count int }
 	g.do("//Bob", "GET", "/psa/pins", "", 200, &list)
@@ -720,6 +732,14 @@ func TestUploads(t *testing.T) {
 	g.upload("//Bob", 400, "")
 	for _, query := range []string{"?chunker=size-1024", "?only-hash=true", "?hash=sha3-512", "?cid-version=2", "?trickle=true"} {
 		g.upload("//Bob", 400, query, part{"a", "", "x"})
+	}
+	packed := must(http.NewRequest("POST", g.server.URL+"/api/v0/add", strings.NewReader("x")))
+	packed.Header.Set("Authorization", "Bearer "+g.token("//Bob"))
+	packed.Header.Set("Content-Encoding", "gzip")
+	if resp, err := http.DefaultClient.Do(packed); err != nil || resp.StatusCode != 415 {
+		t.Errorf("a packed body: %v, %v", resp, err)
+	} else {
+		_ = resp.Body.Close()
 	}
 	kind, body := form(part{"a", "", "hello"})
 	whole := must(io.ReadAll(body))

@@ -311,6 +311,34 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// fullFS is a disk with little room.
+type fullFS struct {
+	vfs.FS
+	avail uint64
+}
+
+func (f *fullFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	return vfs.DiskUsage{AvailBytes: f.avail}, nil
+}
+
+func TestDiskFull(t *testing.T) {
+	fs := &fullFS{vfs.NewMem(), reserve + 1<<30}
+	db := mustOpen(t, fs)
+	defer func() { _ = db.Close() }()
+	rnd := rand.New(rand.NewPCG(1, 1))
+	a, b := makeGraph(1, 10, 0), makeGraph(2, 10, 0)
+	seal(t, db, a, rnd)
+	fs.avail = reserve
+	if err := trySeal(t.Context(), db, b, rnd); !errors.Is(err, ErrFull) {
+		t.Errorf("got %v", err)
+	}
+	if err := db.Delete(t.Context(), a.root); err != nil {
+		t.Errorf("a full disk cannot be emptied: %v", err)
+	}
+	fs.avail = reserve + 1<<30
+	seal(t, db, b, rnd)
+}
+
 func TestFormatOfTheFuture(t *testing.T) {
 	fs := vfs.NewMem()
 	db := mustOpen(t, fs)

@@ -87,7 +87,7 @@ var rules = []rule{
 	{prefix: "dsm/vault", kind: shell, ours: []string{"substrate", "mpow/dag"}, thirds: []string{"github.com/cockroachdb/pebble/v2"}},
 	{prefix: "dsm/engine", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm/vault"}, thirds: join(observability, ipfs, []string{"golang.org/x/time"})},
 	{prefix: "dsm/importer", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm/vault", "dsm/engine"}, thirds: ipfs},
-	{prefix: "dsm/pinning", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm", "client"}, thirds: join(ipfs, []string{"github.com/cockroachdb/pebble/v2"})},
+	{prefix: "dsm/pinning", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm", "client"}, thirds: join(observability, ipfs, []string{"github.com/cockroachdb/pebble/v2"})},
 	{prefix: "dsm/gateway", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm"}, thirds: join(observability, ipfs)},
 	{prefix: "substrate/queryview", siblings: true, ours: base},
 	{prefix: "substrate/queryview/queryviewtest", kind: tool, ours: []string{"substrate"}, thirds: []string{"github.com/tetratelabs/wazero", "pgregory.net/rapid", "github.com/google/go-cmp"}},

@@ -84,9 +84,11 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
+	m := pinning.NewMetrics()
+	reg.MustRegister(m.All()...)
 	pins, err := pinning.Open(pinning.Config{
 		Dir: filepath.Join(cfg.BasePath, "pins"), Vault: blocks, Fetch: fetcher(chain, e, cfg.Log), Chain: pinning.NewNode(chain, cfg.Payer), Delegates: e.Addresses,
-		Host: cfg.Host, OnlyExpiring: cfg.OnlyExpiring, Quota: cfg.Quota, PerDay: terms.perDay, BlockTime: terms.blockTime, FileBlocks: terms.fileBlocks, Log: cfg.Log,
+		Host: cfg.Host, OnlyExpiring: cfg.OnlyExpiring, Quota: cfg.Quota, PerDay: terms.perDay, BlockTime: terms.blockTime, FileBlocks: terms.fileBlocks, Metrics: m, Log: cfg.Log,
 	})
 	if err != nil {
 		return errors.Join(err, e.Close())
