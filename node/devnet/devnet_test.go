@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,25 +20,6 @@ import (
 const patience = 90 * time.Second
 
 func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
-
-// freePorts finds a base port whose range is free.
-func freePorts(t *testing.T, n int) uint16 {
-	t.Helper()
-	for base := 21000 + os.Getpid()%1000*10; base < 60000; base += portsPerNode * n {
-		free := true
-		for p := base; free && p < base+portsPerNode*n; p++ {
-			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p))
-			if free = err == nil; free {
-				_ = l.Close()
-			}
-		}
-		if free {
-			return uint16(base)
-		}
-	}
-	t.Fatal("there are no free ports")
-	return 0
-}
 
 // network is a `crust devnet` that runs.
 type network struct {
@@ -175,7 +155,7 @@ func TestNetwork(t *testing.T) {
 		t.Skip("runs processes")
 	}
 	dir := t.TempDir()
-	base := fmt.Sprint(freePorts(t, 6))
+	base := fmt.Sprint(program.Ports(t, 6))
 	n := run(t, dir, "--validators", "2", "--base-port", base)
 	if len(n.Storage) != 2 || len(n.Gateways) != 1 || n.ReportSlotBlocks != 20 {
 		t.Errorf("%d storage nodes, not one for each validator, and %d gateways", len(n.Storage), len(n.Gateways))
@@ -221,7 +201,7 @@ func TestNodeEnds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs processes")
 	}
-	n := run(t, t.TempDir(), "--storage", "0", "--gateways", "0", "--base-port", fmt.Sprint(freePorts(t, 4)))
+	n := run(t, t.TempDir(), "--storage", "0", "--gateways", "0", "--base-port", fmt.Sprint(program.Ports(t, 4)))
 	final := n.finalAbove(t, 2)
 	dead := n.Validators[3]
 	if err := syscall.Kill(dead.PID, syscall.SIGKILL); err != nil {

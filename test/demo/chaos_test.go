@@ -57,7 +57,7 @@ func TestLongChaos(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), life+12*time.Minute)
 	defer cancel()
 	dir := t.TempDir()
-	network := exec.CommandContext(ctx, program.Path(), "devnet", "-d", dir, "--base-port", ports(t, 8))
+	network := exec.CommandContext(ctx, program.Path(), "devnet", "-d", dir, "--base-port", fmt.Sprint(program.Ports(t, 8)))
 	network.Cancel = func() error { return network.Process.Signal(os.Interrupt) }
 	network.WaitDelay = 30 * time.Second
 	if err := network.Start(); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,25 +16,6 @@ import (
 )
 
 func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
-
-// ports is a base port from which n processes of ten ports each are free.
-func ports(t *testing.T, n int) string {
-	t.Helper()
-	for base := 23000 + os.Getpid()%1500*10; base < 60000; base += 10 * n {
-		free := true
-		for p := base; free && p < base+10*n; p++ {
-			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p))
-			if free = err == nil; free {
-				_ = l.Close()
-			}
-		}
-		if free {
-			return fmt.Sprint(base)
-		}
-	}
-	t.Fatal("there are no free ports")
-	return ""
-}
 
 // TestDemo shows a small directory and an empty file: everything that is promised has to hold.
 func TestDemo(t *testing.T) {
@@ -58,7 +38,7 @@ func TestDemo(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program.Path(), "demo", "--json", "--keep", "--file", album, "--file", empty, "-d", filepath.Join(dir, "demo"), "--base-port", ports(t, 8))
+	cmd := exec.CommandContext(ctx, program.Path(), "demo", "--json", "--keep", "--file", album, "--file", empty, "-d", filepath.Join(dir, "demo"), "--base-port", fmt.Sprint(program.Ports(t, 8)))
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 20 * time.Second
 	var out, errs bytes.Buffer

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -28,6 +27,7 @@ import (
 	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/test/program"
+	"github.com/crustgo/crust/test/testnet"
 )
 
 func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
@@ -48,10 +48,21 @@ func newWorld(t *testing.T) *world {
 	if testing.Short() {
 		t.Skip("runs processes")
 	}
-	w := &world{t: t, base: filepath.Join(t.TempDir(), "gateway"), node: fmt.Sprintf("ws://127.0.0.1:%d", freePort(t))}
-	_, port, _ := strings.Cut(strings.TrimPrefix(w.node, "ws://"), ":")
-	node := exec.Command(program.Path(), "node", "--dev", "--tmp", "--rpc-port", port, "--port", "0", "--no-prometheus", "--stop-with-stdin")
-	w.start(node, nil)
+	n, err := testnet.New(testnet.Config{Program: program.Path(), Dir: t.TempDir(), Validators: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(func() {
+		cancel()
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := n.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, base: filepath.Join(t.TempDir(), "gateway"), node: n.Nodes[0].URL("ws")}
 	pair, err := crypto.ParseURI("//Bob", crypto.Sr25519)
 	if err != nil {
 		t.Fatal(err)
@@ -59,25 +70,8 @@ func newWorld(t *testing.T) *world {
 	if w.token, err = w3auth.Token(pair, "gw.test", uint64(time.Now().Unix())+3600); err != nil {
 		t.Fatal(err)
 	}
-	w.await("the node answers", func() bool {
-		c, err := net.Dial("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	})
 	w.open()
 	return w
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // start runs a program until the test ends; line is called with what it logs.
@@ -298,10 +292,7 @@ func TestPinned(t *testing.T) {
 	}
 	base := t.TempDir()
 	w := &world{t: t, base: base}
-	port := freePort(t)
-	if port > 65000 {
-		port -= 1000
-	}
+	port := program.Ports(t, 3)
 	w.start(exec.Command(program.Path(), "devnet", "--validators", "1", "--storage", "1", "--gateways", "1", "--srd", "16MiB",
 		"--base-path", base, "--base-port", fmt.Sprint(port)), nil)
 	w.await("the network is ready", func() bool {
