@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math/big"
 	"sync"
+	"time"
 
 	"github.com/crustgo/crust/client"
 	"github.com/crustgo/crust/client/metadata"
 	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/substrate/types"
 )
 
 // Order is how the chain says that an order stands, in its last finalised block.
@@ -58,10 +60,38 @@ const period = 64
 type Node struct {
 	client *client.Client
 	payer  client.Signer
+
+	mu    sync.Mutex // guards what follows
+	asked time.Time
+	hash  types.Hash // of the last finalised block when it was asked for
+	final uint32     // its number
 }
 
 // NewNode returns the chain as a node knows it; payer signs orders and pays for them.
-func NewNode(c *client.Client, payer client.Signer) *Node { return &Node{c, payer} }
+func NewNode(c *client.Client, payer client.Signer) *Node { return &Node{client: c, payer: payer} }
+
+// fresh is how long the last finalised block is not asked for again: thousands of
+// orders may be looked at one after the other.
+const fresh = 500 * time.Millisecond
+
+// head is the last finalised block.
+func (n *Node) head(ctx context.Context) (types.Hash, uint32, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if time.Since(n.asked) < fresh {
+		return n.hash, n.final, nil
+	}
+	hash, err := n.client.FinalizedHash(ctx)
+	if err != nil {
+		return hash, 0, err
+	}
+	h, err := n.client.Header(ctx, hash)
+	if err != nil {
+		return hash, 0, err
+	}
+	n.asked, n.hash, n.final = time.Now(), hash, uint32(h.Number)
+	return n.hash, n.final, nil
+}
 
 // Quote asks the market.
 func (n *Node) Quote(ctx context.Context, size uint64) (*big.Int, bool, error) {
@@ -112,24 +142,13 @@ func (n *Node) Free(ctx context.Context) (*big.Int, error) {
 
 // Height asks for the finalised head.
 func (n *Node) Height(ctx context.Context) (uint32, error) {
-	at, err := n.client.FinalizedHash(ctx)
-	if err != nil {
-		return 0, err
-	}
-	h, err := n.client.Header(ctx, at)
-	if err != nil {
-		return 0, err
-	}
-	return uint32(h.Number), nil
+	_, height, err := n.head(ctx)
+	return height, err
 }
 
 // Order asks the market, at the finalised head.
 func (n *Node) Order(ctx context.Context, root cid.CID) (*Order, error) {
-	at, err := n.client.FinalizedHash(ctx)
-	if err != nil {
-		return nil, err
-	}
-	h, err := n.client.Header(ctx, at)
+	at, height, err := n.head(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +157,7 @@ func (n *Node) Order(ctx context.Context, root cid.CID) (*Order, error) {
 		return nil, err
 	}
 	o := &Order{Size: number(v, "file_size"), Replicas: uint32(number(v, "replicas")), Live: uint32(number(v, "live_replicas")),
-		Wanted: uint32(number(v, "wanted_replicas")), Expires: uint32(number(v, "expires_at")), Height: uint32(h.Number)}
+		Wanted: uint32(number(v, "wanted_replicas")), Expires: uint32(number(v, "expires_at")), Height: height}
 	stage, _ := metadata.Get(v, "stage")
 	variant, ok := stage.(metadata.Variant)
 	if !ok {

@@ -55,9 +55,10 @@ type file struct {
 	CID     string `json:"cid"`
 	Status  Status `json:"status"`
 	Detail  string `json:"detail,omitempty"`
-	Size    uint64 `json:"size,omitempty"` // 0: the content is not here
-	Due     int64  `json:"due"`            // seconds since 1970; also a key
-	Tried   int    `json:"tried,omitempty"`
+	Size    uint64 `json:"size,omitempty"`  // 0: the content is not here
+	Due     int64  `json:"due"`             // seconds since 1970; also a key
+	Tried   int    `json:"tried,omitempty"` // orders that the chain has not taken
+	Ended   int    `json:"ended,omitempty"` // orders that ended without a replica
 	Order   *Order `json:"order,omitempty"` // as the chain last said
 	Pending *sent  `json:"pending,omitempty"`
 	// Until is the end of the order that is being renewed, as a block.

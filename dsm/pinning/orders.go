@@ -353,6 +353,18 @@ func (s *Service) order(ctx context.Context, g *lifecycle.Group, f *file, root c
 	if err != nil {
 		return later(err)
 	}
+	if o == nil && f.Order != nil && f.Pending == nil { // what there was is over
+		ended := f.Order.Expires == 0
+		return s.change(f.CID, func(f *file) time.Duration {
+			if f.Order = nil; ended {
+				f.Ended++
+			}
+			if f.Status != Failed {
+				f.Status = Queued
+			}
+			return 0
+		})
+	}
 	if s.stands(f, o) {
 		return s.change(f.CID, func(f *file) time.Duration { return s.note(f, o) })
 	}
@@ -397,6 +409,7 @@ func (s *Service) note(f *file, o *Order) time.Duration {
 	f.Order, f.Pending, f.Until, f.Tried = o, nil, 0, 0
 	switch {
 	case o.Live > 0:
+		f.Ended = 0
 		f.Status, f.Detail = Pinned, fmt.Sprintf("live on %d of %d nodes", o.Live, o.Wanted)
 		return s.cfg.PollLive
 	case o.Replicas > 0:
@@ -417,21 +430,21 @@ func (s *Service) place(ctx context.Context, g *lifecycle.Group, f *file, root c
 			return d
 		})
 	}
-	if f.Tried >= maxTries {
-		return s.change(f.CID, func(f *file) time.Duration {
-			f.Status, f.Detail = Failed, fmt.Sprintf("the chain did not take the order, %d times", f.Tried)
-			return uploadLife
-		})
+	fail := func(reason string) error {
+		return s.change(f.CID, func(f *file) time.Duration { f.Status, f.Detail = Failed, reason; return uploadLife })
+	}
+	switch {
+	case f.Tried >= maxTries:
+		return fail(fmt.Sprintf("the chain did not take the order, %d times", f.Tried))
+	case f.Ended >= maxTries:
+		return fail(fmt.Sprintf("no storage node took the file before its order ended, %d times", f.Ended))
 	}
 	cost, ok, err := s.cfg.Chain.Quote(ctx, f.Size)
 	if err != nil {
 		return wait("the chain does not answer; this is tried again", retryAfter)
 	}
 	if !ok {
-		return s.change(f.CID, func(f *file) time.Duration {
-			f.Status, f.Detail = Failed, fmt.Sprintf("the market takes no file of %d bytes", f.Size)
-			return uploadLife
-		})
+		return fail(fmt.Sprintf("the market takes no file of %d bytes", f.Size))
 	}
 	free, err := s.cfg.Chain.Free(ctx)
 	if err != nil {

@@ -239,7 +239,7 @@ func (s *Service) attach(b *pebble.Batch, u w3auth.User, root, id string, end ti
 		f.Size = size
 	}
 	if f.Status == Failed { // it is tried again
-		f.Status, f.Detail, f.Tried = Queued, "", 0
+		f.Status, f.Detail, f.Tried, f.Ended = Queued, "", 0, 0
 	}
 	return f, errors.Join(b.Set(refKey(root, u, id), seconds(end), nil), b.Set(ownerKey(u, root), nil, nil), putFile(b, f, s.cfg.Now()))
 }

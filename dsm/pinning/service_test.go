@@ -376,6 +376,20 @@ func TestFailures(t *testing.T) {
 			t.Errorf("after %d orders: %+v", g.market.signed, p)
 		}
 	})
+	t.Run("nobody takes it", func(t *testing.T) {
+		g := newGateway(t, nil)
+		root := g.upload("//Bob", 200, "", part{"a", "", "x"})
+		p := g.pin("//Bob", root, "")
+		p = g.await("//Bob", p.RequestID, func(p pinStatus) bool {
+			if p.Info["stage"] == "Ordered" {
+				g.market.set(func() { delete(g.market.orders, root) }) // it ends, as after a week
+			}
+			return p.Status == Failed
+		})
+		if !strings.Contains(p.Info["status_details"], "no storage node took the file") || g.market.signed != 3 {
+			t.Errorf("after %d orders: %+v", g.market.signed, p)
+		}
+	})
 	t.Run("short of money", func(t *testing.T) {
 		g := newGateway(t, nil)
 		root := g.upload("//Bob", 200, "", part{"a", "", "x"})
