@@ -42,6 +42,7 @@ To look around, start a chain of your own with ` + "`crust node --dev`" + `, and
 		newDevnetCommand(), newDemoCommand(g),
 		newSimCommand(g),
 		newStorageCommand(g),
+		newDoctorCommand(g),
 		newEnclaveCommand(),
 		newBuildSpecCommand(),
 		newChainCommand(g),

@@ -193,7 +193,7 @@ func (d *Disk) Status() Status {
 
 // Free is how many bytes units may still take: 0 on a disk that takes none.
 func (d *Disk) Free() uint64 {
-	total, avail, err := space(d.dir)
+	total, avail, err := Space(d.dir)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err != nil || d.failed != nil {

@@ -18,8 +18,9 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// space is how many bytes the file system has, and how many of them are free.
-func space(dir string) (total, avail uint64, err error) {
+// Space is how many bytes the file system of a directory has, and how many of them
+// are free for whoever asks.
+func Space(dir string) (total, avail uint64, err error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
 		return 0, 0, err
