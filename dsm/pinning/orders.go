@@ -349,6 +349,11 @@ func (s *Service) order(ctx context.Context, g *lifecycle.Group, f *file, root c
 			return retryAfter
 		})
 	}
+	// The height first: that the order is missing then holds for a later block.
+	height, err := s.cfg.Chain.Height(ctx)
+	if err != nil {
+		return later(err)
+	}
 	o, err := s.cfg.Chain.Order(ctx, root)
 	if err != nil {
 		return later(err)
@@ -370,10 +375,6 @@ func (s *Service) order(ctx context.Context, g *lifecycle.Group, f *file, root c
 	}
 	if f.Pending == nil {
 		return s.place(ctx, g, f, root, o)
-	}
-	height, err := s.cfg.Chain.Height(ctx)
-	if err != nil {
-		return later(err)
 	}
 	if height > f.Pending.Ends {
 		s.cfg.Metrics.Orders.WithLabelValues("lost").Inc()
