@@ -304,7 +304,7 @@ func (s *Service) fetched(text string, size uint64) error {
 	s.mu.Unlock()
 	defer s.poke()
 	return s.change(text, func(f *file) time.Duration {
-		f.Size, f.Status, f.Detail = size, Queued, "fetched; to be ordered"
+		f.Size, f.Status, f.Detail = size, Pinning, "fetched; to be ordered"
 		return 0
 	})
 }
@@ -576,7 +576,7 @@ func (s *Service) sentOff(text string, err error) error {
 	return s.change(text, func(f *file) time.Duration {
 		if f.Pending != nil && err == nil {
 			f.Pending.Block = true
-			if f.Status == Queued {
+			if f.Status != Pinned {
 				f.Status, f.Detail = Pinning, "ordered; the block is to be final"
 			}
 		}

@@ -332,7 +332,14 @@ func TestFetchFromOrigins(t *testing.T) {
 		}
 		return s.Commit(t.Context())
 	}
+	g.market.set(func() { g.market.down = errors.New("connection refused") })
 	p := g.pin("//Bob", textOf(root), `,"origins":["/ip4/203.0.113.1/tcp/4001/p2p/`+peerID+`"]`)
+	// What is fetched and not ordered yet is not queued again.
+	p = g.await("//Bob", p.RequestID, func(p pinStatus) bool { return strings.Contains(p.Info["status_details"], "does not answer") })
+	if p.Status != Pinning {
+		t.Errorf("fetched it is %+v", p)
+	}
+	g.market.set(func() { g.market.down = nil })
 	p = g.await("//Bob", p.RequestID, func(p pinStatus) bool { return p.Info["stage"] == "Ordered" })
 	if j := <-jobs; j.Root != root || j.Limit != 1<<20 || len(j.Origins) != 1 || j.Origins[0].ID.String() != peerID {
 		t.Errorf("the job is %+v", j)
