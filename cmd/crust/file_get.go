@@ -203,7 +203,12 @@ func fromGateway(ctx context.Context, db *vault.DB, gateway, key string, root da
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, into.Close(context.WithoutCancel(ctx))) }()
-	if _, err := importer.CAR(ctx, into, resp.Body, importer.Limits{Bytes: maxImport}); err != nil {
+	_, err = importer.CAR(ctx, into, resp.Body, importer.Limits{Bytes: maxImport})
+	if errors.Is(err, importer.ErrCAR) {
+		// Gateways begin to answer before they know whether they have every block.
+		return 0, fmt.Errorf("the gateway does not have the whole file, or sends something else; try another one: %w", err)
+	}
+	if err != nil {
 		return 0, err
 	}
 	return into.Finish(ctx, root, maxImport)

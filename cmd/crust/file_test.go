@@ -2,8 +2,11 @@ package main
 
 import (
 	"crypto/sha256"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -11,6 +14,7 @@ import (
 	"github.com/crustgo/crust/dsm/bundle"
 	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/market"
+	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/chainspec"
 	"github.com/crustgo/crust/substrate/frame"
@@ -67,6 +71,32 @@ func traders(t *testing.T, pending types.BlockNumber) *chainspec.Spec {
 		t.Fatal(err)
 	}
 	return chaintest.WithStored(t, spec, chaintest.Stored{File: cidOf(t, "held"), Size: 5 << 20, Payer: "//Alice", Live: []string{"//Dave", "//Eve"}, Dead: []string{"//Ferdie"}})
+}
+
+// A gateway that lacks blocks has said 200 before it knows; what it then writes is no block.
+func TestGetFromGatewayWithoutTheFile(t *testing.T) {
+	key := cidOf(t, "elsewhere")
+	root, err := dagOf(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The header of an archive with that root, and what boxo's gateway writes behind it.
+	header := append([]byte{0x38, 0xa2, 0x65, 'r', 'o', 'o', 't', 's', 0x81, 0xd8, 0x2a, 0x58, 0x25, 0x00}, root.Bytes()...)
+	header = append(header, "\x67version\x01"...)
+	header[0] = byte(len(header) - 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(append(header, "\n[Gateway Error: CAR stream truncated, response is incomplete]"...))
+	}))
+	defer server.Close()
+	db, err := vault.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	_, err = fromGateway(t.Context(), db, server.URL, key, root)
+	if want := "the gateway does not have the whole file, or sends something else; try another one: not an archive that can be imported: block 0: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s…", err, want)
+	}
 }
 
 // A proof is checked without a node; that of a network whose keys are public says so.
