@@ -7,7 +7,7 @@ COUNT   ?= 1
 STEP    := bin/testsum step
 
 .PHONY: build dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-network interop-pinning \
-        interop-js gsrpc roots long fuzz-long bench weights weights-check generate testsum clean
+        interop-js interop-ipfs kubo gsrpc roots long fuzz-long bench weights weights-check generate testsum clean
 
 build: ; CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/crust ./cmd/crust
 dev: build ; bin/crust node --dev $(DEV_FLAGS)
@@ -35,12 +35,16 @@ fuzz-long: testsum ; $(STEP) -timeout 14m fuzz-long -- go run ./internal/cmd/fuz
 oracle: testsum ; $(STEP) -kind go -timeout 6m -dir test/oracle oracle -- go test -json -timeout 3m ./...
 
 # The real binary, judged by independent clients.
-interop: interop-js gsrpc roots
+interop: interop-js interop-ipfs gsrpc roots
 interop-js: build testsum test/interop/node_modules
 	$(STEP) -kind node -timeout 15m -dir test/interop interop-js -- sh -c 'node --test --test-concurrency=1 --test-reporter=tap $$(ls *.test.mjs | grep -v network.test)'
 # smoldot against a network of four; by command, until docs/STATUS.md says that it never fails.
 interop-network: build testsum test/interop/node_modules
 	$(STEP) -kind node -timeout 8m -dir test/interop interop-network -- node --test --test-reporter=tap network.test.mjs
+# kubo, built from the Go registry, and helia on the Node.js that it needs.
+interop-ipfs: build kubo testsum test/interop/ipfs/node_modules
+	$(STEP) -kind node -timeout 5m -dir test/interop/ipfs interop-ipfs -- node --test --test-concurrency=1 --test-reporter=tap hashes.test.mjs storage.test.mjs
+kubo: testsum ; $(STEP) -timeout 15m -dir test/interop/kubo kubo -- env CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../../out/kubo/ipfs github.com/ipfs/kubo/cmd/ipfs
 # The pinning service's compliance suite, by command: it takes the specification from GitHub, or from PSA_SPEC.
 interop-pinning: build testsum
 	npm ci --prefix test/interop/pinning --ignore-scripts
@@ -49,6 +53,8 @@ gsrpc: build testsum ; $(STEP) -kind go -timeout 4m -dir test/interop/gsrpc gsrp
 roots: testsum ; $(STEP) -kind go -timeout 4m -dir test/genesisroots genesis-roots -- go test -json -timeout 3m ./...
 test/interop/node_modules: test/interop/package-lock.json
 	npm ci --prefix test/interop --ignore-scripts && touch $@
+test/interop/ipfs/node_modules: test/interop/ipfs/package-lock.json
+	npm ci --prefix test/interop/ipfs --ignore-scripts && touch $@
 
 # Writes bench/REPORT.md; the benchmarks print for benchstat: "make bench COUNT=10 >new.txt" before and after a change.
 bench: build

@@ -1,5 +1,5 @@
 // Starts "crust devnet": validators in processes of their own, which tests kill and
-// start again.
+// start again, and storage nodes and gateways if they are asked for.
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
@@ -87,10 +87,13 @@ class Validator {
     clearTimeout(timer);
   }
 
-  async tail() {
-    const text = await readFile(this.log, 'utf8').catch((error) => error.message);
-    return `--- log of ${this.name}\n${text.slice(-logBytes)}`;
-  }
+  tail() { return tail(this); }
+}
+
+/** tail is the end of a process's log. */
+async function tail({ name, log }) {
+  const text = await readFile(log, 'utf8').catch((error) => error.message);
+  return `--- log of ${name}\n${text.slice(-logBytes)}`;
 }
 
 /** Devnet is a running network. */
@@ -99,7 +102,8 @@ class Devnet extends Process {
   spec(bootNodes) { return JSON.stringify({ ...this.chainSpec, bootNodes }); }
 
   async tails() {
-    return [this.tail(), ...await Promise.all(this.validators.map((v) => v.tail()))].join('\n');
+    const { storage = [], gateways = [] } = this.file ?? {};
+    return [this.tail(), ...await Promise.all([...this.validators, ...storage, ...gateways].map(tail))].join('\n');
   }
 
   async stop() {
@@ -112,12 +116,13 @@ class Devnet extends Process {
   }
 }
 
-/** startDevnet starts a network of validators and waits until it finalises. */
-export async function startDevnet(count = 4) {
+/** startDevnet starts a network of validators, and of more if that is said, and waits until it finalises and all answer. */
+export async function startDevnet(count = 4, { storage = 0, gateways = 0, srd = '64MiB' } = {}) {
   const dir = await mkdtemp(join(tmpdir(), 'crust-interop-net-'));
-  const base = await freePorts(count * portsPerNode);
+  const base = await freePorts((count + storage + gateways) * portsPerNode);
   // With its end of the pipe the network ends too, however this process does.
-  const net = new Devnet(crust, ['devnet', '--storage', '0', '--gateways', '0', '--validators', String(count), '--base-path', dir, '--base-port', String(base)]);
+  const net = new Devnet(crust, ['devnet', '--validators', String(count), '--storage', String(storage), '--gateways', String(gateways), '--srd', srd,
+    '--base-path', dir, '--base-port', String(base)]);
   Object.assign(net, { dir, validators: [] });
   try {
     const described = await until('devnet.json', readyMs, async () => {
