@@ -6,10 +6,12 @@ SEED    ?= 1
 COUNT   ?= 1
 STEP    := bin/testsum step
 
-.PHONY: build dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-network interop-pinning \
+.PHONY: build demo dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-network interop-pinning \
         interop-js interop-ipfs kubo gsrpc roots long fuzz-long bench weights weights-check generate testsum clean
 
 build: ; CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/crust ./cmd/crust
+# The whole product on this machine, unattended.
+demo: build ; bin/crust demo $(DEMO_FLAGS)
 dev: build ; bin/crust node --dev $(DEV_FLAGS)
 
 # What a change must pass: at most 20 minutes on two cores.

@@ -32,7 +32,7 @@ func newRootCommand() *cobra.Command {
 		Short: "Decentralised storage network",
 		Long: `Crust is a decentralised storage network. This program is its chain node, its wallet and its tools.
 
-To look around, start a chain of your own with ` + "`crust node --dev`" + `, and in another terminal read an account with ` + "`crust query system account //Alice`" + `.`,
+To look around, start a chain of your own with ` + "`crust node --dev`" + `, and in another terminal read an account with ` + "`crust query system account //Alice`" + `. A whole network with storage nodes is ` + "`crust devnet`" + `, and what is wrong with a node says ` + "`crust doctor`" + `.`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: unknownCommand, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

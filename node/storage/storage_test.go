@@ -11,14 +11,14 @@ import (
 	"github.com/crustgo/crust/mpow/worker/reporter"
 )
 
-// The node offers exactly the metrics that docs/storage.md lists.
+// The node offers exactly the metrics that docs/metrics.md lists.
 func TestMetrics(t *testing.T) {
 	w := new(worker.Worker)
 	all, err := newMetrics(w, reporter.New(w, nil, reporter.Config{})).Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "storage.md"))
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "metrics.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,13 +28,13 @@ func TestMetrics(t *testing.T) {
 	}
 	for _, f := range all {
 		if name := f.GetName(); strings.HasPrefix(name, "crust_") && !listed[name] {
-			t.Errorf("the node offers %s, which docs/storage.md does not list", name)
+			t.Errorf("the node offers %s, which docs/metrics.md does not list", name)
 		} else {
 			delete(listed, name)
 		}
 	}
 	for name := range listed {
-		t.Errorf("docs/storage.md lists %s, which the node does not offer", name)
+		t.Errorf("docs/metrics.md lists %s, which the node does not offer", name)
 	}
 }
 
