@@ -25,19 +25,14 @@ func (f *Facts) lookChain(ctx context.Context, cfg *Config, c *client.Client, ac
 	ctx, cancel := context.WithTimeout(ctx, 3*timeout)
 	defer cancel()
 	format := c.Format()
-	if cfg.Has(StorageNode) || cfg.Has(Gateway) {
-		role := StorageNode
-		if !cfg.Has(StorageNode) {
-			role = Gateway
-		}
-		who, err := format.ParseAccount(account)
-		if account == "" {
-			err = errors.New("its account is not known")
-		}
-		f.balance(ctx, c, role, who, err)
-		if role == StorageNode && err == nil {
+	if cfg.Has(StorageNode) {
+		if who, err := accountOf(format, account); f.balance(ctx, c, StorageNode, who, err) {
 			f.lookWorker(ctx, c, who)
 		}
+	}
+	if cfg.Has(Gateway) {
+		who, err := accountOf(format, cfg.Account)
+		f.balance(ctx, c, Gateway, who, err)
 	}
 	if cfg.Has(Validator) {
 		v, controller, err := cfg.Validator(ctx, c, cfg.Stash)
@@ -50,8 +45,16 @@ func (f *Facts) lookChain(ctx context.Context, cfg *Config, c *client.Client, ac
 	}
 }
 
-// balance reads what an account has to pay with.
-func (f *Facts) balance(ctx context.Context, c *client.Client, role Role, who types.AccountID, err error) {
+func accountOf(format metadata.Format, text string) (types.AccountID, error) {
+	if text == "" {
+		return types.AccountID{}, errors.New("its account is not known")
+	}
+	return format.ParseAccount(text)
+}
+
+// balance reads what an account has to pay with, unless it is not known, and says whether it is.
+func (f *Facts) balance(ctx context.Context, c *client.Client, role Role, who types.AccountID, err error) bool {
+	known := err == nil
 	a := Account{Role: role, Address: address(c, who)}
 	if err == nil {
 		err = a.read(ctx, c, who)
@@ -60,6 +63,7 @@ func (f *Facts) balance(ctx context.Context, c *client.Client, role Role, who ty
 		a.Error = err.Error()
 	}
 	f.Accounts = append(f.Accounts, a)
+	return known
 }
 
 func (a *Account) read(ctx context.Context, c *client.Client, who types.AccountID) error {

@@ -164,7 +164,10 @@ func number(v metadata.Value, err error) (uint64, bool) {
 		return 0, false
 	}
 	b, ok := metadata.BigInt(v)
-	return b.Uint64(), ok && b.IsUint64()
+	if !ok || !b.IsUint64() {
+		return 0, false
+	}
+	return b.Uint64(), true
 }
 
 // halted is why a node has stopped importing; nodes of others do not tell.
@@ -267,6 +270,7 @@ func (f *Facts) lookStorage(ctx context.Context, cfg *Config, account string) st
 	}
 	var disks []struct {
 		Dir   string `json:"dir"`
+		Free  uint64 `json:"freeBytes"`
 		Error string `json:"error"`
 	}
 	for path, out := range map[string]any{"/health": &health, "/workload": &load, "/disks": &disks} {
@@ -282,8 +286,12 @@ func (f *Facts) lookStorage(ctx context.Context, cfg *Config, account string) st
 		return account
 	}
 	s.Trouble, s.Target, s.Complete, s.Proven, s.Free, s.Best = health.Error, load.Filler.Target, load.Filler.Complete, load.Filler.Proven, load.Free, load.Chain.Best
+	_, here := localPort(cfg.API)
 	for _, d := range disks {
-		one := folder(d.Dir, true, cfg.Reserve)
+		one := Folder{Path: d.Dir, Disk: true, Free: d.Free}
+		if here { // no other machine says where to write on this one
+			one = folder(d.Dir, true, cfg.Reserve)
+		}
 		one.Failed = d.Error
 		f.Folders = append(f.Folders, one)
 	}

@@ -99,3 +99,32 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 }
+
+// TestStorageAnswers reads what a storage node answers, and does not write where another
+// machine says.
+func TestStorageAnswers(t *testing.T) {
+	dir := t.TempDir()
+	answers := map[string]string{
+		"/health":   `{"registered":true,"error":"no fee"}`,
+		"/workload": `{"account":"0x01","filler":{"targetBytes":30,"completeBytes":20,"provenBytes":10},"freeBytes":7,"chain":{"best":5}}`,
+		"/disks":    fmt.Sprintf(`[{"dir":%q,"freeBytes":9,"error":"input/output error"}]`, dir),
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, answers[r.URL.Path]) }))
+	defer server.Close()
+	f := &Facts{}
+	if account := f.lookStorage(t.Context(), &Config{API: server.URL, Reserve: 3}, "flag"); account != "0x01" {
+		t.Errorf("account %q", account)
+	}
+	if want := (StorageFacts{URL: server.URL, Trouble: "no fee", Target: 30, Complete: 20, Proven: 10, Free: 7, Best: 5}); *f.Storage != want {
+		t.Errorf("%+v, want %+v", *f.Storage, want)
+	}
+	if d := f.Folders[0]; d.Path != dir || !d.Disk || d.Failed != "input/output error" || d.Reserve != 3 || d.Free == 9 || d.Error != "" {
+		t.Errorf("%+v", d)
+	}
+	// The same, as if it came from elsewhere.
+	f = &Facts{}
+	f.lookStorage(t.Context(), &Config{API: strings.Replace(server.URL, "127.0.0.1", "0.0.0.0", 1), Reserve: 3}, "")
+	if len(f.Folders) != 1 || f.Folders[0].Free != 9 || f.Folders[0].Reserve != 0 {
+		t.Errorf("%+v, %+v", f.Folders, f.Storage)
+	}
+}
