@@ -115,6 +115,18 @@ test('the guide has no page that is not run', async () => {
   assert.deepEqual((await readdir(guide)).sort(), pages.map((name) => `${name}.md`).sort());
 });
 
+test('the errors of the guide are those that the program knows', { timeout: 60_000 }, async () => {
+  const text = await readFile(join(guide, 'recovery.md'), 'utf8');
+  const said = [...text.matchAll(/^\| (.*?) \|/gm)].flatMap(([, cell]) => [...cell.matchAll(/`(.*?)`/g)].map(([, quote]) => quote));
+  const ofSystem = ['address already in use'];
+  const parts = said.filter((quote) => !ofSystem.includes(quote)).flatMap((quote) => quote.replace(/^\w+\.(?=\w+$)/, '').split(/…|\b[NM]\b/).map((part) => part.trim()).filter(Boolean));
+  assert.ok(parts.length > 30, `only ${parts.length} errors were found`);
+  for (const part of parts) {
+    await run('grep', ['-rqF', '--include=*.go', '--exclude=*_test.go', '--', part, ...['client', 'cmd', 'dsm', 'gpos', 'mpow', 'node', 'substrate']], { cwd: root })
+      .catch(() => assert.fail(`nothing says ${JSON.stringify(part)}`));
+  }
+});
+
 for (const name of pages) {
   test(`the operating guide works as written: ${name}`, { timeout: 260_000 }, async () => {
     const text = await readFile(join(guide, `${name}.md`), 'utf8');
