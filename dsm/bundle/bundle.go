@@ -23,9 +23,9 @@ const (
 
 // Limits of what is decoded.
 const (
-	MaxBytes  = 64 << 20 // of a bundle
-	MaxTrail  = 64       // warp proofs
-	maxCheckpoint = 8 << 20 // bytes
+	MaxBytes      = 64 << 20 // of a bundle
+	MaxTrail      = 64       // warp proofs
+	maxCheckpoint = 8 << 20  // bytes
 )
 
 // Bundle is a proof of how the order of a file stood. Decode and Encode are inverse.

@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/crustgo/crust/client"
-	"github.com/crustgo/crust/client/market"
 	"github.com/crustgo/crust/client/metadata"
 	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
@@ -170,26 +169,6 @@ func readTerms(c *client.Client, perDay string) (t terms, err error) {
 	return t, err
 }
 
-// holders are where the chain says that a file is: its storage nodes that have told.
-func holders(ctx context.Context, c *client.Client, root cid.CID) (list []engine.Endpoint, err error) {
-	m, err := market.Open(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	replicas, err := m.Replicas(ctx, root.String())
-	for _, r := range replicas {
-		if r.Endpoint == nil {
-			continue
-		}
-		p := engine.Endpoint{Peer: r.Endpoint.Peer}
-		for _, a := range r.Endpoint.Addresses {
-			p.Addresses = append(p.Addresses, a)
-		}
-		list = append(list, p)
-	}
-	return list, err
-}
-
 // replicas says who has a file: this gateway, if it does, and storage nodes.
 func (p *parts) replicas(ctx context.Context, root cid.CID) (list []web.Provider, err error) {
 	key, err := dag.ParseCID(root.Bytes())
@@ -205,7 +184,7 @@ func (p *parts) replicas(ctx context.Context, root cid.CID) (list []web.Provider
 		id, addrs := p.engine.Self()
 		list = append(list, web.Provider{ID: id, Addrs: addrs, Protocols: protocols})
 	}
-	others, err := holders(ctx, p.chain, root)
+	others, err := ipfs.Holders(ctx, p.chain, root.String())
 	for _, o := range others {
 		var provider web.Provider
 		for _, text := range o.Texts() {
@@ -223,7 +202,7 @@ func (p *parts) replicas(ctx context.Context, root cid.CID) (list []web.Provider
 func fetcher(chain *client.Client, e *engine.Engine, log *slog.Logger) func(context.Context, engine.Job) (uint64, error) {
 	return func(ctx context.Context, job engine.Job) (uint64, error) {
 		if root, err := cid.Decode(job.Root.Bytes()); err == nil {
-			others, err := holders(ctx, chain, root)
+			others, err := ipfs.Holders(ctx, chain, root.String())
 			if err != nil {
 				log.Warn("the chain does not say who holds a file", "cid", root, "err", err)
 			}

@@ -36,8 +36,9 @@ func order(ctx context.Context, c *client.Client, at types.Hash, file string) (l
 	return l, true, err
 }
 
-// holders are the endpoints of the nodes that hold a file now.
-func holders(ctx context.Context, c *client.Client, file string) (list []engine.Endpoint, err error) {
+// Holders are the endpoints of the nodes that hold a file now, as far as they have told the
+// chain. The file is named by its canonical CID.
+func Holders(ctx context.Context, c *client.Client, file string) (list []engine.Endpoint, err error) {
 	s, err := clientmarket.Open(ctx, c)
 	if err != nil {
 		return nil, err

@@ -99,7 +99,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 // providers says from the chain who has a file.
 func providers(n *reporter.Node) gateway.Replicas {
 	return func(ctx context.Context, root cid.CID) (list []gateway.Provider, err error) {
-		endpoints, err := holders(ctx, n.Client(), root.String())
+		endpoints, err := Holders(ctx, n.Client(), root.String())
 		for _, p := range endpoints {
 			found := gateway.Provider{Protocols: []string{"transport-bitswap"}}
 			for _, text := range p.Texts() {

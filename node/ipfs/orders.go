@@ -320,7 +320,7 @@ func (o *orders) fetchFrom(ctx context.Context, a picker.Action, root dag.CID, p
 		return 0, err
 	}
 	origins := engine.OriginsIn(note)
-	others, err := holders(ctx, c, a.CID)
+	others, err := Holders(ctx, c, a.CID)
 	if err != nil {
 		return 0, err
 	}
