@@ -25,10 +25,10 @@ const ctx = {};
 before(async () => {
   ctx.dir = await mkdtemp(join(tmpdir(), 'crust-ipfs-'));
   await mkdir(path('got'));
-  [ctx.net, ctx.kubo] = await Promise.all([
-    startDevnet(2, { storage: 2, gateways: 1 }),
-    new Kubo(path('kubo')).init().then((kubo) => kubo.start()),
-  ]);
+  ctx.kubo = new Kubo(path('kubo'));
+  await ctx.kubo.init();
+  await ctx.kubo.start();
+  ctx.net = await startDevnet(2, { storage: 2, gateways: 1 });
   [ctx.first, ctx.second] = ctx.net.file.storage;
   [ctx.gateway] = ctx.net.file.gateways;
 }, { timeout: 120_000 });
@@ -44,13 +44,16 @@ const path = (...names) => join(ctx.dir, ...names);
 let fetched = 0;
 const fresh = () => path('got', String(fetched++));
 
-/** judge is a test that shows the ends of all logs if it fails. */
+/** judge is a test that shows the ends of all logs if it fails. Those behind it need what it did, and fail at once. */
 function judge(name, timeout, body) {
   test(name, { timeout }, async (t) => {
+    assert.ok(!ctx.unfinished, `not begun, because this failed: ${ctx.unfinished}`);
+    ctx.unfinished = name;
     try {
       await body(t);
+      ctx.unfinished = null;
     } catch (error) {
-      t.diagnostic(`${ctx.kubo.daemon.tail()}\n${await ctx.net.tails()}`);
+      t.diagnostic(`${ctx.kubo?.daemon?.tail()}\n${await ctx.net?.tails()}`);
       throw error;
     }
   });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
@@ -16,9 +16,9 @@ export async function write(path, content) {
   return path;
 }
 
-/** sparse makes a file of zeros that takes no space. */
+/** sparse makes a file of zeros that takes no space, and the directories above it. */
 export async function sparse(path, bytes) {
-  await (await open(path, 'w')).close();
+  await write(path, '');
   await truncate(path, bytes);
   return path;
 }
