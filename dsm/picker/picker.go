@@ -138,6 +138,14 @@ func (m *Machine) Move(owner types.AccountID) { m.cfg.Owner = owner }
 // Held says that a file is held already, as after a restart.
 func (m *Machine) Held(cid string) { m.tasks[cid] = &task{Order: Order{CID: cid}, state: held} }
 
+// Lost says that a file is held no more, although its order stands: the next Order
+// decides anew.
+func (m *Machine) Lost(cid string) {
+	if t, ok := m.tasks[cid]; ok && t.state == held {
+		delete(m.tasks, cid)
+	}
+}
+
 // Order tells of an order that was placed or has changed: of its size, its seed or its replicas.
 func (m *Machine) Order(o Order) {
 	was, ok := m.tasks[o.CID]

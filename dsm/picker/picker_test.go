@@ -160,6 +160,21 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// What was lost is fetched again, and nothing else is.
+func TestLost(t *testing.T) {
+	m := machine(0, 1, nil)
+	m.Held("kept")
+	m.Held("lost")
+	m.Lost("lost")
+	m.Lost("unknown")
+	for _, cid := range []string{"kept", "lost"} {
+		m.Order(Order{CID: cid, Seed: seedOf(1), Size: 5})
+	}
+	if got := fetches(m, 0); !slices.Equal(got, []string{"lost"}) {
+		t.Errorf("fetched: %v", got)
+	}
+}
+
 // A file that does not fit waits and does not keep a smaller one from its turn.
 func TestRoom(t *testing.T) {
 	m := machine(0, 1, nil)

@@ -240,9 +240,22 @@ func (o *orders) tell(ctx context.Context, c *client.Client, at types.Hash, numb
 	from := l.PlacedAt
 	if removed {
 		from = uint32(number)
+		if !o.holds(file) {
+			o.picker.Lost(file)
+		}
 	}
 	o.picker.Order(picker.Order{CID: file, Seed: l.Seed, Size: l.FileSize, Replicas: l.ReportedReplicaCount, Block: from})
 	return nil
+}
+
+// holds reports whether the worker has a file, and means to keep it.
+func (o *orders) holds(file string) bool {
+	for _, f := range o.w.Files() {
+		if f.State != worker.Leaving && text(f.Root) == file {
+			return true
+		}
+	}
+	return false
 }
 
 // act does what the picker says.
