@@ -138,10 +138,16 @@ func (m *Machine) Move(owner types.AccountID) { m.cfg.Owner = owner }
 // Held says that a file is held already, as after a restart.
 func (m *Machine) Held(cid string) { m.tasks[cid] = &task{Order: Order{CID: cid}, state: held} }
 
+// Holds reports whether the machine takes a file for held.
+func (m *Machine) Holds(cid string) bool {
+	t, ok := m.tasks[cid]
+	return ok && t.state == held
+}
+
 // Lost says that a file is held no more, although its order stands: the next Order
 // decides anew.
 func (m *Machine) Lost(cid string) {
-	if t, ok := m.tasks[cid]; ok && t.state == held {
+	if m.Holds(cid) {
 		delete(m.tasks, cid)
 	}
 }

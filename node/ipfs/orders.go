@@ -240,7 +240,7 @@ func (o *orders) tell(ctx context.Context, c *client.Client, at types.Hash, numb
 	from := l.PlacedAt
 	if removed {
 		from = uint32(number)
-		if !o.holds(file) {
+		if o.picker.Holds(file) && !o.holds(file) {
 			o.picker.Lost(file)
 		}
 	}
