@@ -5,6 +5,7 @@ import { access, copyFile, mkdtemp, readdir, readFile, rm, symlink, writeFile } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { freePorts } from './lib/devnet.mjs';
 import { freePort, Process, root, rpcHTTP, run, until } from './lib/node.mjs';
 
 const readme = await readFile(join(root, 'README.md'), 'utf8');
@@ -68,7 +69,7 @@ test('the links of the documents lead somewhere', async () => {
 // What the documents say is said to a network of its own: their ports, of which crust devnet's
 // are the first, are moved to others, so that what already runs here is left alone.
 const firstPort = 9940, lastPort = 10049;
-const base = 20_000 + (lastPort - firstPort + 1) * Math.floor(Math.random() * 100);
+const base = await freePorts(lastPort - firstPort + 1);
 const moved = (text) => text.replace(/\b(99[4-9]\d|100[0-4]\d)\b/g, (port) => base + Number(port) - firstPort);
 let dir, devnet;
 

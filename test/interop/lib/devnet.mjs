@@ -13,7 +13,7 @@ const portsPerNode = 10;
 const logBytes = 3000; // of each node, for the report of a failure
 
 /** freePorts finds a row of ports of which none is taken now. */
-async function freePorts(count) {
+export async function freePorts(count) {
   for (let tries = 0; tries < 50; tries++) {
     const base = 20_000 + Math.floor(Math.random() * 10_000);
     const servers = [];
