@@ -76,15 +76,16 @@ async function live(cid) {
   });
 }
 
+const idOf = (peer) => peer.swarm[0].split('/p2p/')[1];
+
 /** got asks kubo for a graph, and only this peer is there to give it. */
 async function got(cid, peer) {
   const { kubo } = ctx;
   await kubo.run('swarm', 'connect', peer.swarm[0]);
-  const id = peer.swarm[0].split('/p2p/')[1];
-  const before = (await kubo.json('bitswap', 'ledger', id)).Recv;
+  const before = (await kubo.json('bitswap', 'ledger', idOf(peer))).Recv;
   const out = fresh();
   await kubo.run('get', '-o', out, `/ipfs/${cid}`);
-  const received = (await kubo.json('bitswap', 'ledger', id)).Recv - before;
+  const received = (await kubo.json('bitswap', 'ledger', idOf(peer))).Recv - before;
   return { out, received };
 }
 
@@ -144,6 +145,20 @@ judge('kubo forgets, and gets back from each storage node by Bitswap', 60_000, a
     await same(out, path(name));
     assert.ok(received >= size * 0.99, `${received} bytes came from ${peer.name}, of ${size}`);
     await kubo.run('pin', 'add', cid);
+  }
+});
+
+judge('another kubo, which knows nobody, finds the storage nodes through one of them', 60_000, async () => {
+  const other = await new Kubo(path('other')).init({ 'Routing.Type': 'delegated', 'Routing.DelegatedRouters': [`${ctx.first.gateway}/routing/v1/providers`] });
+  await other.start();
+  try {
+    const found = lines(await other.run('routing', 'findprovs', ctx.site));
+    assert.deepEqual(found.sort(), [ctx.first, ctx.second].map(idOf).sort());
+    const out = fresh();
+    await other.run('get', '-o', out, `/ipfs/${ctx.site}`);
+    await same(out, path('site'));
+  } finally {
+    await other.stop();
   }
 });
 

@@ -32,9 +32,9 @@ export class Kubo {
   }
 
   /** init makes the repository; ids of content are made by kubo's own defaults. */
-  async init() {
+  async init(more = {}) {
     await this.run('init', '--profile=test');
-    for (const [key, value] of Object.entries(config)) await this.run('config', '--json', key, JSON.stringify(value));
+    for (const [key, value] of Object.entries({ ...config, ...more })) await this.run('config', '--json', key, JSON.stringify(value));
     return this;
   }
 
