@@ -387,7 +387,7 @@ func TestFailures(t *testing.T) {
 		root := g.upload("//Bob", 200, "", part{"a", "", "x"})
 		p := g.pin("//Bob", root, "")
 		p = g.await("//Bob", p.RequestID, func(p pinStatus) bool {
-			if p.Info["stage"] == "Ordered" {
+			if strings.Contains(p.Info["status_details"], "storage nodes fetch") { // the order is final
 				g.market.set(func() { delete(g.market.orders, root) }) // it ends, as after a week
 			}
 			return p.Status == Failed
