@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/crustgo/crust/client/jsonrpc"
@@ -54,6 +56,7 @@ type runner struct {
 	Config
 	file  *File
 	group *lifecycle.Group
+	ended sync.Map // of *Process: the error with which it ended by itself
 }
 
 // start starts a process and watches it. One that ends by itself does not stop the others.
@@ -65,6 +68,7 @@ func (r *runner) start(n *Process) error {
 	r.group.Go(n.Name, func(ctx context.Context) error {
 		err := p.watch(ctx)
 		if ctx.Err() == nil {
+			r.ended.Store(n, fmt.Sprint(err))
 			r.say("%s has stopped (%v); the others go on. Its log is %s", n.Name, err, n.Log)
 			return nil
 		}
@@ -95,12 +99,15 @@ func (r *runner) bringUp(ctx context.Context) error {
 
 var errTimeout = errors.New("timeout")
 
-// await asks until a process answers as it should.
-func await(ctx context.Context, p *Process, what string, ask func(context.Context) (bool, error)) error {
+// await asks until a process answers as it should, or has ended.
+func (r *runner) await(ctx context.Context, p *Process, what string, ask func(context.Context) (bool, error)) error {
 	for {
 		ok, err := ask(ctx)
 		if err == nil && ok {
 			return nil
+		}
+		if why, ok := r.ended.Load(p); ok {
+			return fmt.Errorf("%s ended at its start (%v): %s; its log is %s", p.Name, why, lastLine(p.Log), p.Log)
 		}
 		select {
 		case <-ctx.Done():
@@ -210,11 +217,21 @@ func writeFile(path string, b []byte) error {
 	return os.Rename(tmp, path)
 }
 
+// lastLine is the end of a log, where a process says why it stopped.
+func lastLine(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	text := strings.TrimSpace(string(b))
+	return text[strings.LastIndexByte(text, '\n')+1:]
+}
+
 // awaitValidators waits until every validator answers and has seen a final block.
 func (r *runner) awaitValidators(ctx context.Context) error {
 	for i := range r.file.Validators {
 		n := &r.file.Validators[i]
-		err := await(ctx, &n.Process, "final block", func(ctx context.Context) (bool, error) {
+		err := r.await(ctx, &n.Process, "final block", func(ctx context.Context) (bool, error) {
 			genesis, final, err := probe(ctx, n.RPC)
 			r.file.GenesisHash = genesis
 			return final > 0, err

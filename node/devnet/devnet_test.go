@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -223,6 +224,25 @@ func TestNodeEnds(t *testing.T) {
 	n.stop(t)
 	if !strings.Contains(n.out.String(), "dave has stopped (signal: killed); the others go on.") {
 		t.Errorf("the network said\n%s", n.out)
+	}
+}
+
+// TestPortTaken says at once which process could not start, and why, and leaves none behind.
+func TestPortTaken(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs processes")
+	}
+	base := program.Ports(t, 2)
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+16)) // the interface of the storage node
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, program.Path(), "devnet", "-d", t.TempDir(), "--validators", "1", "--gateways", "0", "--base-port", fmt.Sprint(base)).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "storage-1 ended at its start") || !strings.Contains(string(out), "--api-port") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -119,7 +119,7 @@ func (r *runner) startStorage(ctx context.Context) error {
 	}
 	for i := range r.file.Storage {
 		s := &r.file.Storage[i]
-		if err := await(ctx, &s.Process, "answer", func(ctx context.Context) (bool, error) { return answers(ctx, s.API+"/health") }); err != nil {
+		if err := r.await(ctx, &s.Process, "answer", func(ctx context.Context) (bool, error) { return answers(ctx, s.API+"/health") }); err != nil {
 			return err
 		}
 	}
@@ -163,7 +163,7 @@ func (r *runner) startGateways(ctx context.Context) error {
 		if err := r.start(&g.Process); err != nil {
 			return err
 		}
-		if err := await(ctx, &g.Process, "answer", func(ctx context.Context) (bool, error) { return answers(ctx, g.HTTP+"/health") }); err != nil {
+		if err := r.await(ctx, &g.Process, "answer", func(ctx context.Context) (bool, error) { return answers(ctx, g.HTTP+"/health") }); err != nil {
 			return err
 		}
 	}
