@@ -19,6 +19,7 @@ import (
 	"github.com/crustgo/crust/dsm/importer"
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/mpow/dag"
+	"github.com/crustgo/crust/substrate/lifecycle"
 )
 
 // addFlags are the flags of `crust file add`.
@@ -63,7 +64,8 @@ The command may be stopped and begun again: what it has done is found again. A d
 }
 
 func (f *addFlags) run(cmd *cobra.Command, g *globals, path string) error {
-	ctx := cmd.Context()
+	ctx, stop := untilSignal(cmd, "stopping; once more kills")
+	defer stop()
 	dir, cleanUp, err := workDir(f.basePath)
 	if err != nil {
 		return err
@@ -89,9 +91,21 @@ func (f *addFlags) run(cmd *cobra.Command, g *globals, path string) error {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s (%d bytes)\n", added.text, size(added.size), added.size)
 		return nil
 	}
-	return g.trade(cmd, &f.roleFlags, func(ctx context.Context, t *trader) error {
+	err = g.trade(cmd, &f.roleFlags, func(ctx context.Context, t *trader) error {
 		return f.store(ctx, t, db, added)
 	})
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("stopped; an order that was placed stands, and the same command serves %s again", added.text)
+	}
+	return err
+}
+
+// untilSignal has a command end in order when the user stops it, with what it made
+// for a while removed.
+func untilSignal(cmd *cobra.Command, say string) (context.Context, func()) {
+	ctx, stop := lifecycle.Signals(cmd.Context(), func(os.Signal) { cmd.PrintErrln(say) })
+	cmd.SetContext(ctx)
+	return ctx, stop
 }
 
 // store orders what was imported and serves it until it is live.

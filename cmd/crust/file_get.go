@@ -77,7 +77,9 @@ func (f *getFlags) run(cmd *cobra.Command, g *globals, text string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
+	ctx, stop := untilSignal(cmd, "stopping; once more kills")
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	// Beside the output, so that large files meet the disk that they are for.
 	dir, err := os.MkdirTemp(filepath.Dir(f.out), ".crust-get-")
