@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"github.com/crustgo/crust/mpow/enclave"
 	"github.com/crustgo/crust/mpow/trusted"
 	"github.com/crustgo/crust/node"
+	"github.com/crustgo/crust/node/devnet"
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/light"
@@ -44,7 +46,7 @@ This is the development enclave: it does what a hardware enclave does, and its o
 	s.StringVar(&f.platform, "platform", "", "file with the development platform's key, written if it does not exist")
 	s.StringVar(&f.chain, "chain", "dev", "dev, local, or the path of a chain spec")
 	s.StringVar(&f.account, "account", "", "account of the storage node, for a new worker")
-	s.StringVar(&f.authority, "dev-ca", "", "file with the seed of the network's development authority; the one that everybody knows if it is left out")
+	s.StringVar(&f.authority, "dev-ca", "", "file with the seed of the network's development authority; if it is left out, dev-ca beside the chain spec, or the one that everybody knows")
 	for _, name := range []string{"socket", "state", "platform"} {
 		if err := cmd.MarkFlagRequired(name); err != nil {
 			panic(err) // only for a flag that does not exist
@@ -79,15 +81,9 @@ func (f *enclaveFlags) run(cmd *cobra.Command) error {
 // enclave is the development enclave of the platform whose key the file has, or of a
 // new one.
 func (f *enclaveFlags) enclave() (*dev.Enclave, error) {
-	seed := dev.DevelopmentSeed()
-	if f.authority != "" {
-		text, err := os.ReadFile(f.authority)
-		if err != nil {
-			return nil, err
-		}
-		if seed, err = dev.ParseSeed(string(text)); err != nil {
-			return nil, fmt.Errorf("%s: %w", f.authority, err)
-		}
+	seed, err := authoritySeed(f.authority, f.chain)
+	if err != nil {
+		return nil, err
 	}
 	cfg := dev.Config{CA: dev.NewCA(seed), Kind: tee.SGX, Version: 1, Random: rand.Reader}
 	key, err := enclave.Load(f.platform)
@@ -107,6 +103,27 @@ func (f *enclaveFlags) enclave() (*dev.Enclave, error) {
 	}
 	copy(cfg.Secret[:], key)
 	return dev.NewEnclave(cfg), nil
+}
+
+// authoritySeed is the seed in a file; if none is named, in the one beside the chain's
+// specification, as a network of crust devnet has it; else the one that everybody knows.
+func authoritySeed(path, chain string) ([32]byte, error) {
+	if path == "" {
+		path = filepath.Join(filepath.Dir(chain), devnet.AuthorityFile)
+		_, ships := runtime.Networks()[chain]
+		if _, err := os.Stat(path); ships || err != nil {
+			return dev.DevelopmentSeed(), nil
+		}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	seed, err := dev.ParseSeed(string(text))
+	if err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return seed, err
 }
 
 // core opens the worker that the files have, or bears one.

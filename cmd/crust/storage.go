@@ -61,7 +61,7 @@ The base path holds the worker's keys and its index. Losing it loses all that is
 	s.Uint16Var(&f.prometheus, "prometheus-port", 9616, "port of metrics; 0 picks a free one")
 	f.ipfs.add(cmd)
 	s.StringVar(&f.tee, "tee", "dev", "kind of enclave; this version has dev, which proves nothing to a production network")
-	s.StringVar(&f.ca, "dev-ca", "", "file with the seed of the network's development authority; the one that everybody knows if it is left out")
+	s.StringVar(&f.ca, "dev-ca", "", "file with the seed of the network's development authority; if it is left out, dev-ca beside the chain spec, or the one that everybody knows")
 	s.BoolVar(&f.replace, "replace", false, "take the place of another worker of the account, which drops all that it has proved")
 	s.BoolVar(&f.withStdin, "stop-with-stdin", false, "stop when standard input ends, as it does when the program that started the node is gone")
 	s.StringVarP(&f.log, "log", "l", "info", "debug, info, warn or error")

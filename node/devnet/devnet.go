@@ -2,6 +2,8 @@ package devnet
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +20,7 @@ import (
 	"github.com/crustgo/crust/substrate/chainspec"
 	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/types"
+	"github.com/crustgo/crust/tee/dev"
 )
 
 // Times of a network's life.
@@ -136,6 +139,10 @@ func (c *Config) prepare() (*File, error) {
 	if err := c.sameAsBefore(); err != nil {
 		return nil, err
 	}
+	var err error
+	if network.Authority, err = c.authority(f.ChainSpec); err != nil {
+		return nil, err
+	}
 	var bootnodes []string
 	for i, name := range network.Validators {
 		n, err := c.plan(i, name)
@@ -149,6 +156,33 @@ func (c *Config) prepare() (*File, error) {
 		return nil, err
 	}
 	return f, makeSpec(f.ChainSpec, network, bootnodes)
+}
+
+// AuthorityFile is the name of the file, beside the chain's specification, with the seed of
+// the authority that attests the network's development enclaves.
+const AuthorityFile = "dev-ca"
+
+// authority is the seed that the file has. A new network draws one of its own; an old one
+// without the file has that which everybody knows.
+func (c *Config) authority(spec string) (seed [32]byte, err error) {
+	path := filepath.Join(c.BasePath, AuthorityFile)
+	text, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		if seed, err = dev.ParseSeed(string(text)); err != nil {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+		return seed, err
+	case !errors.Is(err, fs.ErrNotExist):
+		return seed, err
+	}
+	if _, err := os.Stat(spec); err == nil {
+		return dev.DevelopmentSeed(), nil
+	}
+	if _, err := rand.Read(seed[:]); err != nil {
+		return seed, err
+	}
+	return seed, os.WriteFile(path, []byte(hex.EncodeToString(seed[:])+"\n"), 0o600)
 }
 
 // sameAsBefore refuses to continue a network with another number of validators.

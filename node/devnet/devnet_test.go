@@ -3,6 +3,7 @@ package devnet
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/crustgo/crust/tee/dev"
 	"github.com/crustgo/crust/test/program"
 )
 
@@ -163,6 +165,14 @@ func TestNetwork(t *testing.T) {
 	}
 	if len(n.Validators) != 2 || n.Validators[0].Name != "alice" || n.BlockSeconds != 1 || n.Accounts["user"] != "//User" {
 		t.Errorf("%+v", n.File)
+	}
+	// Its authority is its own, and nobody else's: the storage nodes are registered by it.
+	seed, err := os.ReadFile(filepath.Join(dir, AuthorityFile))
+	if info, errMode := os.Stat(filepath.Join(dir, AuthorityFile)); err != nil || errMode != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the authority's seed: %v, %v", err, errMode)
+	}
+	if known := dev.DevelopmentSeed(); strings.TrimSpace(string(seed)) == hex.EncodeToString(known[:]) {
+		t.Error("the network has the authority that everybody knows")
 	}
 	genesis, final := n.GenesisHash, n.finalAbove(t, 3)
 	n.stop(t)

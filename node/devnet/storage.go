@@ -2,7 +2,10 @@ package devnet
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -119,7 +122,7 @@ func (r *runner) startStorage(ctx context.Context) error {
 	}
 	for i := range r.file.Storage {
 		s := &r.file.Storage[i]
-		if err := r.await(ctx, &s.Process, "answer", func(ctx context.Context) (bool, error) { return answers(ctx, s.API+"/health") }); err != nil {
+		if err := r.await(ctx, &s.Process, "registration", func(ctx context.Context) (bool, error) { return registered(ctx, s.API+"/health") }); err != nil {
 			return err
 		}
 	}
@@ -170,8 +173,18 @@ func (r *runner) startGateways(ctx context.Context) error {
 	return nil
 }
 
+// registered reports whether a storage node says that the chain knows its enclave.
+func registered(ctx context.Context, url string) (ok bool, err error) {
+	var health struct{ Registered bool }
+	_, err = ask(ctx, url, &health)
+	return health.Registered, err
+}
+
 // answers reports whether a server says that it is well.
-func answers(ctx context.Context, url string) (bool, error) {
+func answers(ctx context.Context, url string) (bool, error) { return ask(ctx, url, nil) }
+
+// ask reads what a server answers, and reports whether it was well.
+func ask(ctx context.Context, url string, into any) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -182,5 +195,8 @@ func answers(ctx context.Context, url string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return resp.StatusCode == http.StatusOK, resp.Body.Close()
+	if into != nil {
+		err = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(into)
+	}
+	return resp.StatusCode == http.StatusOK, errors.Join(err, resp.Body.Close())
 }
