@@ -119,7 +119,7 @@ export class Node extends Process {
 export async function startNode(...extra) {
   const dir = await mkdtemp(join(tmpdir(), 'crust-interop-'));
   const port = await freePort();
-  const args = ['node', '--dev', '--tmp', '--rpc-port', String(port), ...extra];
+  const args = ['node', '--dev', '--tmp', '--rpc-port', String(port), '--prometheus-port', '0', ...extra];
   const node = new Node(args, port, dir, { cwd: dir, env: { ...process.env, TMPDIR: dir } });
   try {
     await until('the first block', readyMs, async () => {
