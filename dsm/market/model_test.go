@@ -24,6 +24,7 @@ type naive struct {
 	staking uint64                       // pots above the existential deposit
 	reserve uint64
 	counter map[int]uint64
+	leaving map[int]bool // workers whose replicas count for nothing any more
 }
 
 type nFile struct {
@@ -55,6 +56,15 @@ func (v *nVest) vested(at Block) *big.Rat {
 		return rat(v.amount)
 	}
 	return new(big.Rat).Mul(rat(v.amount), big.NewRat(int64(uint64(at)-v.start), int64(v.end-v.start)))
+}
+
+// kept is what its owner keeps if the rest is forfeited: what accrued by a rate that is
+// rounded down to parts of 2^-32 planck, rounded up to plancks.
+func (v *nVest) kept(at Block) uint64 {
+	rate := new(big.Int).Lsh(new(big.Int).SetUint64(v.amount), 32)
+	rate.Quo(rate, new(big.Int).SetUint64(v.end-v.start))
+	accrued := rate.Mul(rate, new(big.Int).SetUint64(uint64(at)-v.start))
+	return ceil(new(big.Rat).SetFrac(accrued, big.NewInt(1<<32)))
 }
 
 // worth is the amount with what is booked and not vested.
@@ -361,7 +371,9 @@ func (m *naive) unreport(n int, cid string) {
 
 func (m *naive) removeWorker(n int) {
 	m.w.p.RemoveWorker(m.w.e, lineageOf(n))
+	m.leaving = map[int]bool{n: true}
 	m.block()
+	m.leaving = nil
 	for _, cid := range modelCIDs {
 		if f := m.files[cid]; f != nil && has(f.replicas, n) {
 			m.lose(f, n)
@@ -377,15 +389,7 @@ func (m *naive) lose(f *nFile, n int) {
 		if v.worker != n || v.done || uint64(at) >= v.end {
 			continue
 		}
-		kept := ceil(v.vested(at))
-		// the pallet's rate is rounded down: what is kept may be a planck less
-		i2 := m.w.p.Merchants.Get(m.w.e, ownerOf(n)).Unpaid.Uint64Sat()
-		for _, d := range []uint64{0, 1} {
-			if kept >= d && m.unpaid(n)-v.amount+kept-d == i2 {
-				kept -= d
-				break
-			}
-		}
+		kept := v.kept(at)
 		add(m.earned, ownerOf(n), new(big.Rat).Sub(rat(kept), rat(v.amount)))
 		f.amount += v.amount - kept
 		f.left++
@@ -502,7 +506,7 @@ func (m *naive) pay(f *nFile, at Block) {
 	var list []candidate
 	for n, counter := range f.replicas {
 		paid := slices.ContainsFunc(f.vests, func(v *nVest) bool { return v.worker == n })
-		if !paid && m.counter[n] > counter {
+		if !paid && !m.leaving[n] && m.counter[n] > counter {
 			file, _ := m.w.p.load(m.w.e, Key(m.cidOf(f)))
 			rank := file.rank(ownerOf(n))
 			list = append(list, candidate{n, f.reportedAt[n] / reportSlot, string(rank[:])})
