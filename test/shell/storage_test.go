@@ -9,6 +9,7 @@ import (
 	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/market"
 	"github.com/crustgo/crust/gpos/benefits"
+	"github.com/crustgo/crust/mpow/attest"
 	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/proof"
 	"github.com/crustgo/crust/mpow/swork"
@@ -76,13 +77,20 @@ func send(n *chaintest.Node, uri, pallet, call string, args any) {
 // register has a genuine quote registered.
 func (s *storageNode) register() {
 	s.t.Helper()
-	anchor := s.n.Heads().Best
-	quote, err := s.platform.Quote(s.core.ReportData(types.Hash(anchor.Hash)))
+	id := s.core.Identity()
+	quote, anchor := s.quote()
+	send(s.n, s.uri, "Swork", "register", &swork.RegisterArgs{Quote: quote, Pubkey: id.Key, Lineage: id.Lineage, AnchorBlock: anchor})
+	s.follow()
+}
+
+// quote is a genuine quote over the best block, to be used behind it.
+func (s *storageNode) quote() (raw []byte, anchor types.BlockNumber) {
+	s.t.Helper()
+	at := s.n.Heads().Best
+	quote, err := s.platform.Quote(s.core.ReportData(types.Hash(at.Hash)))
 	s.ok(err)
 	s.n.Grow()
-	id := s.core.Identity()
-	send(s.n, s.uri, "Swork", "register", &swork.RegisterArgs{Quote: quote.Raw, Pubkey: id.Key, Lineage: id.Lineage, AnchorBlock: anchor.Number})
-	s.follow()
+	return quote.Raw, at.Number
 }
 
 // follow finalises the best block and shows the core what it says of the worker.
@@ -203,6 +211,29 @@ func (s *storageNode) slot() {
 	}
 	for uint32(s.n.Heads().Best.Number)%uint32(rt.Preset.Storage.ReportSlot) != 0 {
 		s.n.Grow()
+	}
+}
+
+// TestReAttest attests again with genuine quotes: once a day it is free.
+func TestReAttest(t *testing.T) {
+	n := chaintest.New(t, nil).Start(t)
+	const member = "//user//1"
+	s := newStorageNode(t, n, member)
+	s.register()
+	for i, free := range []bool{false, true, false} { // the registration was evidence, too
+		if free {
+			n.Add(chaintest.Plan{Skip: 86_400}) // slots of a second
+		}
+		quote, anchor := s.quote()
+		before := n.Free(n.Heads().Best.Hash, member)
+		send(n, member, "Swork", "re_attest", &swork.ReAttestArgs{Quote: quote, AnchorBlock: anchor})
+		if paid := n.Free(n.Heads().Best.Hash, member) != before; paid == free {
+			t.Errorf("time %d: paid %v", i, paid)
+		}
+	}
+	at := n.Net.Runtime.Timestamp.Get(env(t, n))
+	if a, ok := n.Net.Runtime.Attest.Keys.Lookup(env(t, n), attest.EnclaveKey(s.core.Identity().Key)); !ok || a.At != at {
+		t.Errorf("the latest evidence is of %v, it is %v", a.At, at)
 	}
 }
 
