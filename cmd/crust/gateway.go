@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/crustgo/crust/dsm/w3auth"
 	"github.com/crustgo/crust/node/gateway"
-	"github.com/crustgo/crust/substrate/lifecycle"
 )
 
 // gatewayFlags are the flags of `crust gateway`.
@@ -79,14 +77,8 @@ func (f *gatewayFlags) run(cmd *cobra.Command, g *globals) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := lifecycle.Signals(cmd.Context(), func(s os.Signal) {
-		cfg.Log.Info("stopping; a second signal kills", "signal", s.String())
-	})
+	ctx, stop := serving(cmd, cfg.Log, f.withStdin)
 	defer stop()
-	if f.withStdin {
-		ctx, stop = untilEOF(ctx, cmd.InOrStdin())
-		defer stop()
-	}
 	return gateway.Run(ctx, cfg)
 }
 

@@ -53,13 +53,7 @@ Every flag without a value on the command line can stand in a TOML file that --c
 			if devKey != "" {
 				c.Keys, c.Validator = append(c.Keys, devKey), true
 			}
-			ctx := cmd.Context()
-			if withStdin {
-				var stop context.CancelFunc
-				ctx, stop = untilEOF(ctx, cmd.InOrStdin())
-				defer stop()
-			}
-			return runNode(ctx, c, cmd.ErrOrStderr())
+			return runNode(cmd, c, withStdin)
 		},
 	}
 	f := cmd.Flags()
@@ -155,17 +149,31 @@ func untilEOF(ctx context.Context, r io.Reader) (context.Context, context.Cancel
 	return ctx, cancel
 }
 
+// serving returns the context of a process that serves until a signal, or with withStdin
+// the end of its standard input, stops it.
+func serving(cmd *cobra.Command, log *slog.Logger, withStdin bool) (context.Context, func()) {
+	ctx, stop := lifecycle.Signals(cmd.Context(), func(s os.Signal) {
+		log.Info("stopping; a second signal kills", "signal", s.String())
+	})
+	if !withStdin {
+		return ctx, stop
+	}
+	ctx, end := untilEOF(ctx, cmd.InOrStdin())
+	return ctx, func() {
+		end()
+		stop()
+	}
+}
+
 // runNode runs a node until it is stopped.
-func runNode(ctx context.Context, c *node.Config, stderr io.Writer) error {
-	logger, err := newLogger(stderr, c.Log)
+func runNode(cmd *cobra.Command, c *node.Config, withStdin bool) error {
+	logger, err := newLogger(cmd.ErrOrStderr(), c.Log)
 	if err != nil {
 		return err
 	}
 	c.Logger = logger
 	c.Version = version + "-" + commit
-	ctx, stop := lifecycle.Signals(ctx, func(s os.Signal) {
-		logger.Info("stopping; a second signal kills", "signal", s.String())
-	})
+	ctx, stop := serving(cmd, logger, withStdin)
 	defer stop()
 	return node.Run(ctx, *c)
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/crustgo/crust/mpow/worker/disk"
 	"github.com/crustgo/crust/node/storage"
-	"github.com/crustgo/crust/substrate/lifecycle"
 )
 
 // storageFlags are the flags of `crust storage`.
@@ -73,14 +72,8 @@ func (f *storageFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := lifecycle.Signals(cmd.Context(), func(s os.Signal) {
-		cfg.Log.Info("stopping; a second signal kills", "signal", s.String())
-	})
+	ctx, stop := serving(cmd, cfg.Log, f.withStdin)
 	defer stop()
-	if f.withStdin {
-		ctx, stop = untilEOF(ctx, cmd.InOrStdin())
-		defer stop()
-	}
 	return storage.Run(ctx, cfg)
 }
 
