@@ -304,9 +304,5 @@ func (m *Machine) Next(block uint32, free uint64) []Action {
 	return out
 }
 
-// Waiting is how many orders wait for their turn or another attempt, those included that
-// have been replaced.
-func (m *Machine) Waiting() int { return len(m.queue) }
-
 // Active is how many files are being fetched.
 func (m *Machine) Active() int { return m.active }
