@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/crustgo/crust/client/market"
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/importer"
 	"github.com/crustgo/crust/dsm/vault"
@@ -225,13 +224,4 @@ func counted(n uint32, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
-}
-
-// dagOf reads a CID for package dag.
-func dagOf(text string) (dag.CID, error) {
-	c, err := cid.Parse(text)
-	if err != nil {
-		return dag.CID{}, err
-	}
-	return dag.ParseCID(c.Bytes())
 }

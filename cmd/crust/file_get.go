@@ -20,6 +20,7 @@ import (
 	"github.com/crustgo/crust/dsm/importer"
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/mpow/dag"
+	"github.com/crustgo/crust/node/ipfs"
 )
 
 // getFlags are the flags of `crust file get`.
@@ -73,7 +74,7 @@ func (f *getFlags) run(cmd *cobra.Command, g *globals, text string) error {
 	if err != nil {
 		return err
 	}
-	root, err := dagOf(key)
+	root, err := ipfs.ParseCID(key)
 	if err != nil {
 		return err
 	}
@@ -135,11 +136,7 @@ func (f *getFlags) fromHolders(ctx context.Context, t *trader, db *vault.DB, key
 		if r.Endpoint == nil {
 			continue
 		}
-		p := engine.Endpoint{Peer: r.Endpoint.Peer}
-		for _, a := range r.Endpoint.Addresses {
-			p.Addresses = append(p.Addresses, a)
-		}
-		if texts := p.Texts(); r.Live {
+		if texts := ipfs.EndpointOf(r.Endpoint).Texts(); r.Live {
 			addresses = slices.Concat(texts, addresses) // what is proven first
 		} else {
 			addresses = append(addresses, texts...)

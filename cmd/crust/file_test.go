@@ -15,6 +15,7 @@ import (
 	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/market"
 	"github.com/crustgo/crust/dsm/vault"
+	"github.com/crustgo/crust/node/ipfs"
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/chainspec"
 	"github.com/crustgo/crust/substrate/frame"
@@ -76,7 +77,7 @@ func traders(t *testing.T, pending types.BlockNumber) *chainspec.Spec {
 // A gateway that lacks blocks has said 200 before it knows; what it then writes is no block.
 func TestGetFromGatewayWithoutTheFile(t *testing.T) {
 	key := cidOf(t, "elsewhere")
-	root, err := dagOf(key)
+	root, err := ipfs.ParseCID(key)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,16 +45,20 @@ func Holders(ctx context.Context, c *client.Client, file string) (list []engine.
 	}
 	replicas, err := s.Replicas(ctx, file)
 	for _, r := range replicas {
-		if r.Endpoint == nil {
-			continue
+		if r.Endpoint != nil {
+			list = append(list, EndpointOf(r.Endpoint))
 		}
-		p := engine.Endpoint{Peer: r.Endpoint.Peer}
-		for _, a := range r.Endpoint.Addresses {
-			p.Addresses = append(p.Addresses, a)
-		}
-		list = append(list, p)
 	}
 	return list, err
+}
+
+// EndpointOf is an endpoint that the chain publishes, as the engine has it.
+func EndpointOf(published *clientmarket.Endpoint) engine.Endpoint {
+	p := engine.Endpoint{Peer: published.Peer}
+	for _, a := range published.Addresses {
+		p.Addresses = append(p.Addresses, a)
+	}
+	return p
 }
 
 // groups are the groups of the network with what they counted at the latest recount, and

@@ -264,7 +264,7 @@ func (o *orders) act(ctx context.Context, g *lifecycle.Group) {
 		return
 	}
 	for _, a := range o.picker.Next(uint32(o.cursor), o.room()) {
-		root, err := parse(a.CID)
+		root, err := ParseCID(a.CID)
 		if err != nil {
 			o.log.Error("an order whose CID cannot be read", "cid", a.CID, "error", err)
 			continue
@@ -361,8 +361,8 @@ func (o *orders) finish(e outcome) {
 	o.picker.Ended(e.file, result, uint32(o.cursor))
 }
 
-// parse reads a CID as the market writes it.
-func parse(file string) (dag.CID, error) {
+// ParseCID reads the text of a CID in any form, for package dag.
+func ParseCID(file string) (dag.CID, error) {
 	c, err := cid.Parse(file)
 	if err != nil {
 		return dag.CID{}, err
