@@ -63,11 +63,11 @@ func TestProductionIsAlive(t *testing.T) {
 		if err := rt.Frame.Check(mem); err != nil {
 			t.Error(err)
 		}
-		e := rt.Frame.NewEnv(mem)
-		if roots := rt.Attest.Roots.Get(e); len(roots) != 1 || roots[0] != IntelRoot || !IntelRoot.Valid() {
+		e, p := rt.Frame.NewEnv(mem), PalletsOf(rt)
+		if roots := p.Attest.Roots.Get(e); len(roots) != 1 || roots[0] != IntelRoot || !IntelRoot.Valid() {
 			t.Errorf("%s trusts %v", network, roots)
 		}
-		if rt.Preset != Production() || !rt.Market.EnableMarket.Get(e) || rt.Market.FileBaseFee.Get(e).IsZero() || !rt.Swork.Codes.Exists(e, types.Hash{9}) || len(rt.Session.Validators.Get(e)) != 4 {
+		if rt.Preset != Production() || !p.Market.EnableMarket.Get(e) || p.Market.FileBaseFee.Get(e).IsZero() || !p.Swork.Codes.Exists(e, types.Hash{9}) || len(p.Session.Validators.Get(e)) != 4 {
 			t.Errorf("%s is not alive at genesis", network)
 		}
 	}

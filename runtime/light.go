@@ -5,10 +5,12 @@ import (
 	"fmt"
 
 	"github.com/crustgo/crust/substrate/chainspec"
+	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/light"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/state"
+	"github.com/crustgo/crust/substrate/types"
 )
 
 // Of is the runtime of the chain that a state is of, by the constants that the state
@@ -26,6 +28,14 @@ func Of(view state.View) (*Runtime, error) {
 		return nil, err
 	}
 	return New(p), nil
+}
+
+// SigningEnv is the environment in which transactions for the next block are signed:
+// view is the state of the block of that number and hash, which it lacks itself.
+func (r *Runtime) SigningEnv(view state.View, number types.BlockNumber, hash types.Hash) *frame.Env {
+	e := r.Frame.NewEnv(view)
+	PalletsOf(r).System.BlockHash.Put(e, number, hash)
+	return e
 }
 
 // Genesis is the checkpoint that is block 0 of a chain, from which final state can be

@@ -45,7 +45,7 @@ func (r *Runtime) checkRoots(raw *chainspec.Spec) error {
 	if err != nil {
 		return err
 	}
-	if roots := r.Attest.Roots.Get(r.Frame.NewEnv(state.NewMem(entries))); !slices.Equal(roots, []dcap.Key{IntelRoot}) {
+	if roots := PalletsOf(r).Attest.Roots.Get(r.Frame.NewEnv(state.NewMem(entries))); !slices.Equal(roots, []dcap.Key{IntelRoot}) {
 		return fmt.Errorf("chain spec %q has the constants of a real network, but trusts another root than Intel's: its storage could be made up; give its preset another name if that is meant", raw.ID)
 	}
 	return nil

@@ -43,6 +43,17 @@ type Runtime struct {
 	View   *queryview.View // what light clients query, under :code
 	Preset Preset
 
+	pallets any // *Pallets
+}
+
+// PalletsOf are the pallets of a runtime, wired to each other.
+func PalletsOf(r *Runtime) *Pallets { return r.pallets.(*Pallets) }
+
+// Pallets are the pallets of a runtime; [PalletsOf] gives them. They are not fields of
+// [Runtime], nor do its methods name them, because the compiler makes every storage item
+// that a type reaches anew in each package that mentions the type: half a minute of CPU
+// a package.
+type Pallets struct {
 	System             *system.Pallet
 	Babe               *babe.Pallet
 	Timestamp          *timestamp.Pallet
@@ -65,6 +76,9 @@ type Runtime struct {
 	Attest             *attest.Pallet
 }
 
+// SS58Prefix is the network's number in addresses.
+const SS58Prefix uint16 = 66
+
 // grandpaPrefix is the storage prefix of the Grandpa pallet.
 const grandpaPrefix = "GrandpaFinality"
 
@@ -73,11 +87,13 @@ func New(p Preset) *Runtime {
 	if err := p.Validate(); err != nil {
 		panic(err)
 	}
-	r := &Runtime{Preset: p}
+	rt, r := &Runtime{Preset: p}, &Pallets{}
+	rt.pallets = r
 	weights, length := limits(&p)
-	r.construct(weights, length)
-	r.wire()
-	r.Frame = frame.New(frame.Config{
+	r.construct(&p, weights, length)
+	r.System.Code = rt.code
+	r.wire(&p)
+	rt.Frame = frame.New(frame.Config{
 		Version: version,
 		Modules: []frame.Module{
 			0:  {Name: "System", Pallet: r.System},
@@ -108,17 +124,15 @@ func New(p Preset) *Runtime {
 		Weights:    weights,
 		Length:     length,
 	})
-	r.buildView()
-	return r
+	rt.buildView()
+	return rt
 }
 
 // construct makes the pallets with their constants.
-func (r *Runtime) construct(weights frame.BlockWeights, length frame.BlockLength) {
-	p := &r.Preset
+func (r *Pallets) construct(p *Preset, weights frame.BlockWeights, length frame.BlockLength) {
 	r.System = &system.Pallet{
 		BlockWeights: frame.ConstOf(weights), BlockLength: frame.ConstOf(length), BlockHashCount: frame.ConstOf(p.BlockHashCount),
-		DbWeight: frame.ConstOf(system.DbWeight{Read: 3_000_000, Write: 6_000_000}), Version: frame.ConstOf(version), SS58Prefix: frame.ConstOf(uint16(66)),
-		Code: r.code,
+		DbWeight: frame.ConstOf(system.DbWeight{Read: 3_000_000, Write: 6_000_000}), Version: frame.ConstOf(version), SS58Prefix: frame.ConstOf(SS58Prefix),
 	}
 	r.Babe = &babe.Pallet{
 		EpochDuration: frame.ConstOf(p.EpochLength), ExpectedBlockTime: frame.ConstOf(types.Moment(p.SlotDuration)), MaxAuthorities: frame.ConstOf(p.MaxAuthorities),
@@ -137,7 +151,7 @@ func (r *Runtime) construct(weights frame.BlockWeights, length frame.BlockLength
 		BenefitReportWorkCost: frame.ConstOf(fixed.FromUint64(3 * CRU)), BenefitsLimitRatio: frame.ConstOf(fixed.Perbill(2_000_000)),
 		BenefitMarketCostRatio: frame.ConstOf(fixed.PerbillOne()), BondingDuration: frame.ConstOf(p.Staking.BondingDuration),
 	}
-	r.constructStorage()
+	r.constructStorage(p)
 	r.Historical = &historical.Pallet{KeepSessions: frame.ConstOf(keepSessions)}
 	r.Session = &session.Pallet{}
 	r.AuthorityDiscovery = &authoritydiscovery.Pallet{}
@@ -155,8 +169,7 @@ func (r *Runtime) construct(weights frame.BlockWeights, length frame.BlockLength
 }
 
 // constructStorage makes the pallets of storage.
-func (r *Runtime) constructStorage() {
-	p := &r.Preset
+func (r *Pallets) constructStorage(p *Preset) {
 	r.Swork = p.swork()
 	r.Attest = &attest.Pallet{
 		AnchorAge: frame.ConstOf(types.BlockNumber(300)), Period: frame.ConstOf(types.Moment(p.Storage.AttestPeriod)), Delay: frame.ConstOf(types.Moment(90 * day)),

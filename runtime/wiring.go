@@ -11,7 +11,7 @@ import (
 )
 
 // wire plugs the pallets into each other.
-func (r *Runtime) wire() {
+func (r *Pallets) wire(p *Preset) {
 	r.Balances.Accounts, r.Balances.Dust = r.System, r.Treasury
 	r.Treasury.Currency = r.Balances
 	r.Timestamp.OnSet = []timestamp.OnTimestampSet{r.Babe}
@@ -30,14 +30,14 @@ func (r *Runtime) wire() {
 	r.Market.Currency, r.Market.Workers, r.Market.Benefits, r.Market.Staking, r.Market.Blocks = r.Balances, workers{r.Swork}, r.Benefits, r.Staking, r.System
 	r.ImOnline.Session, r.ImOnline.Historical, r.ImOnline.Offences = r.Session, r.Historical, r.Offences
 	r.Offences.Handler = r.Staking
-	equivocations := &offences.Equivocations{Owners: r.Historical, Authors: r.Authorship, Book: r.Offences, Longevity: uint64(r.Preset.Staking.BondingDuration) * r.Preset.eraSlots()}
+	equivocations := &offences.Equivocations{Owners: r.Historical, Authors: r.Authorship, Book: r.Offences, Longevity: uint64(p.Staking.BondingDuration) * p.eraSlots()}
 	r.Babe.Provers, r.Babe.Equivocations = r.Historical, equivocations
 	r.Grandpa.Provers, r.Grandpa.Equivocations = r.Historical, equivocations
 	r.TransactionPayment.Currency, r.TransactionPayment.Treasury, r.TransactionPayment.Authors, r.TransactionPayment.Waiver = r.Balances, r.Treasury, r.Authorship, r.Benefits
 }
 
 // apis are the runtime APIs beside those of every runtime.
-func (r *Runtime) apis() []frame.API {
+func (r *Pallets) apis() []frame.API {
 	var out []frame.API
 	for _, p := range []interface{ APIs() []frame.API }{r.Babe, r.Grandpa, r.Session, r.Staking, r.Market, r.ImOnline, r.AuthorityDiscovery, r.TransactionPayment} {
 		out = append(out, p.APIs()...)

@@ -110,7 +110,7 @@ func (j *judge) rules(view state.View) (bundle.Runtime, error) {
 		return nil, err
 	}
 	j.slot = time.Duration(rt.Preset.SlotDuration) * time.Millisecond
-	j.prefix = rt.System.SS58Prefix.Get()
+	j.prefix = runtime.SS58Prefix
 	return rt.Frame, nil
 }
 

@@ -105,9 +105,10 @@ func startChain(t *testing.T, spec *chainspec.Spec) *clienttest.Node {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p := runtime.PalletsOf(rt)
 	return clienttest.Start(t, rt.Frame, state.NewMem(entries), func(view state.View, b *types.Block) ([]state.Change, error) {
 		slot := types.Slot(1_700_000_000) + types.Slot(b.Header.Number)
-		authors := len(rt.Babe.Authorities.Get(rt.Frame.NewEnv(view)))
+		authors := len(p.Babe.Authorities.Get(rt.Frame.NewEnv(view)))
 		claim := babe.PreDigest{Kind: babe.SecondaryPlain, Authority: uint32(slot) % uint32(authors), Slot: slot}
 		h := b.Header
 		h.Digest = types.Digest{claim.Item()}

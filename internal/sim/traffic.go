@@ -137,8 +137,7 @@ func (t *traffic) look(s *sender, at *node) error {
 // sign makes a transaction that is valid for ever.
 func (t *traffic) sign(s *sender, call frame.RuntimeCall) (types.Extrinsic, error) {
 	rt := t.w.runtime
-	e := rt.Frame.NewEnv(t.w.state)
-	rt.System.BlockHash.Put(e, 0, t.w.check.final[0])
+	e := rt.SigningEnv(t.w.state, 0, t.w.check.final[0])
 	return rt.Frame.Sign(e, frame.Tx{Nonce: s.nonce, Call: call}, s.pair.Account(), func(p []byte) (crypto.MultiSignature, error) { return s.pair.Sign(p, nil), nil })
 }
 

@@ -41,8 +41,8 @@ func WithStored(t testing.TB, spec *chainspec.Spec, files ...Stored) *chainspec.
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := rt.Frame.NewEnv(state.NewMem(raw.Genesis.Raw))
-	rt.Timestamp.Now.Put(e, Start-60_000) // evidence has its time, and blocks come after it
+	e, p := rt.Frame.NewEnv(state.NewMem(raw.Genesis.Raw)), runtime.PalletsOf(rt)
+	p.Timestamp.Now.Put(e, Start-60_000) // evidence has its time, and blocks come after it
 	seen := map[string]bool{}
 	for _, f := range files {
 		call, err := rt.Frame.NewRuntimeCall("Market", "place_storage_order", &market.PlaceStorageOrderArgs{Cid: []byte(f.File), ReportedFileSize: f.Size})
@@ -54,12 +54,12 @@ func WithStored(t testing.TB, spec *chainspec.Spec, files ...Stored) *chainspec.
 		}
 		for i, who := range slices.Concat(f.Live, f.Dead) {
 			if !seen[who] {
-				worker(t, rt, e, who, i < len(f.Live))
+				worker(t, p, e, who, i < len(f.Live))
 				seen[who] = true
 			}
 			report := market.Report{Member: Account(who), Owner: Account(who), Code: types.Hash(dev.CodeOf(tee.SGX, 1)), Counter: 1,
 				Added: []market.AddedFile{{File: market.Key(f.File), Size: f.Size}}}
-			if err := rt.Market.QueueReport(e, lineage(who), report); err != nil {
+			if err := p.Market.QueueReport(e, lineage(who), report); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -75,7 +75,7 @@ func lineage(who string) market.Lineage {
 }
 
 // worker registers somebody's worker, with an enclave of its own machine.
-func worker(t testing.TB, rt *runtime.Runtime, e *frame.Env, who string, live bool) {
+func worker(t testing.TB, p *runtime.Pallets, e *frame.Env, who string, live bool) {
 	t.Helper()
 	key := attest.EnclaveKey(sha256.Sum256([]byte("key of " + who)))
 	enclave := dev.NewEnclave(dev.Config{CA: dev.NewCA(dev.DevelopmentSeed()), Kind: tee.SGX, Version: 1, Secret: sha256.Sum256([]byte(who)), Random: rand.Reader})
@@ -83,9 +83,9 @@ func worker(t testing.TB, rt *runtime.Runtime, e *frame.Env, who string, live bo
 	if err != nil {
 		t.Fatal(err)
 	}
-	ev, err := rt.Attest.Verify(e, quote.Raw)
+	ev, err := p.Attest.Verify(e, quote.Raw)
 	if err == nil {
-		err = rt.Attest.Admit(e, key, ev)
+		err = p.Attest.Admit(e, key, ev)
 	}
 	if err != nil {
 		t.Fatalf("enclave of %s: %v", who, err)
@@ -95,12 +95,12 @@ func worker(t testing.TB, rt *runtime.Runtime, e *frame.Env, who string, live bo
 	if live {
 		w.Slot, w.Proven = math.MaxUint32, 2
 		w.Since = math.MaxUint32 // or each recount would note that there was no report; so the owner is known by a group
-		rt.Swork.Groups.Put(e, w.Account, swork.Group{Members: []types.AccountID{w.Account}, Since: 1})
+		p.Swork.Groups.Put(e, w.Account, swork.Group{Members: []types.AccountID{w.Account}, Since: 1})
 	}
-	rt.Swork.Records.Put(e, w.Account, swork.Record{Record: proof.NewRecord(proof.Hash(key), l)})
-	rt.Swork.Workers.Put(e, l, w)
-	rt.Swork.Lineages.Put(e, l, w.Account)
-	rt.Swork.WorkerCount.Put(e, rt.Swork.WorkerCount.Get(e)+1)
+	p.Swork.Records.Put(e, w.Account, swork.Record{Record: proof.NewRecord(proof.Hash(key), l)})
+	p.Swork.Workers.Put(e, l, w)
+	p.Swork.Lineages.Put(e, l, w.Account)
+	p.Swork.WorkerCount.Put(e, p.Swork.WorkerCount.Get(e)+1)
 }
 
 // merge is what a state's entries are after changes, in order.

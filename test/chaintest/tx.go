@@ -1,6 +1,7 @@
 package chaintest
 
 import (
+	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/fixed"
@@ -46,8 +47,7 @@ func (k *Node) Sign(uri string, t frame.Tx) types.Extrinsic {
 		}
 	}
 	rt, pair := k.Runtime(), Pair(uri, crypto.Sr25519)
-	e := rt.NewEnv(view)
-	k.Net.Runtime.System.BlockHash.Put(e, at.Number, at.Hash) // as the next block will do
+	e := k.Net.Runtime.SigningEnv(view, at.Number, at.Hash)
 	raw, err := rt.Sign(e, t, pair.Account(), func(p []byte) (crypto.MultiSignature, error) { return pair.Sign(p, nil), nil })
 	if err != nil {
 		k.t.Fatal(err)
@@ -83,5 +83,5 @@ func (k *Node) Free(h types.Hash, uri string) fixed.U128 {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	return k.Net.Runtime.System.Account.Get(k.Runtime().NewEnv(view), Account(uri)).Data.Free
+	return runtime.PalletsOf(k.Net.Runtime).System.Account.Get(k.Runtime().NewEnv(view), Account(uri)).Data.Free
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/types"
@@ -25,7 +26,7 @@ func TestPanicHalts(t *testing.T) {
 	healthy := chaintest.New(t, nil).Start(t)
 	net := chaintest.New(t, nil)
 	var at types.Moment
-	net.Runtime.Timestamp.OnSet = append(net.Runtime.Timestamp.OnSet, faulty{&at})
+	runtime.PalletsOf(net.Runtime).Timestamp.OnSet = append(runtime.PalletsOf(net.Runtime).Timestamp.OnSet, faulty{&at})
 	n := net.Start(t)
 	n.Take(healthy.Make(chaintest.Plan{}))
 	healthy.Grow()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/light"
@@ -81,7 +82,7 @@ func agree(t testing.TB, c *light.Client, n *chaintest.Node) {
 // readNumber reads System.Number, and a key that is not there, from a block.
 func readNumber(t testing.TB, c *light.Client, n *chaintest.Node, at chain.Ref) {
 	t.Helper()
-	number := n.Net.Runtime.System.Number.Key()
+	number := runtime.PalletsOf(n.Net.Runtime).System.Number.Key()
 	absent := []byte("nothing has this key")
 	raw, err := serverOf(n).Read(at.Hash, [][]byte{number, absent})
 	if err != nil {
@@ -508,7 +509,7 @@ func TestLightWrongState(t *testing.T) {
 		b, _ := n.BlockAt(r.Number)
 		give(t, c, &b.Header, nil)
 	}
-	number := n.Net.Runtime.System.Number.Key()
+	number := runtime.PalletsOf(n.Net.Runtime).System.Number.Key()
 	nodes, err := n.Proof(n.Heads().Best.Hash, [][]byte{number})
 	if err != nil {
 		t.Fatal(err)

@@ -142,7 +142,7 @@ func env(t testing.TB, n *chaintest.Node) *frame.Env {
 // eventsOf are the events of the best block that are of a type.
 func eventsOf[E any](t testing.TB, n *chaintest.Node) (out []E) {
 	t.Helper()
-	list := n.Net.Runtime.System.Events.Get(env(t, n))
+	list := runtime.PalletsOf(n.Net.Runtime).System.Events.Get(env(t, n))
 	records, err := list.Records(n.Runtime())
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +159,7 @@ func eventsOf[E any](t testing.TB, n *chaintest.Node) (out []E) {
 // of the author of the next block, once, and disable one of four.
 func TestEquivocationsAreReported(t *testing.T) {
 	n := fourValidators(t).Start(t)
-	rt := n.Net.Runtime
+	p := runtime.PalletsOf(n.Net.Runtime)
 	grow(t, n, four)
 	r, pool, got := startReporter(t, n, nil)
 	blocks := equivocate(t, n, "//Bob")
@@ -182,7 +182,7 @@ func TestEquivocationsAreReported(t *testing.T) {
 	}
 	e := env(t, n)
 	var offenders []types.AccountID
-	for _, d := range rt.Offences.Reports.All(e) {
+	for _, d := range p.Offences.Reports.All(e) {
 		offenders = append(offenders, d.Offender.Validator)
 		if !slices.Equal(d.Reporters, []types.AccountID{chaintest.Account("//Alice//stash")}) {
 			t.Errorf("reported by %v", d.Reporters)
@@ -193,13 +193,13 @@ func TestEquivocationsAreReported(t *testing.T) {
 		t.Errorf("offenders %v", offenders)
 	}
 	// Of four validators one may be disabled: the first that was reported.
-	if at := slices.Index(rt.Session.ActiveValidators(e), bob); !slices.Equal(rt.Session.DisabledValidators.Get(e), []uint32{uint32(at)}) {
-		t.Errorf("disabled %v, Bob is %d", rt.Session.DisabledValidators.Get(e), at)
+	if at := slices.Index(p.Session.ActiveValidators(e), bob); !slices.Equal(p.Session.DisabledValidators.Get(e), []uint32{uint32(at)}) {
+		t.Errorf("disabled %v, Bob is %d", p.Session.DisabledValidators.Get(e), at)
 	}
 	// Each loses (3/4)² of what it has bonded, later, and is no candidate any more.
-	waiting := rt.Staking.UnappliedSlashes.Get(e, 0)
+	waiting := p.Staking.UnappliedSlashes.Get(e, 0)
 	for i, who := range []types.AccountID{bob, charlie} {
-		if len(waiting) != 2 || waiting[i].Validator != who || waiting[i].Own != fixed.FromUint64(11_250*runtime.CRU) || rt.Staking.Validators.Exists(e, who) {
+		if len(waiting) != 2 || waiting[i].Validator != who || waiting[i].Own != fixed.FromUint64(11_250*runtime.CRU) || p.Staking.Validators.Exists(e, who) {
 			t.Errorf("slashes that wait: %+v", waiting)
 		}
 	}
@@ -231,7 +231,7 @@ func judge(t testing.TB, n *chaintest.Node, raw types.Extrinsic, source frame.So
 
 func proveOwner(t testing.TB, n *chaintest.Node, kind session.KeyTypeID, key [32]byte, index types.SessionIndex) historical.MembershipProof {
 	t.Helper()
-	p, err := n.Net.Runtime.Historical.Prove(env(t, n), session.OwnedKey{Type: kind, Key: key}, index)
+	p, err := runtime.PalletsOf(n.Net.Runtime).Historical.Prove(env(t, n), session.OwnedKey{Type: kind, Key: key}, index)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func TestForgedReports(t *testing.T) {
 	for range 25 { // to session 1, and that the equivocation is of the session before
 		grow(t, n, []string{"//Alice", "//Charlie", "//Dave"})
 	}
-	now := n.Net.Runtime.Session.SessionIndex(env(t, n))
+	now := runtime.PalletsOf(n.Net.Runtime).Session.SessionIndex(env(t, n))
 	if now == 0 {
 		t.Fatal("the session has not ended")
 	}
@@ -368,7 +368,7 @@ func TestHeartbeats(t *testing.T) {
 	if _, err := pool.Submit(t.Context(), raw); err == nil {
 		t.Error("a heartbeat of a session that is over was accepted")
 	}
-	if d := net.Runtime.Session.DisabledValidators.Get(env(t, n)); len(d) != 0 {
+	if d := runtime.PalletsOf(net.Runtime).Session.DisabledValidators.Get(env(t, n)); len(d) != 0 {
 		t.Errorf("%v are disabled for silence", d)
 	}
 }

@@ -39,10 +39,10 @@ func TestProductionBoots(t *testing.T) {
 		grow(t, n, uris)
 	}
 	e := env(t, n)
-	if slot := net.Runtime.Swork.Slot.Get(e); slot.Start != 600 || slot.Beacon == (types.Hash{}) {
+	if slot := runtime.PalletsOf(net.Runtime).Swork.Slot.Get(e); slot.Start != 600 || slot.Beacon == (types.Hash{}) {
 		t.Errorf("the report slot %+v", slot)
 	}
-	if got := len(net.Runtime.Session.Validators.Get(e)); got != 4 {
+	if got := len(runtime.PalletsOf(net.Runtime).Session.Validators.Get(e)); got != 4 {
 		t.Errorf("%d validators", got)
 	}
 	if err := n.Runtime().Check(e.View()); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/grandpa"
@@ -389,7 +390,7 @@ func TestServeDiscarded(t *testing.T) {
 		t.Fatal(err)
 	}
 	child := n.Add(chaintest.Plan{Parent: lost.Hash})
-	s, number := serverOf(n), n.Net.Runtime.System.Number.Key()
+	s, number := serverOf(n), runtime.PalletsOf(n.Net.Runtime).System.Number.Key()
 	blocks := protocol.BlockRequest{FromHash: child.Hash, Fields: allFields, Direction: protocol.Descending, Max: 3}
 	served := func() (out []any) {
 		t.Helper()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/protocol"
 	"github.com/crustgo/crust/test/chaintest"
 )
@@ -22,7 +23,7 @@ func TestServeWire(t *testing.T) {
 	if err != nil || len(blocks.Blocks) != 4 || blocks.Blocks[3].Header.Number != 4 {
 		t.Errorf("%d blocks, %v", len(blocks.Blocks), err)
 	}
-	key := n.Net.Runtime.System.Number.Key()
+	key := runtime.PalletsOf(n.Net.Runtime).System.Number.Key()
 	for _, r := range []protocol.LightRequest{
 		{Block: best, Read: &protocol.RemoteRead{Keys: [][]byte{key}}},
 		{Block: best, Read: &protocol.RemoteRead{Child: []byte("x"), Keys: [][]byte{key}}},

@@ -172,18 +172,18 @@ func (s *storageNode) seal() dag.CID {
 // slot lives through the next slot: it proves and reports, and its recount is over in the end.
 func (s *storageNode) slot() {
 	s.t.Helper()
-	rt := s.n.Net.Runtime
+	pallet := runtime.PalletsOf(s.n.Net.Runtime).Swork
 	for {
-		slot := rt.Swork.Slot.Get(env(s.t, s.n))
-		if slot.Start > 0 && slot.Beacon != (types.Hash{}) && uint32(s.n.Heads().Best.Number)-slot.Start < uint32(rt.Preset.Storage.Deadline)-1 {
-			if w := rt.Swork.Workers.Get(env(s.t, s.n), s.core.Identity().Lineage); w.Slot < slot.Start {
+		slot := pallet.Slot.Get(env(s.t, s.n))
+		if slot.Start > 0 && slot.Beacon != (types.Hash{}) && uint32(s.n.Heads().Best.Number)-slot.Start < uint32(s.n.Net.Runtime.Preset.Storage.Deadline)-1 {
+			if w := pallet.Workers.Get(env(s.t, s.n), s.core.Identity().Lineage); w.Slot < slot.Start {
 				break
 			}
 		}
 		s.n.Grow()
 	}
-	slot := rt.Swork.Slot.Get(env(s.t, s.n))
-	c, err := s.core.Challenge(rt.Swork.Params(), slot.Start, slot.Hash, slot.Beacon)
+	slot := pallet.Slot.Get(env(s.t, s.n))
+	c, err := s.core.Challenge(pallet.Params(), slot.Start, slot.Hash, slot.Beacon)
 	s.ok(err)
 	var scratch trusted.Scratch
 	var proven []int
@@ -209,7 +209,7 @@ func (s *storageNode) slot() {
 	if out := s.follow(); out != trusted.Committed {
 		s.t.Fatalf("the report of slot %d came to %v", slot.Start, out)
 	}
-	for uint32(s.n.Heads().Best.Number)%uint32(rt.Preset.Storage.ReportSlot) != 0 {
+	for uint32(s.n.Heads().Best.Number)%uint32(s.n.Net.Runtime.Preset.Storage.ReportSlot) != 0 {
 		s.n.Grow()
 	}
 }
@@ -231,8 +231,8 @@ func TestReAttest(t *testing.T) {
 			t.Errorf("time %d: paid %v", i, paid)
 		}
 	}
-	at := n.Net.Runtime.Timestamp.Get(env(t, n))
-	if a, ok := n.Net.Runtime.Attest.Keys.Lookup(env(t, n), attest.EnclaveKey(s.core.Identity().Key)); !ok || a.At != at {
+	at := runtime.PalletsOf(n.Net.Runtime).Timestamp.Get(env(t, n))
+	if a, ok := runtime.PalletsOf(n.Net.Runtime).Attest.Keys.Lookup(env(t, n), attest.EnclaveKey(s.core.Identity().Key)); !ok || a.At != at {
 		t.Errorf("the latest evidence is of %v, it is %v", a.At, at)
 	}
 }
@@ -246,7 +246,7 @@ func TestStorage(t *testing.T) {
 		n.Preset.Staking.SPowerRatio = fixed.FromUint64(chaintest.CRU) // 256 KiB have to matter beside what genesis grants
 	})
 	n := net.Start(t)
-	rt := net.Runtime
+	p := runtime.PalletsOf(net.Runtime)
 	const member, owner, user = "//user//1", "//Alice//stash", "//user//2"
 	s := newStorageNode(t, n, member)
 	stash := chaintest.Account(owner)
@@ -257,16 +257,16 @@ func TestStorage(t *testing.T) {
 	s.register()
 	send(n, member, "Swork", "join_group", &swork.TargetArgs{Target: stash})
 
-	before := rt.Staking.StakeLimit.Get(env(t, n), stash)
+	before := p.Staking.StakeLimit.Get(env(t, n), stash)
 	s.fill()
-	for range int(rt.Preset.Storage.PunishmentSlots) + 2 {
+	for range int(net.Runtime.Preset.Storage.PunishmentSlots) + 2 {
 		s.slot()
 	}
 	const unit = 4 * proof.LeafSize
-	if got := rt.Swork.Workload(env(t, n), stash); got != fixed.FromUint64(unit) {
+	if got := p.Swork.Workload(env(t, n), stash); got != fixed.FromUint64(unit) {
 		t.Errorf("a workload of %v bytes, %d are proven", got, unit)
 	}
-	if limit := rt.Staking.StakeLimit.Get(env(t, n), stash); limit.Cmp(before) <= 0 {
+	if limit := p.Staking.StakeLimit.Get(env(t, n), stash); limit.Cmp(before) <= 0 {
 		t.Errorf("the stake limit was %v and is %v", before, limit)
 	}
 
@@ -275,21 +275,21 @@ func TestStorage(t *testing.T) {
 	s.ok(err)
 	send(n, user, "Market", "place_storage_order", &market.PlaceStorageOrderArgs{Cid: []byte(c.String()), ReportedFileSize: 100_000})
 	s.slot()
-	signed, err := s.core.Files(rt.Swork.Records.Get(env(t, n), chaintest.Account(member)).Changes, 300)
+	signed, err := s.core.Files(p.Swork.Records.Get(env(t, n), chaintest.Account(member)).Changes, 300)
 	s.ok(err)
 	a := &swork.ReportFilesArgs{Signature: signed.Signature}
 	s.ok(scale.Decode(signed.Message, &a.Report))
 	send(n, member, "Swork", "report_files", a)
-	for range int(rt.Preset.Storage.PunishmentSlots) + 1 {
+	for range int(net.Runtime.Preset.Storage.PunishmentSlots) + 1 {
 		s.slot()
 	}
-	info, err := rt.Market.OrderOf(env(t, n), []byte(c.String()))
+	info, err := p.Market.OrderOf(env(t, n), []byte(c.String()))
 	s.ok(err)
 	order, ok := info.Get()
 	if !ok || order.Replicas != 1 || order.LiveReplicas != 1 || order.FileSize >= 100_000 {
 		t.Fatalf("the order: %v, %+v", ok, order)
 	}
-	if _, reward := rt.Benefits.Collateral(env(t, n), stash); reward.IsZero() {
+	if _, reward := p.Benefits.Collateral(env(t, n), stash); reward.IsZero() {
 		t.Error("the merchant has earned nothing")
 	}
 	if err := n.Runtime().Check(env(t, n).View()); err != nil {

@@ -131,7 +131,9 @@ func keys(n int) []system.KeyValue {
 }
 
 // rich gives the treasury something to spend.
-func rich(w *world, e *frame.Env) { w.rt.Balances.DepositCreating(e, treasury.Account(), someCoin) }
+func rich(w *world, e *frame.Env) {
+	w.pallets.Balances.DepositCreating(e, treasury.Account(), someCoin)
+}
 
 // What is done outside a call that has to be paid for nevertheless: hashing and
 // copying a kibibyte, and decoding a key, in picoseconds.
@@ -150,7 +152,7 @@ func files(sessionKeys session.Keys) []file {
 		{"babe", "the calls and of the block's hooks; the unit is a kibibyte of a report", []field{
 			{name: "report", count: 64, least: leastKiB, setup: unsigned("Babe", "report_equivocation_unsigned", twoBlocks)},
 			{name: "planConfigChange", setup: call(root, "Babe", "plan_config_change", &babe.PlanConfigChangeArgs{Config: config})},
-			{name: "block", setup: hook(func(w *world, e *frame.Env) { w.rt.Babe.OnInitialize(e); w.rt.Babe.OnFinalize(e) })}}},
+			{name: "block", setup: hook(func(w *world, e *frame.Env) { w.pallets.Babe.OnInitialize(e); w.pallets.Babe.OnFinalize(e) })}}},
 		{"balances", "the calls", []field{
 			{name: "transfer", setup: call(user, "Balances", "transfer_keep_alive", &balances.TransferArgs{Dest: types.Address(nobody), Value: someCoin})},
 			{name: "set", setup: call(root, "Balances", "force_set_balance", &balances.ForceSetBalanceArgs{Who: types.Address(nobody), NewFree: someCoin})}}},
@@ -162,7 +164,7 @@ func files(sessionKeys session.Keys) []file {
 		{"session", "the calls and of the hook; the unit of rotation is a queued validator", []field{
 			{name: "setKeys", setup: call(user, "Session", "set_keys", &session.SetKeysArgs{Keys: sessionKeys})},
 			{name: "purgeKeys", setup: call(user, "Session", "purge_keys", &frame.NoArgs{})},
-			{name: "noRotation", setup: hook(func(w *world, e *frame.Env) { w.rt.Session.OnInitialize(e) })}}},
+			{name: "noRotation", setup: hook(func(w *world, e *frame.Env) { w.pallets.Session.OnInitialize(e) })}}},
 		{"sudo", "the calls, without the call inside", []field{
 			{name: "sudo", inner: 1, setup: callOf(user, "Sudo", "sudo", remarkIn(func(c frame.RuntimeCall) any { return &sudo.SudoArgs{Call: c} }))},
 			{name: "setKey", setup: call(user, "Sudo", "set_key", &sudo.SetKeyArgs{New: types.Address(nobody)})}}},

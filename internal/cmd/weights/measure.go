@@ -30,10 +30,11 @@ const (
 
 // world is a state to execute on.
 type world struct {
-	rt     *runtime.Runtime
-	view   *state.Mem
-	author babe.Key
-	effort effort
+	rt      *runtime.Runtime
+	pallets *runtime.Pallets
+	view    *state.Mem
+	author  babe.Key
+	effort  effort
 }
 
 // newWorld is a development chain with that many validators.
@@ -55,12 +56,13 @@ func newWorld(validators int, how effort) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	rt.Grandpa.ForcedChanges = true // what is refused otherwise costs nothing
+	p := runtime.PalletsOf(rt)
+	p.Grandpa.ForcedChanges = true // what is refused otherwise costs nothing
 	alice, err := crypto.ParseURI("//Alice", crypto.Sr25519)
 	if err != nil {
 		return nil, err
 	}
-	return &world{rt, state.NewMem(entries), alice.(crypto.Sr25519Pair).KeyPair, how}, nil
+	return &world{rt, p, state.NewMem(entries), alice.(crypto.Sr25519Pair).KeyPair, how}, nil
 }
 
 // firstSlot is the slot of block 1.
@@ -70,7 +72,7 @@ const firstSlot = types.Slot(1_700_000_000)
 func (w *world) header(n types.BlockNumber, slot types.Slot) (*types.Header, error) {
 	e := w.rt.Frame.NewEnv(w.view)
 	var as []babe.Authority
-	for _, a := range w.rt.Babe.Authorities.Get(e) {
+	for _, a := range w.pallets.Babe.Authorities.Get(e) {
 		as = append(as, babe.Authority{Key: [32]byte(a.Key), Weight: a.Weight})
 	}
 	epoch := &babe.Epoch{Authorities: as[:1], Config: babe.EpochConfig{Allowed: babe.PrimaryAndSecondaryVRF}}

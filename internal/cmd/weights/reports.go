@@ -33,7 +33,7 @@ func unsigned(pallet, name string, args func(w *world, n int) (any, error), prep
 				return nil, nil, nil, err
 			}
 			var judge frame.UnsignedValidator
-			for _, v := range []frame.UnsignedValidator{w.rt.Babe, w.rt.Grandpa, w.rt.ImOnline} {
+			for _, v := range []frame.UnsignedValidator{w.pallets.Babe, w.pallets.Grandpa, w.pallets.ImOnline} {
 				if p, ok := v.(frame.Pallet); ok && p.PalletBase().Name() == pallet {
 					judge = v
 				}
@@ -50,7 +50,7 @@ func unsigned(pallet, name string, args func(w *world, n int) (any, error), prep
 
 // owner proves whose a key was in session 0, in n KiB more than that takes.
 func owner(w *world, kind session.KeyTypeID, key [32]byte, n int) (historical.MembershipProof, error) {
-	p, err := w.rt.Historical.Prove(w.rt.Frame.NewEnv(w.view), session.OwnedKey{Type: kind, Key: key}, 0)
+	p, err := w.pallets.Historical.Prove(w.rt.Frame.NewEnv(w.view), session.OwnedKey{Type: kind, Key: key}, 0)
 	for i := range n {
 		p.TrieNodes = append(p.TrieNodes, append(make([]byte, 1023), byte(i)))
 	}
@@ -102,17 +102,17 @@ func beat(w *world, n int) (any, error) {
 // quiet makes Alice look as if she had made no block, among that many validators more.
 func quiet(n int) func(w *world, e *frame.Env) {
 	return func(w *world, e *frame.Env) {
-		w.rt.ImOnline.AuthoredBlocks.KillPrefix(e, 0)
-		keys := append([]session.ImOnlineID{}, w.rt.ImOnline.Keys.Get(e)...)
-		w.rt.ImOnline.Keys.Put(e, append(keys, make([]session.ImOnlineID, n)...))
+		w.pallets.ImOnline.AuthoredBlocks.KillPrefix(e, 0)
+		keys := append([]session.ImOnlineID{}, w.pallets.ImOnline.Keys.Get(e)...)
+		w.pallets.ImOnline.Keys.Put(e, append(keys, make([]session.ImOnlineID, n)...))
 	}
 }
 
 // alone is the block's author being found, without those who are told.
 func alone(w *world, e *frame.Env) {
-	handlers := w.rt.Authorship.Handlers
-	w.rt.Authorship.Handlers = nil
-	w.rt.Authorship.OnInitialize(e)
-	w.rt.Authorship.OnFinalize(e)
-	w.rt.Authorship.Handlers = handlers
+	handlers := w.pallets.Authorship.Handlers
+	w.pallets.Authorship.Handlers = nil
+	w.pallets.Authorship.OnInitialize(e)
+	w.pallets.Authorship.OnFinalize(e)
+	w.pallets.Authorship.Handlers = handlers
 }

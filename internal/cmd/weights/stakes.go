@@ -21,30 +21,30 @@ func member(i int) (a types.AccountID) { return types.AccountID{5, byte(i), byte
 
 // aged gives the chain a past, and the validator's bond all the chunks and claims that it may have.
 func aged(w *world, e *frame.Env) {
-	w.rt.Staking.CurrentEra.Put(e, 90)
-	l := w.rt.Staking.Ledger.Get(e, alice)
+	w.pallets.Staking.CurrentEra.Put(e, 90)
+	l := w.pallets.Staking.Ledger.Get(e, alice)
 	l.ClaimedRewards = nil
 	for era := types.EraIndex(7); era < 90; era++ {
 		l.ClaimedRewards = append(l.ClaimedRewards, era)
 	}
-	w.rt.Staking.Ledger.Put(e, alice, l)
+	w.pallets.Staking.Ledger.Put(e, alice, l)
 }
 
 // unbonding moves the validator's bond into as many chunks as there may be.
 func unbonding(w *world, e *frame.Env) {
 	aged(w, e)
-	l := w.rt.Staking.Ledger.Get(e, alice)
+	l := w.pallets.Staking.Ledger.Get(e, alice)
 	for i := range types.EraIndex(31) {
 		l.Unlocking = append(l.Unlocking, staking.UnlockChunk{Value: someCoin, Era: 30 + i})
 		l.Active = l.Active.SubSat(someCoin)
 	}
-	w.rt.Staking.Ledger.Put(e, alice, l)
+	w.pallets.Staking.Ledger.Put(e, alice, l)
 }
 
 // guarantor makes the newcomer guarantee for as many candidates as it may but one.
 func guarantor(w *world, e *frame.Env) {
 	aged(w, e)
-	p := w.rt.Staking
+	p := w.pallets.Staking
 	must(w, e, newcomer, "bond", &staking.BondArgs{Controller: types.Address(helper), Value: fixed.FromUint64(100 * runtime.CRU)})
 	for i := range 15 {
 		p.Validators.Put(e, member(i), staking.ValidatorPrefs{})
@@ -58,19 +58,19 @@ func punished(w *world, e *frame.Env) {
 	spans := staking.SlashingSpans{SpanIndex: 10, LastStart: 80, Prior: make([]uint32, 10)}
 	for i := range spans.Prior {
 		spans.Prior[i] = 2
-		w.rt.Staking.SpanSlash.Put(e, scale.Pair[types.AccountID, uint32]{A: newcomer, B: uint32(i)}, staking.SpanRecord{Slashed: someCoin})
+		w.pallets.Staking.SpanSlash.Put(e, scale.Pair[types.AccountID, uint32]{A: newcomer, B: uint32(i)}, staking.SpanRecord{Slashed: someCoin})
 	}
-	w.rt.Staking.SlashingSpans.Put(e, newcomer, spans)
+	w.pallets.Staking.SlashingSpans.Put(e, newcomer, spans)
 }
 
 // rewarding gives the validator a reward to share with as many guarantors as there may be.
 func rewarding(w *world, e *frame.Env) {
 	aged(w, e)
-	p, at := w.rt.Staking, scale.Pair[types.EraIndex, types.AccountID]{A: 89, B: stash}
+	p, at := w.pallets.Staking, scale.Pair[types.EraIndex, types.AccountID]{A: 89, B: stash}
 	x := election.Exposure{Own: someCoin, Total: someCoin}
 	for i := range 64 {
 		who := member(i)
-		w.rt.Balances.DepositCreating(e, who, fixed.FromUint64(2*runtime.CRU))
+		w.pallets.Balances.DepositCreating(e, who, fixed.FromUint64(2*runtime.CRU))
 		must(w, e, who, "bond", &staking.BondArgs{Controller: types.Address(member(1000 + i)), Value: someCoin})
 		x.Others = append(x.Others, election.IndividualExposure{Who: who, Value: someCoin})
 		x.Total = x.Total.AddSat(someCoin)
@@ -111,7 +111,7 @@ func staged(prepare func(*world, *frame.Env), setup func(int) run) func(int) run
 				if err != nil {
 					return nil, nil, nil, err
 				}
-				from, changed = w, &world{w.rt, view, w.author, w.effort}
+				from, changed = w, &world{w.rt, w.pallets, view, w.author, w.effort}
 			}
 			return inner(changed, h)
 		}
@@ -121,7 +121,7 @@ func staged(prepare func(*world, *frame.Env), setup func(int) run) func(int) run
 // slashes are n slashes that wait, all of which are cancelled.
 func slashes(n int) run {
 	return staged(func(w *world, e *frame.Env) {
-		w.rt.Staking.UnappliedSlashes.Put(e, 1, make([]staking.UnappliedSlash, n+1))
+		w.pallets.Staking.UnappliedSlashes.Put(e, 1, make([]staking.UnappliedSlash, n+1))
 	}, cancel)(n)
 }
 
@@ -142,13 +142,13 @@ func planned(n int) run {
 		for i := range n / 3 {
 			row = append(row, staking.PlannedExposure{Stash: member(i), Exposure: election.Exposure{Total: someCoin, Own: someCoin}})
 		}
-		w.rt.Staking.PlannedExposures.Put(e, 0, row)
-		w.rt.Staking.Planned.Put(e, staking.Planned{Era: 1, End: 1})
+		w.pallets.Staking.PlannedExposures.Put(e, 0, row)
+		w.pallets.Staking.Planned.Put(e, staking.Planned{Era: 1, End: 1})
 	}, func(int) run {
 		return func(w *world, _ *types.Header) (*frame.Env, *counter, func() error, error) {
 			c := &counter{Mem: w.view, keys: map[string]int{}}
 			e := w.rt.Frame.NewEnv(c)
-			return e, c, func() error { w.rt.Staking.OnInitialize(e); return nil }, nil
+			return e, c, func() error { w.pallets.Staking.OnInitialize(e); return nil }, nil
 		}
 	})(n)
 }
