@@ -5,11 +5,16 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 SEED    ?= 1
 COUNT   ?= 1
 STEP    := bin/testsum step
+# One set of flags for the program, the tests and the linters, so that every package is compiled once.
+export CGO_ENABLED := 0
+export GOFLAGS     := -trimpath
+# The race detector has something to find only where goroutines start or meet: where a package or its tests do so themselves.
+RACE = $$(git grep -lwE 'go func|chan|sync\.[A-Z][A-Za-z]*|errgroup' -- '*.go' | xargs -n1 dirname | grep -v '^test/interop' | sort -u | sed 's,^,./,')
 
 .PHONY: build demo dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-network interop-pinning \
         interop-js interop-ipfs kubo gsrpc roots long fuzz-long bench weights weights-check generate testsum clean
 
-build: ; CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/crust ./cmd/crust
+build: ; go build -ldflags '$(LDFLAGS)' -o bin/crust ./cmd/crust
 # The whole product on this machine, unattended.
 demo: build ; bin/crust demo $(DEMO_FLAGS)
 dev: build ; bin/crust node --dev $(DEV_FLAGS)
@@ -28,7 +33,7 @@ tidy: testsum ; $(STEP) -timeout 1m mod-tidy -- go mod tidy -diff
 vet: testsum ; $(STEP) -timeout 9m vet -- go vet ./...
 staticcheck: testsum ; $(STEP) -timeout 9m staticcheck -- go tool -modfile=internal/tools/go.mod staticcheck ./...
 units: testsum ; $(STEP) -kind go -timeout 20m units -- go test -json -timeout 10m ./...
-race: testsum ; $(STEP) -kind go -timeout 22m race -- go test -json -race -short -timeout 12m ./...
+race: testsum ; $(STEP) -kind go -timeout 22m race -- env CGO_ENABLED=1 go test -json -race -short -timeout 12m $(RACE)
 fuzz: testsum ; $(STEP) -timeout 8m fuzz -- go run ./internal/cmd/fuzz -budget 3m
 long: testsum ; $(STEP) -kind go -timeout 40m long -- env CRUST_LONG=1 SEED=$(SEED) go test -json -run '^TestLong' -timeout 38m ./...
 fuzz-long: testsum ; $(STEP) -timeout 14m fuzz-long -- go run ./internal/cmd/fuzz -budget 12m
@@ -46,7 +51,7 @@ interop-network: build testsum test/interop/node_modules
 # kubo, built from the Go registry, and helia on the Node.js that it needs.
 interop-ipfs: build kubo testsum test/interop/ipfs/node_modules
 	$(STEP) -kind node -timeout 5m -dir test/interop/ipfs interop-ipfs -- node --test --test-concurrency=1 --test-reporter=tap hashes.test.mjs storage.test.mjs
-kubo: testsum ; $(STEP) -timeout 15m -dir test/interop/kubo kubo -- env CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o ../../../out/kubo/ipfs github.com/ipfs/kubo/cmd/ipfs
+kubo: testsum ; $(STEP) -timeout 15m -dir test/interop/kubo kubo -- go build -ldflags '-s -w' -o ../../../out/kubo/ipfs github.com/ipfs/kubo/cmd/ipfs
 # The pinning service's compliance suite, by command: it takes the specification from GitHub, or from PSA_SPEC.
 interop-pinning: build testsum
 	npm ci --prefix test/interop/pinning --ignore-scripts
