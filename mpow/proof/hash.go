@@ -5,7 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
+
+	"github.com/crustgo/crust/substrate/hash/sha256x"
 )
 
 // Sizes that are the same on all networks.
@@ -43,44 +44,25 @@ type Hash = [32]byte
 // ErrProof reports a proof that does not hold.
 var ErrProof = errors.New("proof: does not hold")
 
-// Hasher computes leaf hashes and reuses what it allocates. It belongs to one
-// goroutine. The zero value is ready for use.
+// Hasher computes leaf hashes and reuses its memory. It belongs to one goroutine. The
+// zero value is ready for use.
 type Hasher struct {
-	d    hash.Hash
-	row  [1 + SubLeaves*sha256.Size]byte // a tag, and what is hashed below it
-	tags [1]byte
+	subs   [SubLeaves * sha256.Size]byte // hashes, one after the other
+	groups [fan * sha256.Size]byte
 }
 
-// subs fills row with the hashes of the sub-leaves.
-func (h *Hasher) subs(leaf []byte) {
-	if h.d == nil {
-		h.d = sha256.New()
-	}
-	_ = leaf[LeafSize-1]
-	h.tags[0] = tagSubLeaf
-	for i := range SubLeaves {
-		h.d.Reset()
-		h.d.Write(h.tags[:])
-		h.d.Write(leaf[i*SubLeafSize : (i+1)*SubLeafSize])
-		h.d.Sum(h.row[1+32*i : 1+32*i])
-	}
-}
-
-// up hashes n nodes of row in eights, in place.
-func (h *Hasher) up(n int, tag byte) {
-	for i := range n / fan {
-		h.row[32*fan*i] = tag // the byte before: of a hash that is not needed any more
-		s := sha256.Sum256(h.row[32*fan*i : 1+32*fan*(i+1)])
-		copy(h.row[1+32*i:], s[:])
-	}
+// below hashes sub-leaves and groups.
+func (h *Hasher) below(leaf []byte) {
+	sha256x.Each(h.subs[:], tagSubLeaf, leaf, SubLeafSize)
+	sha256x.Each(h.groups[:], tagGroup, h.subs[:], fan*sha256.Size)
 }
 
 // Leaf is the hash of a leaf of LeafSize bytes.
 func (h *Hasher) Leaf(leaf []byte) Hash {
-	h.subs(leaf)
-	h.up(SubLeaves, tagGroup)
-	h.up(fan, tagLeaf)
-	return Hash(h.row[1:33])
+	h.below(leaf)
+	top := h.subs[:sha256.Size] // what lay there is not needed any more
+	sha256x.Each(top, tagLeaf, h.groups[:], fan*sha256.Size)
+	return Hash(top)
 }
 
 // LeafPath leads from a sub-leaf to its leaf: the siblings in its group of eight,
@@ -89,10 +71,9 @@ type LeafPath [2 * (fan - 1)]Hash
 
 // Path is the path of a sub-leaf.
 func (h *Hasher) Path(leaf []byte, sub int) (p LeafPath) {
-	h.subs(leaf)
-	p.take(0, h.row[1+32*fan*(sub/fan):], sub%fan)
-	h.up(SubLeaves, tagGroup)
-	p.take(fan-1, h.row[1:], sub/fan)
+	h.below(leaf)
+	p.take(0, h.subs[sub/fan*fan*sha256.Size:], sub%fan)
+	p.take(fan-1, h.groups[:], sub/fan)
 	return p
 }
 

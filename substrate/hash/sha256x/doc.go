@@ -1,0 +1,15 @@
+// Package sha256x computes SHA-256 of many messages at a time, faster than one
+// after the other.
+//
+// The SHA instructions of x86 processors wait for each other: the rounds of one
+// message are a chain, and the processor could do twice as much in that time. So
+// two messages that do not depend on each other are hashed in turns, two rounds of
+// one and two of the other, in one thread:
+//
+//	var sums [64 * sha256x.Size]byte
+//	sha256x.Each(sums[:], tag, leaf, 1024) // of tag ‖ each KiB of the leaf
+//	sha256x.All(sums[:2*sha256x.Size], [][]byte{block, other})
+//
+// The results are those of crypto/sha256, which does the work where the instructions
+// are missing, and for a single message. Nothing is allocated.
+package sha256x
