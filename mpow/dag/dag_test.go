@@ -206,6 +206,43 @@ func graph(t *rapid.T) (root CID, blocks map[string][]byte, size uint64) {
 	return root, blocks, size
 }
 
+// Matches says of each block what CID.Matches says.
+func TestMatches(t *testing.T) {
+	var cids []CID
+	var blocks [][]byte
+	for i := range 40 {
+		block := bytes.Repeat([]byte{byte(i)}, i*37)
+		c := Sum(Raw, block)
+		switch i % 5 {
+		case 1:
+			h := hash.Blake2b256(block)
+			c = mustCID(t, Raw, blake2b256, h[:])
+		case 2:
+			block = append(block, 1)
+		case 3:
+			c = CID{}
+		}
+		cids, blocks = append(cids, c), append(blocks, block)
+	}
+	for i, got := range Matches(cids, blocks) {
+		if want := i%5 != 2 && i%5 != 3; got != want || got != cids[i].Matches(blocks[i]) {
+			t.Errorf("block %d: %v", i, got)
+		}
+	}
+	if len(Matches(nil, nil)) != 0 {
+		t.Error("of no blocks")
+	}
+}
+
+func mustCID(t *testing.T, codec Codec, code uint64, digest []byte) CID {
+	t.Helper()
+	c, err := newCID(codec, code, digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // Whatever order blocks come in, a walk accepts each distinct block once and
 // measures what a recursive reading of the graph measures.
 func TestWalkMeasures(t *testing.T) {

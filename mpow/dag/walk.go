@@ -67,6 +67,12 @@ func (w *Walk) Wants(c CID) bool {
 // block that is not wanted or does not match changes nothing; a graph that breaks a
 // rule fails for good, since no other bytes have its root.
 func (w *Walk) Accept(c CID, block []byte) (links []CID, err error) {
+	return w.AcceptMatched(c, block, w.Wants(c) && len(block) <= MaxBlock && c.Matches(block))
+}
+
+// AcceptMatched is Accept for a block of which it is known whether its hash is that of its
+// CID: see [Matches].
+func (w *Walk) AcceptMatched(c CID, block []byte, matches bool) (links []CID, err error) {
 	switch {
 	case w.failed != nil:
 		return nil, w.failed
@@ -74,7 +80,7 @@ func (w *Walk) Accept(c CID, block []byte) (links []CID, err error) {
 		return nil, fmt.Errorf("%v: %w", c, ErrNotWanted)
 	case len(block) > MaxBlock:
 		return nil, fmt.Errorf("%w: a block of %d bytes, at most %d", ErrLimit, len(block), MaxBlock)
-	case !c.Matches(block):
+	case !matches:
 		return nil, fmt.Errorf("%v: %w", c, ErrMismatch)
 	}
 	if links, err = w.follow(nil, c.codec, block, 0); err != nil {

@@ -195,17 +195,27 @@ func (d disk) seal(t testing.TB, c *Client, root dag.CID, blocks map[string][]by
 	open := new(unit)
 	records := map[proof.UnitID][][]byte{}
 	for want := []dag.CID{root}; len(want) > 0; {
-		var a trusted.PutAnswer
-		call(t, c, &trusted.PutRequest{File: begun.File, CID: want[0], Block: blocks[want[0].Key()]}, &a)
-		if a.Closed != nil {
-			open.write(t, &a.End)
-			open.closed = *a.Closed
-			d[a.Closed.Unit.ID] = open
-			open = new(unit)
+		r := trusted.PutRequest{File: begun.File}
+		for _, cid := range want[:min(len(want), 5)] {
+			r.Blocks = append(r.Blocks, trusted.Offered{CID: cid, Block: blocks[cid.Key()]})
 		}
-		open.write(t, &a.Record)
-		records[a.Unit] = append(records[a.Unit], bytes.Clone(a.Record.Bytes))
-		want = append(want[1:], a.Wanted...)
+		want = want[len(r.Blocks):]
+		var put trusted.PutAnswer
+		call(t, c, &r, &put)
+		if len(put.Put) != len(r.Blocks) {
+			t.Fatalf("%d of %d blocks were sealed: %v", len(put.Put), len(r.Blocks), put.Refused)
+		}
+		for _, a := range put.Put {
+			if a.Closed != nil {
+				open.write(t, &a.End)
+				open.closed = *a.Closed
+				d[a.Closed.Unit.ID] = open
+				open = new(unit)
+			}
+			open.write(t, &a.Record)
+			records[a.Unit] = append(records[a.Unit], bytes.Clone(a.Record.Bytes))
+			want = append(want, a.Wanted...)
+		}
 	}
 	var ended trusted.EndAnswer
 	call(t, c, &trusted.EndRequest{File: begun.File}, &ended)

@@ -145,6 +145,21 @@ func (k *coder) closed(v **Closed) {
 	k.fixed((*v).Ticket[:])
 }
 
+// refusal is an error, or none.
+func (k *coder) refusal(v **RemoteError) {
+	there := *v != nil
+	if k.bool(&there); !there {
+		return
+	}
+	if k.c != nil {
+		*v = new(RemoteError)
+	}
+	text := []byte((*v).Text)
+	k.u8(&(*v).Code)
+	k.bytes(&text, maxText)
+	(*v).Text = string(text)
+}
+
 // emitted is what is to be written to a unit.
 func (k *coder) emitted(v *Emitted) {
 	k.u64(&v.Offset)

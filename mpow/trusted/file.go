@@ -95,7 +95,7 @@ func (f *File) Put(u *DataUnit, cid dag.CID, block []byte) (Emitted, []dag.CID, 
 	if recordSize(cid, block) <= u.limit && !u.fits(cid, block) {
 		return Emitted{}, nil, ErrFull
 	}
-	links, err := f.accept(cid, block, u.limit)
+	links, err := f.accept(cid, block, cid.Matches(block), u.limit)
 	if err != nil {
 		return Emitted{}, nil, err
 	}
@@ -104,11 +104,11 @@ func (f *File) Put(u *DataUnit, cid dag.CID, block []byte) (Emitted, []dag.CID, 
 }
 
 // accept has the walk take a block that a unit of some size can hold.
-func (f *File) accept(cid dag.CID, block []byte, unitSize uint64) ([]dag.CID, error) {
+func (f *File) accept(cid dag.CID, block []byte, matches bool, unitSize uint64) ([]dag.CID, error) {
 	if recordSize(cid, block) > unitSize {
 		return nil, fmt.Errorf("%w: a block of %d bytes", dag.ErrLimit, len(block))
 	}
-	return f.walk.Accept(cid, block)
+	return f.walk.AcceptMatched(cid, block, matches)
 }
 
 // write seals a block that was accepted.

@@ -10,7 +10,7 @@ import (
 )
 
 // Version is that of the frames between worker and enclave.
-const Version = 1
+const Version = 2
 
 // Limits of frames.
 const (
@@ -18,6 +18,10 @@ const (
 	MaxFrame = 64 << 20
 	// MaxLeaves is how many leaves one request may ask for or bring.
 	MaxLeaves = 128
+	// MaxOffered is how many blocks one request may offer.
+	MaxOffered = 63
+	// MaxOfferedBytes is how many bytes they may have together.
+	MaxOfferedBytes = 16 << 20
 	// maxNodes bounds the nodes of a read proof.
 	maxNodes = 1024
 )
@@ -102,14 +106,20 @@ func AppendAnswer(dst []byte, a Message, err error) []byte {
 	if err == nil {
 		return encode(append(dst, 0), a)
 	}
-	code := uint8(0)
-	for i := 1; i < len(codes) && code == 0; i++ {
+	e := remote(err)
+	return scale.AppendString(append(dst, 1, e.Code), e.Text)
+}
+
+// remote is an error as the worker sees it.
+func remote(err error) *RemoteError {
+	text := err.Error()
+	e := &RemoteError{Text: text[:min(len(text), maxText)]}
+	for i := 1; i < len(codes) && e.Code == 0; i++ {
 		if errors.Is(err, codes[i]) {
-			code = uint8(i)
+			e.Code = uint8(i)
 		}
 	}
-	text := err.Error()
-	return scale.AppendString(append(dst, 1, code), text[:min(len(text), maxText)])
+	return e
 }
 
 // DecodeAnswer reads the body of an answer's frame into a.

@@ -150,23 +150,47 @@ type BeginAnswer struct{ File proof.FileID }
 
 func (m *BeginAnswer) fields(k *coder) { k.fixed(m.File[:]) }
 
-// PutRequest is File.Put to the connection's data unit.
-type PutRequest struct {
-	File  proof.FileID
+// Offered is a block of a file.
+type Offered struct {
 	CID   dag.CID
 	Block []byte
+}
+
+// PutRequest is File.Put to the connection's data unit, for one block after the other:
+// at most MaxOffered of them, with at most MaxOfferedBytes together.
+type PutRequest struct {
+	File   proof.FileID
+	Blocks []Offered
 }
 
 func (*PutRequest) kind() uint8 { return 9 }
 func (m *PutRequest) fields(k *coder) {
 	k.fixed(m.File[:])
-	k.cid(&m.CID)
-	k.bytes(&m.Block, dag.MaxBlock)
+	row(k, &m.Blocks, MaxOffered, 6, func(b *Offered) {
+		k.cid(&b.CID)
+		k.bytes(&b.Block, dag.MaxBlock)
+	})
 }
 
-// PutAnswer has what is to be written: first the end of the unit before, if that
-// is closed now, then the record, in unit Unit.
+// PutAnswer has what became of the blocks, in turn. If it is less than was offered, the
+// next block was refused, and those after it were not looked at.
 type PutAnswer struct {
+	Put     []RecordAnswer
+	Refused *RemoteError
+}
+
+func (m *PutAnswer) fields(k *coder) {
+	row(k, &m.Put, MaxOffered, minRecordAnswer, func(a *RecordAnswer) { a.fields(k) })
+	k.refusal(&m.Refused)
+}
+
+// minRecordAnswer is a lower bound of a RecordAnswer's length: two times an offset and two
+// empty rows, a unit's id, and three single bytes.
+const minRecordAnswer = 2*(8+1+1) + 32 + 3
+
+// RecordAnswer has what is to be written: first the end of the unit before, if that
+// is closed now, then the record, in unit Unit.
+type RecordAnswer struct {
 	End    Emitted
 	Closed *Closed
 	Unit   proof.UnitID
@@ -176,7 +200,7 @@ type PutAnswer struct {
 	Moved *EndAnswer
 }
 
-func (m *PutAnswer) fields(k *coder) {
+func (m *RecordAnswer) fields(k *coder) {
 	k.emitted(&m.End)
 	k.closed(&m.Closed)
 	k.fixed(m.Unit[:])
@@ -249,7 +273,7 @@ func (*DeleteRequest) kind() uint8       { return 14 }
 func (m *DeleteRequest) fields(k *coder) { k.cid(&m.CID) }
 
 // MoveRequest brings a record of a file out of a unit, to the connection's data
-// unit; the answer is a PutAnswer. The records of one file and unit come on one
+// unit; the answer is a RecordAnswer. The records of one file and unit come on one
 // connection, without another move in between.
 type MoveRequest struct {
 	File   proof.FileID

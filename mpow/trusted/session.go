@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/proof"
 	"github.com/crustgo/crust/substrate/light"
 	"github.com/crustgo/crust/substrate/scale"
@@ -78,13 +79,9 @@ func (n *Session) HandleFramed(body []byte) []byte {
 	// The requests that take time do it without the core.
 	switch r := r.(type) {
 	case *FillRequest:
-		if err = n.fill(r); err == nil {
-			return n.out
-		}
-		n.out = n.out[:frameHead]
-		return n.answer(nil, err)
+		return n.inPlace(n.fill(r))
 	case *PutRequest:
-		return n.answer(n.put(r))
+		return n.inPlace(n.put(r))
 	case *MoveRequest:
 		return n.answer(n.moveRecord(r))
 	case *CheckRequest:
@@ -96,6 +93,15 @@ func (n *Session) HandleFramed(body []byte) []byte {
 	n.s.Lock.Lock()
 	defer n.s.Lock.Unlock()
 	return n.answer(n.locked(r))
+}
+
+// inPlace is the answer that was written to n.out already, unless there was an error.
+func (n *Session) inPlace(err error) []byte {
+	if err == nil {
+		return n.out
+	}
+	n.out = n.out[:frameHead]
+	return n.answer(nil, err)
 }
 
 func (n *Session) answer(m Message, err error) []byte {
@@ -261,7 +267,7 @@ func (n *Session) closeUnit() (Message, error) {
 }
 
 // write has something written to the data unit; if it is full, to the next one.
-func (n *Session) write(a *PutAnswer, put func(*DataUnit) (Emitted, error)) error {
+func (n *Session) write(a *RecordAnswer, put func(*DataUnit) (Emitted, error)) error {
 	for {
 		if n.unit == nil {
 			if err := n.openUnit(); err != nil {
@@ -294,23 +300,51 @@ func (n *Session) openUnit() (err error) {
 	return err
 }
 
-// put seals a block. It is checked first: the end of a unit that is closed for it
-// must not be lost with the answer to a wrong one.
-func (n *Session) put(r *PutRequest) (Message, error) {
+// put seals blocks, and writes the answer in place: what is emitted is valid only until
+// the next block.
+func (n *Session) put(r *PutRequest) error {
 	f := n.files[r.File]
 	if f == nil {
-		return nil, fmt.Errorf("file %x: %w", r.File, ErrUnknown)
+		return fmt.Errorf("file %x: %w", r.File, ErrUnknown)
 	}
-	a := new(PutAnswer)
-	links, err := f.accept(r.CID, r.Block, uint64(n.leaves)*proof.LeafSize)
-	if err != nil {
+	cids, blocks, size := make([]dag.CID, len(r.Blocks)), make([][]byte, len(r.Blocks)), 0
+	for i, b := range r.Blocks {
+		cids[i], blocks[i] = b.CID, b.Block
+		size += len(b.Block)
+	}
+	if size > MaxOfferedBytes {
+		return fmt.Errorf("trusted: %d bytes of blocks in one request, at most %d", size, MaxOfferedBytes)
+	}
+	matches := dag.Matches(cids, blocks)
+	k := coder{dst: append(n.out, 0, 0)} // a result; of no record
+	count := len(k.dst) - 1
+	var refused *RemoteError
+	for i := range r.Blocks {
+		a, err := n.putBlock(f, &r.Blocks[i], matches[i])
+		if err != nil {
+			refused = remote(err)
+			break
+		}
+		a.fields(&k)
+		k.dst[count] += 1 << 2 // a compact number below 64
+	}
+	k.refusal(&refused)
+	n.out = k.dst
+	return nil
+}
+
+// putBlock seals a block. It is checked first: the end of a unit that is closed for it
+// must not be lost with the answer to a wrong one.
+func (n *Session) putBlock(f *File, b *Offered, matches bool) (*RecordAnswer, error) {
+	a := new(RecordAnswer)
+	var err error
+	if a.Wanted, err = f.accept(b.CID, b.Block, matches, uint64(n.leaves)*proof.LeafSize); err != nil {
 		return nil, err
 	}
-	a.Wanted = links
 	if err := n.count(f); err != nil {
 		return nil, err
 	}
-	return a, n.write(a, func(u *DataUnit) (Emitted, error) { return f.write(u, r.CID, r.Block) })
+	return a, n.write(a, func(u *DataUnit) (Emitted, error) { return f.write(u, b.CID, b.Block) })
 }
 
 func (n *Session) count(f *File) error {
@@ -331,7 +365,7 @@ func (n *Session) moveRecord(r *MoveRequest) (Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := new(PutAnswer)
+	a := new(RecordAnswer)
 	if err := n.write(a, func(u *DataUnit) (Emitted, error) { return m.write(u, rec, block) }); err != nil {
 		return nil, err
 	}

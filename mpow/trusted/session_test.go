@@ -34,7 +34,7 @@ func requests() []Request {
 		&FollowRequest{[]byte{1}, [][]byte{{2}, {3, 4}}}, &FillRequest{2},
 		&TicketRequest{Kind: proof.Data, Unit: proof.Descriptor{ID: proof.UnitID{1}, Leaves: 2}, Ticket: Ticket{3}},
 		&TicketRequest{File: &proof.File{CID: cid.Bytes(), Size: 1, Parts: []proof.Part{{Records: 1}}}},
-		&BeginRequest{cid, 9}, &PutRequest{proof.FileID{1}, cid, []byte("x")}, &CloseRequest{}, &EndRequest{proof.FileID{1}},
+		&BeginRequest{cid, 9}, &PutRequest{proof.FileID{1}, []Offered{{cid, []byte("x")}, {cid, []byte("yz")}}}, &CloseRequest{}, &EndRequest{proof.FileID{1}},
 		&AbandonRequest{proof.FileID{1}}, &OpenRequest{proof.UnitID{1}, []byte{2}}, &DeleteRequest{cid},
 		&MoveRequest{proof.FileID{1}, proof.UnitID{2}, []byte{3}}, &ChallengeRequest{testParams, 20, Hash{1}, Hash{2}},
 		&CheckRequest{3, []Shown{{[]byte{1}, []Hash{{2}}}, {nil, []Hash{}}}}, &ReportRequest{[]proof.UnitID{{1}}, []proof.UnitID{{2}}},
@@ -101,7 +101,7 @@ func TestSession(t *testing.T) {
 	from := d.entry.Parts[0].Unit
 	moved := false
 	for _, rec := range d.records[from] {
-		var a PutAnswer
+		var a RecordAnswer
 		h.ok(do(n, &MoveRequest{d.entry.ID, from, rec}, &a))
 		if a.Moved != nil {
 			moved = true
@@ -113,7 +113,7 @@ func TestSession(t *testing.T) {
 	if !moved {
 		t.Fatal("all records came, and the move did not end")
 	}
-	if err := do(n, &MoveRequest{d.entry.ID, from, d.records[from][0]}, new(PutAnswer)); !errors.Is(err, ErrUnknown) {
+	if err := do(n, &MoveRequest{d.entry.ID, from, d.records[from][0]}, new(RecordAnswer)); !errors.Is(err, ErrUnknown) {
 		t.Fatalf("out of a unit that holds nothing of the file: %v", err)
 	}
 
@@ -126,6 +126,69 @@ func TestSession(t *testing.T) {
 	}
 	n.Close()
 	h.ok(do(m, &BeginRequest{other.root, 1 << 20}, new(BeginAnswer)))
+}
+
+// Of several blocks those before the first that is wrong are sealed; the rest can be
+// offered again, right.
+func TestPutSeveral(t *testing.T) {
+	h := newHost(t, newChain())
+	g := newGraph(3, 5, 70_000)
+	n := newServer(h).NewSession()
+	h.ok(do(n, &Hello{Version, 4}, new(Identity)))
+	var begun BeginAnswer
+	h.ok(do(n, &BeginRequest{g.root, g.size}, &begun))
+	offer := func(cids ...dag.CID) (r PutRequest) {
+		r.File = begun.File
+		for _, c := range cids {
+			r.Blocks = append(r.Blocks, Offered{c, g.blocks[c.Key()]})
+		}
+		return r
+	}
+	var a PutAnswer
+	first := offer(g.root)
+	h.ok(do(n, &first, &a))
+	if len(a.Put) != 1 || len(a.Put[0].Wanted) != 5 || a.Refused != nil {
+		t.Fatalf("the root: %+v", a)
+	}
+	want := a.Put[0].Wanted
+	wrong := offer(want...)
+	wrong.Blocks[2].Block = wrong.Blocks[3].Block
+	a = PutAnswer{}
+	h.ok(do(n, &wrong, &a))
+	if len(a.Put) != 2 || !errors.Is(a.Refused, dag.ErrMismatch) {
+		t.Fatalf("with a wrong third: %d sealed, refused %v", len(a.Put), a.Refused)
+	}
+	if err := do(n, &EndRequest{begun.File}, new(EndAnswer)); !errors.Is(err, ErrIncomplete) {
+		t.Fatalf("ended without three blocks: %v", err)
+	}
+	again := offer(want[1:]...)
+	a = PutAnswer{}
+	h.ok(do(n, &again, &a))
+	if len(a.Put) != 0 || !errors.Is(a.Refused, dag.ErrNotWanted) {
+		t.Fatalf("with one that was sealed: %d sealed, refused %v", len(a.Put), a.Refused)
+	}
+	rest := offer(want[2:]...)
+	a = PutAnswer{}
+	h.ok(do(n, &rest, &a))
+	if len(a.Put) != 3 || a.Refused != nil {
+		t.Fatalf("the rest: %d sealed, refused %v", len(a.Put), a.Refused)
+	}
+	for i, p := range a.Put { // what was emitted is whole, though all of it came in one answer
+		if size := recordSize(want[2+i], g.blocks[want[2+i].Key()]); uint64(len(p.Record.Bytes)) != size {
+			t.Errorf("record %d has %d bytes, want %d", i, len(p.Record.Bytes), size)
+		}
+		if _, block, err := h.core.secret.open(&p.Unit, p.Record.Bytes); err != nil || !bytes.Equal(block, g.blocks[want[2+i].Key()]) {
+			t.Errorf("record %d: %v", i, err)
+		}
+	}
+	h.ok(do(n, &EndRequest{begun.File}, new(EndAnswer)))
+	large := PutRequest{File: begun.File}
+	for range 9 {
+		large.Blocks = append(large.Blocks, Offered{g.root, make([]byte, dag.MaxBlock)})
+	}
+	if err := do(n, &large, new(PutAnswer)); err == nil {
+		t.Error("18 MiB at a time")
+	}
 }
 
 // FuzzSession: whatever frames come, in whatever order, the session answers each, and

@@ -178,7 +178,7 @@ func (l *lane) move(from *index.Unit, file proof.FileID, held map[proof.UnitID]b
 }
 
 // moveRecord brings one record to the lane's unit and has r lead there.
-func (l *lane) moveRecord(from *index.Unit, r *index.Record) (*trusted.PutAnswer, error) {
+func (l *lane) moveRecord(from *index.Unit, r *index.Record) (*trusted.RecordAnswer, error) {
 	_, d, err := l.w.locate(&r.Place)
 	if err != nil {
 		return nil, err
@@ -187,7 +187,7 @@ func (l *lane) moveRecord(from *index.Unit, r *index.Record) (*trusted.PutAnswer
 	if err := d.ReadAt(from.Number, b, r.Offset); err != nil {
 		return nil, err
 	}
-	a := new(trusted.PutAnswer)
+	a := new(trusted.RecordAnswer)
 	if err := l.c.call(&trusted.MoveRequest{File: r.File, From: from.Desc.ID, Record: b}, a); err != nil {
 		return nil, err
 	}

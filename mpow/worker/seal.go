@@ -131,39 +131,68 @@ func (w *Worker) promise(root dag.CID, limit uint64) (*lane, error) {
 func (s *Sealing) Put(ctx context.Context, blocks []Block) (wanted []dag.CID, err error) {
 	s.l.mu.Lock()
 	defer s.l.mu.Unlock()
-	for _, b := range blocks {
+	for len(blocks) > 0 {
 		if err := ctx.Err(); err != nil {
 			return wanted, err
 		}
-		more, err := s.put(b)
+		n := together(blocks)
+		more, err := s.put(blocks[:n])
 		wanted = append(wanted, more...)
 		if err != nil {
 			return wanted, err
 		}
+		blocks = blocks[n:]
 	}
 	return wanted, nil
 }
 
-func (s *Sealing) put(b Block) ([]dag.CID, error) {
+// putBytes is how many bytes of blocks go to the enclave at a time, unless one has more:
+// they stay in the caches of both sides.
+const putBytes = 1 << 20
+
+// together is how many blocks go to the enclave at a time.
+func together(blocks []Block) (n int) {
+	for size := 0; n < min(len(blocks), trusted.MaxOffered); n++ {
+		if size += len(blocks[n].Data); size > putBytes && n > 0 {
+			break
+		}
+	}
+	return n
+}
+
+func (s *Sealing) put(blocks []Block) (wanted []dag.CID, err error) {
 	if s.over {
 		return nil, s.why()
 	}
 	l := s.l
+	r := trusted.PutRequest{File: s.file, Blocks: make([]trusted.Offered, len(blocks))}
+	for i, b := range blocks {
+		r.Blocks[i] = trusted.Offered{CID: b.CID, Block: b.Data}
+	}
 	var a trusted.PutAnswer
-	if err := l.c.call(&trusted.PutRequest{File: s.file, CID: b.CID, Block: b.Data}, &a); err != nil {
+	if err := l.c.call(&r, &a); err != nil {
 		if errors.Is(err, ErrEnclave) {
 			l.fail(err)
 		}
 		return nil, err
 	}
-	if err := s.write(&b, &a); err != nil {
-		return nil, l.fail(err)
+	if len(a.Put) > len(blocks) || len(a.Put) < len(blocks) && a.Refused == nil {
+		return nil, l.fail(fmt.Errorf("worker: the enclave sealed %d of %d blocks", len(a.Put), len(blocks)))
 	}
-	return a.Wanted, nil
+	for i := range a.Put {
+		if err := s.write(&blocks[i], &a.Put[i]); err != nil {
+			return wanted, l.fail(err)
+		}
+		wanted = append(wanted, a.Put[i].Wanted...)
+	}
+	if a.Refused != nil {
+		return wanted, a.Refused
+	}
+	return wanted, nil
 }
 
 // write puts what the enclave emitted where it belongs.
-func (s *Sealing) write(b *Block, a *trusted.PutAnswer) error {
+func (s *Sealing) write(b *Block, a *trusted.RecordAnswer) error {
 	l := s.l
 	r := &index.Record{CID: b.CID, Place: index.Place{Size: uint32(len(b.Data)), File: s.file}}
 	if err := l.write(a, r); err != nil {
@@ -182,7 +211,7 @@ func (s *Sealing) write(b *Block, a *trusted.PutAnswer) error {
 }
 
 // write puts what the enclave emitted where it belongs, and fills in where that is.
-func (l *lane) write(a *trusted.PutAnswer, r *index.Record) error {
+func (l *lane) write(a *trusted.RecordAnswer, r *index.Record) error {
 	if a.Closed != nil {
 		if err := l.finish(&a.End, a.Closed); err != nil {
 			return err
