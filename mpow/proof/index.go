@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -69,6 +70,26 @@ func (f *File) validate() error {
 		}
 	}
 	return nil
+}
+
+// same reports whether an entry is the one that it replaces: then it is told of again.
+func (f *File) same(old *File) bool {
+	return old != nil && f.Size == old.Size && bytes.Equal(f.CID, old.CID) && slices.Equal(f.Parts, old.Parts)
+}
+
+// ToldAgain are the files of which a transition of this ledger tells the chain once more.
+func (g *Ledger) ToldAgain(t *Transition) map[FileID]bool {
+	kept := map[FileID]*File{}
+	for i := range t.Keep {
+		kept[t.Keep[i].ID] = &t.Keep[i]
+	}
+	again := map[FileID]bool{}
+	for _, f := range g.Files() {
+		if k := kept[f.ID]; k != nil && k.same(f) {
+			again[f.ID] = true
+		}
+	}
+	return again
 }
 
 func compare(a, b [32]byte) int { return slices.Compare(a[:], b[:]) }

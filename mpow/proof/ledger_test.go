@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -111,7 +112,8 @@ func (m *model) move(tr *Transition, loss bool) {
 		}
 	}
 	for _, f := range tr.Keep {
-		if !slices.Contains(cids(gone), string(f.CID)) {
+		as := slices.IndexFunc(gone, func(g File) bool { return string(g.CID) == string(f.CID) })
+		if as < 0 || bytes.Equal(scale.Encode(&gone[as]), scale.Encode(&f)) {
 			m.changes = append(m.changes, Change{true, f.CID, f.Size})
 		}
 	}
@@ -157,7 +159,9 @@ func (m *model) draw(t *rapid.T, next *uint64, loss bool) *Transition {
 		f := m.files[i]
 		if lost := slices.ContainsFunc(f.Parts, func(p Part) bool { return slices.Contains(tr.Drop, p.Unit) }); lost || rapid.IntRange(0, 4).Draw(t, "forget") == 0 {
 			tr.Forget = append(tr.Forget, f.ID)
-			if ps := parts(); len(ps) > 0 && rapid.Bool().Draw(t, "rewrite") {
+			if !lost && rapid.IntRange(0, 2).Draw(t, "again") == 0 {
+				tr.Keep = append(tr.Keep, f)
+			} else if ps := parts(); len(ps) > 0 && rapid.Bool().Draw(t, "rewrite") {
 				tr.Keep = append(tr.Keep, File{f.CID, f.ID, f.Size, ps})
 			}
 		}

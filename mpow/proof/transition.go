@@ -24,7 +24,7 @@ type Transition struct {
 	Fillers []Descriptor // units that come
 	Data    []Descriptor
 	Forget  []FileID // files that leave, those that are lost first
-	Keep    []File   // files that come, or come back with other parts
+	Keep    []File   // files that come, come back with other parts, or are told of again
 }
 
 // Empty reports whether nothing changes.
@@ -183,7 +183,7 @@ func (g *Ledger) applyFiles(t *Transition, lost map[UnitID]bool) error {
 		}
 	}
 	for i := range t.Keep {
-		if f := &t.Keep[i]; !held[string(f.CID)] {
+		if f := &t.Keep[i]; !held[string(f.CID)] || f.same(gone[f.ID]) {
 			changes = append(changes, Change{true, f.CID, f.Size})
 		}
 	}

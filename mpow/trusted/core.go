@@ -71,6 +71,7 @@ type Core struct {
 
 	fresh  fresh
 	doomed map[proof.FileID]bool   // files to leave with the next step
+	again  map[proof.FileID]bool   // files of the index that the chain is to be told of once more
 	held   map[string]proof.FileID // CIDs that are in the index, pending, fresh or on their way
 	files  map[proof.FileID]*File  // on their way
 	blocks int                     // that their walks know
@@ -81,7 +82,7 @@ type Core struct {
 }
 
 func newCore(env Env) *Core {
-	return &Core{env: env, doomed: map[proof.FileID]bool{}, held: map[string]proof.FileID{}, files: map[proof.FileID]*File{}}
+	return &Core{env: env, doomed: map[proof.FileID]bool{}, again: map[proof.FileID]bool{}, held: map[string]proof.FileID{}, files: map[proof.FileID]*File{}}
 }
 
 // New bears a worker: keys and lineage are drawn, once. Its state has to be durable

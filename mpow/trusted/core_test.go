@@ -75,6 +75,62 @@ func TestLife(t *testing.T) {
 	}
 }
 
+// A file that never left is told of once more: alone, beside a move, and after a step that
+// lapsed; not without being asked for, and not if it leaves.
+func TestTellAgain(t *testing.T) {
+	c := newChain()
+	h := newHost(t, c)
+	a, b := newGraph(1, 2, 20_000), newGraph(2, 2, 20_000)
+	h.seal(a)
+	h.seal(b)
+	if err := h.core.TellAgain(a.root); !errors.Is(err, ErrUnknown) {
+		t.Fatalf("before any plan has it: %v", err)
+	}
+	h.slot()
+	h.tell()
+	told := func(n uint64, what string) {
+		t.Helper()
+		h.tell()
+		if c.Record.Changes != n || c.Record.FilesSize != a.size+b.size {
+			t.Fatalf("%s: %d changes, %d bytes", what, c.Record.Changes, c.Record.FilesSize)
+		}
+	}
+	told(2, "sealed")
+	h.ok(h.core.TellAgain(a.root))
+	h.ok(h.core.TellAgain(a.root))
+	h.slot()
+	told(3, "again")
+	h.slot()
+	told(3, "nothing more")
+
+	h.ok(h.core.TellAgain(a.root))
+	h.ok(h.core.TellAgain(b.root))
+	h.move(b, h.files[b.root.Key()].entry.Parts[0].Unit)
+	h.closeUnit()
+	c.Next()
+	h.challenge()
+	_, err := h.report()
+	h.ok(err)
+	c.Block += slotBlocks - 1
+	if o := h.follow(); o != Lapsed {
+		t.Fatalf("outcome %d", o)
+	}
+	h.slot()
+	told(4, "beside a move")
+	h.slot()
+	told(5, "after the move")
+	h.read(a)
+	h.read(b)
+
+	h.ok(h.core.TellAgain(a.root))
+	h.ok(h.core.Delete(a.root))
+	h.slot()
+	h.tell()
+	if c.Record.Changes != 6 || c.Record.FilesSize != b.size {
+		t.Fatalf("a file that leaves: %d changes, %d bytes", c.Record.Changes, c.Record.FilesSize)
+	}
+}
+
 // move brings a file out of a unit.
 func (h *host) move(g graph, from proof.UnitID) {
 	h.t.Helper()

@@ -181,6 +181,21 @@ func (c *Core) Delete(cid dag.CID) error {
 	return nil
 }
 
+// TellAgain has the chain told once more, with a later report, that a file is held: when it
+// has forgotten the replica although the file never left. A file that no plan has is
+// ErrUnknown: the chain hears of it when one has.
+func (c *Core) TellAgain(cid dag.CID) error {
+	if err := c.ready(); err != nil {
+		return err
+	}
+	id, held := c.held[cid.Key()]
+	if !held || c.entry(id) == nil {
+		return fmt.Errorf("%v: %w", cid, ErrUnknown)
+	}
+	c.again[id] = true
+	return nil
+}
+
 // entry returns the entry of a file in the index.
 func (c *Core) entry(id proof.FileID) *proof.File {
 	for _, f := range c.ledger.Files() {

@@ -62,6 +62,7 @@ var kinds = [...]func() Request{
 	20: func() Request { return new(PersistedRequest) },
 	21: func() Request { return new(FilesRequest) },
 	22: func() Request { return new(StateRequest) },
+	23: func() Request { return new(AgainRequest) },
 }
 
 // DecodeRequest reads the body of a frame.

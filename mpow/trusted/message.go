@@ -405,3 +405,9 @@ func (m *StateRequest) fields(k *coder) {}
 type StateAnswer struct{ State []byte }
 
 func (m *StateAnswer) fields(k *coder) { k.bytes(&m.State, MaxFrame) }
+
+// AgainRequest is Core.TellAgain.
+type AgainRequest struct{ CID dag.CID }
+
+func (*AgainRequest) kind() uint8       { return 23 }
+func (m *AgainRequest) fields(k *coder) { k.cid(&m.CID) }

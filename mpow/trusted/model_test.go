@@ -56,6 +56,16 @@ func TestWorkerSurvives(t *testing.T) {
 					}
 				}
 			},
+			"tell again": func(r *rapid.T) {
+				for _, f := range h.ledger.Files() {
+					if rapid.Bool().Draw(r, "this") {
+						cid, err := dag.ParseCID(f.CID)
+						h.ok(err)
+						h.ok(h.core.TellAgain(cid))
+						return
+					}
+				}
+			},
 			"slot": func(r *rapid.T) {
 				h.closeUnit()
 				h.chain.Next()

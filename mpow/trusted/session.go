@@ -171,6 +171,8 @@ func (n *Session) locked(r Request) (Message, error) { //arch:allow longfunc a t
 		return done, nil
 	case *DeleteRequest:
 		return done, core.Delete(r.CID)
+	case *AgainRequest:
+		return done, core.TellAgain(r.CID)
 	case *ChallengeRequest:
 		ch, err := core.Challenge(r.Params, r.Slot, r.Hash, r.Beacon)
 		if err != nil {

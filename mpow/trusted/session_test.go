@@ -38,7 +38,7 @@ func requests() []Request {
 		&AbandonRequest{proof.FileID{1}}, &OpenRequest{proof.UnitID{1}, []byte{2}}, &DeleteRequest{cid},
 		&MoveRequest{proof.FileID{1}, proof.UnitID{2}, []byte{3}}, &ChallengeRequest{testParams, 20, Hash{1}, Hash{2}},
 		&CheckRequest{3, []Shown{{[]byte{1}, []Hash{{2}}}, {nil, []Hash{}}}}, &ReportRequest{[]proof.UnitID{{1}}, []proof.UnitID{{2}}},
-		&LossRequest{testParams, 9, []proof.UnitID{{1}}}, &PersistedRequest{7}, &FilesRequest{1, 2}, &StateRequest{},
+		&LossRequest{testParams, 9, []proof.UnitID{{1}}}, &PersistedRequest{7}, &FilesRequest{1, 2}, &StateRequest{}, &AgainRequest{cid},
 	}
 }
 
@@ -59,7 +59,7 @@ func TestRequestsRoundTrip(t *testing.T) {
 			t.Errorf("%T: a byte too many", r)
 		}
 	}
-	if len(kinds) != 22 {
+	if len(kinds) != 23 {
 		t.Errorf("%d kinds of requests", len(kinds))
 	}
 }

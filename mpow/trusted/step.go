@@ -121,6 +121,9 @@ func (c *Core) prepare(lost, drop map[proof.UnitID]bool, loss bool, unitLeaves u
 			}
 		}
 	}
+	if !loss {
+		c.addAgain(t, all)
+	}
 	g, err := c.after(t, loss, unitLeaves)
 	if err != nil {
 		return nil, err
@@ -211,6 +214,31 @@ func (c *Core) addFiles(t *proof.Transition, leaving map[proof.UnitID]bool, rewr
 	}
 }
 
+// addAgain adds the entries of files that the chain is to be told of once more, as they are; not
+// those that the step changes anyway, or that lie in a unit that leaves.
+func (c *Core) addAgain(t *proof.Transition, leaving map[proof.UnitID]bool) {
+	if len(c.again) == 0 {
+		return
+	}
+	changed := map[proof.FileID]bool{}
+	for _, id := range t.Forget {
+		changed[id] = true
+	}
+	room := maxStepParts
+	for i := range t.Keep {
+		room -= len(t.Keep[i].Parts)
+	}
+	for _, f := range c.ledger.Files() {
+		if !c.again[f.ID] || changed[f.ID] || slices.ContainsFunc(f.Parts, func(p proof.Part) bool { return leaving[p.Unit] }) {
+			continue
+		}
+		if room -= len(f.Parts); room < 0 || len(t.Keep) == proof.MaxTransition || len(t.Forget) == proof.MaxForget {
+			return // the next step takes the rest
+		}
+		t.Forget, t.Keep = append(t.Forget, f.ID), append(t.Keep, *f)
+	}
+}
+
 // fix makes a step the pending one: what it brings is fresh no more.
 func (c *Core) fix(p *pending) {
 	c.pending = p
@@ -241,10 +269,14 @@ func (c *Core) lapse() {
 // commit makes what the pending step leads to the ledger.
 func (c *Core) commit() {
 	p := c.pending
+	for id := range c.ledger.ToldAgain(p.step) { //arch:allow maprange a set is taken out of a set
+		delete(c.again, id)
+	}
 	c.ledger = *p.after
 	for _, id := range p.step.Forget {
 		if !p.keeps(id) {
 			delete(c.doomed, id)
+			delete(c.again, id)
 		}
 	}
 	c.pending, c.challenge, c.unsigned = nil, nil, nil
