@@ -133,10 +133,18 @@ func (w *Worker) leave(t *proof.Transition, final uint32) error {
 			b.PutUnit(&v)
 		}
 	}
-	var files []*index.File
+	var files, told []*index.File
 	for _, id := range t.Forget {
 		if f := w.files[id]; f != nil && !kept[id] {
 			files = append(files, f)
+		}
+	}
+	for id := range w.ledger.ToldAgain(t) {
+		if f := w.files[id]; f != nil {
+			v := *f
+			v.Again = false
+			told = append(told, &v)
+			b.PutFile(&v)
 		}
 	}
 	w.mu.Unlock()
@@ -155,6 +163,9 @@ func (w *Worker) leave(t *proof.Transition, final uint32) error {
 	}
 	for _, f := range files {
 		w.removeFile(f)
+	}
+	for _, f := range told {
+		w.files[f.Entry.ID] = f
 	}
 	return nil
 }

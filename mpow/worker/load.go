@@ -112,10 +112,12 @@ func (w *Worker) loadStep(id *trusted.Identity) error {
 func (w *Worker) restore() error {
 	w.mu.Lock()
 	units, files := w.freshUnits(), w.freshFiles()
-	var deleted []*index.File
+	var deleted, again []*index.File
 	for _, f := range w.files {
 		if f.Deleted {
 			deleted = append(deleted, f)
+		} else if f.Again {
+			again = append(again, f)
 		}
 	}
 	w.mu.Unlock()
@@ -140,7 +142,7 @@ func (w *Worker) restore() error {
 			return err
 		}
 	}
-	return nil
+	return w.tellAgain(again)
 }
 
 // deleteInside tells the enclave that a file is to leave.

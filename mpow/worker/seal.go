@@ -269,7 +269,7 @@ func (l *lane) putEnded(b *index.Batch) (rows []*index.File) {
 		if old == nil {
 			continue // it left meanwhile
 		}
-		m.file.Deleted = old.Deleted
+		m.file.Deleted, m.file.Again = old.Deleted, old.Again
 		b.PutFile(m.file)
 		for k := range m.records {
 			b.PutRecord(&m.records[k])

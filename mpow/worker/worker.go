@@ -64,7 +64,8 @@ type Worker struct {
 	wake    chan struct{}   // tells the fillers that something changed
 	asked   []trusted.Asked // by the last challenge; of Heartbeat and Loss alone
 
-	lines sync.Mutex // held while the lines of files change, in the index and here; taken before mu
+	lines sync.Mutex  // held while the lines of files change, in the index and here; taken before mu
+	group index.Group // for whom it counts, as it was told last; guarded by lines
 
 	mu     sync.Mutex // guards all below
 	disks  []*disk.Disk
@@ -172,6 +173,10 @@ func (w *Worker) readIndex() error {
 			return fmt.Errorf("reading the index: %w", err)
 		}
 		w.addFile(f)
+	}
+	var err error
+	if w.group, err = w.db.Group(); err != nil {
+		return fmt.Errorf("reading the index: %w", err)
 	}
 	return nil
 }

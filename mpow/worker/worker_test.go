@@ -14,6 +14,7 @@ import (
 	"github.com/crustgo/crust/mpow/proof"
 	"github.com/crustgo/crust/mpow/trusted"
 	"github.com/crustgo/crust/mpow/worker/disk"
+	"github.com/crustgo/crust/mpow/worker/index"
 	"github.com/crustgo/crust/substrate/lifecycle"
 )
 
@@ -301,6 +302,58 @@ func TestVanished(t *testing.T) {
 	}
 	m.tell()
 	m.slot()
+}
+
+// TestMove changes the group: the files that the chain knew are told of once more, over
+// restarts and a report that lapses; those that it did not know yet, and those that leave, are not.
+func TestMove(t *testing.T) {
+	m := newMachine(t)
+	cfg := m.config(40)
+	m.start(cfg)
+	a, b, late := newGraph(1, 2, 50_000), newGraph(2, 2, 50_000), newGraph(3, 2, 50_000)
+	m.ok(m.w.CountsFor(index.Group{})) // of nobody's group
+	m.ok(a.seal(m.w))
+	m.ok(b.seal(m.w))
+	m.slot()
+	m.tell()
+	m.ok(late.seal(m.w))
+	m.slot()
+	moved := index.Group{Owner: proof.Hash{9}, Since: 40}
+	m.ok(m.w.CountsFor(moved))
+	m.ok(m.w.CountsFor(moved))
+	m.ok(m.w.Delete(t.Context(), b.root))
+	m.stop()
+	m.start(cfg)
+	m.ok(m.w.CountsFor(moved)) // it knows
+	m.chain.Next()
+	_, err := m.signed()
+	m.ok(err)
+	m.chain.Block += 12
+	if o := m.follow(); o != trusted.Lapsed {
+		t.Fatalf("outcome %d", o)
+	}
+	m.stop()
+	m.start(cfg)
+	m.slot()
+	m.tell()
+	want := uint64(3 + 1 + 1) // all three, a once more, b left
+	if got := m.chain.Record; got.Changes != want || got.FilesSize != a.size+late.size {
+		t.Fatalf("%d changes and %d bytes of files", got.Changes, got.FilesSize)
+	}
+	m.stop()
+	m.start(cfg)
+	m.slot()
+	m.tell()
+	if got := m.chain.Record.Changes; got != want {
+		t.Fatalf("%d changes: a file was told of too often", got)
+	}
+	m.ok(m.w.CountsFor(index.Group{Since: 60})) // kicked
+	m.slot()
+	m.tell()
+	if got := m.chain.Record.Changes; got != want+2 {
+		t.Fatalf("%d changes after the next move", got)
+	}
+	m.ok(a.check(m.w))
 }
 
 // TestMany seals many files at a time.

@@ -153,6 +153,18 @@ func (x *DB) scan(from, to []byte) iter.Seq2[entry, error] {
 	}
 }
 
+// Group is for whom the worker counted when that was put last.
+func (x *DB) Group() (g Group, err error) {
+	b, err := x.get([]byte{keyGroup})
+	if errors.Is(err, ErrNotFound) {
+		return g, nil
+	}
+	if err == nil {
+		err = g.decode(b)
+	}
+	return g, err
+}
+
 // Units goes through all units, by number.
 func (x *DB) Units() iter.Seq2[*Unit, error] {
 	return func(yield func(*Unit, error) bool) {
@@ -232,6 +244,9 @@ func (b *Batch) PutRecord(r *Record) {
 	must(b.b.Set(blockKey(r.CID, r.File), r.Place.appendSCALE(nil), nil))
 	must(b.b.Set(recordKey(r.Unit, r.Offset), append([]byte(r.CID.Key()), r.File[:]...), nil))
 }
+
+// PutGroup puts for whom the worker counts.
+func (b *Batch) PutGroup(g *Group) { must(b.b.Set([]byte{keyGroup}, g.appendSCALE(nil), nil)) }
 
 // PutStep puts the step that leads to a counter.
 func (b *Batch) PutStep(counter uint64, s *Step) {

@@ -22,6 +22,7 @@ const (
 	keyFile     = 'f' // file id → File
 	keyStep     = 't' // counter after it → Step
 	keySnapshot = 's' // counter, section, piece → entries of the section
+	keyGroup    = 'g' // → Group
 )
 
 func numbered(kind byte, n uint64, rest ...byte) []byte {
@@ -93,17 +94,49 @@ type File struct {
 	Entry   proof.File
 	Ticket  [32]byte
 	Deleted bool // it leaves with the next report
+	Again   bool // the next report tells of it once more
 }
 
+// Bits of a file's line.
+const (
+	fileDeleted = 1 << iota
+	fileAgain
+)
+
 func (f *File) appendSCALE(dst []byte) []byte {
-	return scale.AppendBool(append(f.Entry.AppendSCALE(dst), f.Ticket[:]...), f.Deleted)
+	bits := byte(0)
+	if f.Deleted {
+		bits |= fileDeleted
+	}
+	if f.Again {
+		bits |= fileAgain
+	}
+	return append(append(f.Entry.AppendSCALE(dst), f.Ticket[:]...), bits)
 }
 
 func (f *File) decode(value []byte) error {
 	c := scale.NewCursor(value)
 	f.Entry.DecodeSCALE(c)
 	c.Fixed(f.Ticket[:])
-	f.Deleted = c.Bool()
+	bits := c.U8()
+	f.Deleted, f.Again = bits&fileDeleted != 0, bits&fileAgain != 0
+	return c.Finish()
+}
+
+// Group is for whom a worker counts, as far as it knows.
+type Group struct {
+	Owner proof.Hash // account; zeros for nobody but itself
+	Since uint32     // first slot in which that is in force
+}
+
+func (g *Group) appendSCALE(dst []byte) []byte {
+	return scale.AppendU32(append(dst, g.Owner[:]...), g.Since)
+}
+
+func (g *Group) decode(value []byte) error {
+	c := scale.NewCursor(value)
+	c.Fixed(g.Owner[:])
+	g.Since = c.U32()
 	return c.Finish()
 }
 

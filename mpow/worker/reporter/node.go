@@ -13,6 +13,7 @@ import (
 	"github.com/crustgo/crust/client/metadata"
 	"github.com/crustgo/crust/mpow/proof"
 	"github.com/crustgo/crust/mpow/worker"
+	"github.com/crustgo/crust/mpow/worker/index"
 	"github.com/crustgo/crust/mpow/worker/slots"
 	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/grandpa"
@@ -197,18 +198,28 @@ func decodeAudit(raw []byte) (*worker.Audit, error) {
 	return a, nil
 }
 
-// Owner is for whom the member's worker counts, or will from the next slot on; the zero
-// account if it is in no group.
-func (n *Node) Owner(ctx context.Context, at types.Hash) (owner types.AccountID, err error) {
+// Group is for whom the member's worker counts, or will from the next slot on.
+func (n *Node) Group(ctx context.Context, at types.Hash) (g index.Group, err error) {
 	raw, ok, err := n.Client().QueryRaw(ctx, at, "Swork", "Members", metadata.Bytes(n.account()))
 	if err != nil || !ok {
-		return owner, err
+		return g, err
 	}
+	return decodeMember(raw)
+}
+
+func decodeMember(raw []byte) (g index.Group, err error) {
 	c := scale.NewCursor(raw)
 	if c.Bool() {
-		c.Fixed(owner[:])
+		c.Fixed(g.Owner[:])
 	}
-	return owner, c.Err()
+	if c.Bool() {
+		c.Fixed(new(proof.Hash)[:]) // for whom it counted before
+	}
+	g.Since = c.U32()
+	if err := c.Finish(); err != nil {
+		return index.Group{}, fmt.Errorf("Swork.Members: %w", err)
+	}
+	return g, nil
 }
 
 // Attested is how long ago a key attested last, by a block's time, and within which time

@@ -31,6 +31,23 @@ func TestDecodeAudit(t *testing.T) {
 	}
 }
 
+// The same of whom a member counts for.
+func TestDecodeMember(t *testing.T) {
+	a, b := types.AccountID{1}, types.AccountID{2}
+	for _, m := range []swork.Member{{Since: 7}, {Owner: scale.Some(a), Since: 8}, {Before: scale.Some(b), Since: 9}, {Owner: scale.Some(a), Before: scale.Some(b), Since: 10}} {
+		raw := scale.CodecOf[swork.Member]().Append(nil, &m)
+		owner, _ := m.Owner.Get()
+		if g, err := decodeMember(raw); err != nil || types.AccountID(g.Owner) != owner || g.Since != m.Since {
+			t.Errorf("%+v is read as %+v, %v", m, g, err)
+		}
+		for n := range raw {
+			if g, err := decodeMember(raw[:n]); err == nil {
+				t.Errorf("%d of %d bytes were taken: %+v", n, len(raw), g)
+			}
+		}
+	}
+}
+
 // FuzzDecodeAudit reads what a node that lies may answer.
 func FuzzDecodeAudit(f *testing.F) {
 	f.Add(make([]byte, 4+32+32+24+1))

@@ -13,6 +13,7 @@ import (
 	"github.com/crustgo/crust/mpow/proof"
 	"github.com/crustgo/crust/mpow/trusted"
 	"github.com/crustgo/crust/mpow/worker"
+	"github.com/crustgo/crust/mpow/worker/index"
 	"github.com/crustgo/crust/mpow/worker/slots"
 	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/scale"
@@ -28,8 +29,8 @@ type Chain interface {
 	Next(ctx context.Context) (at types.Hash, number uint32, err error)
 	// View reads what a block's state says of a worker.
 	View(ctx context.Context, at types.Hash, number uint32, lineage proof.Lineage) (slots.View, *worker.Audit, error)
-	// Owner is for whom the member's worker counts; the zero account if it is in no group.
-	Owner(ctx context.Context, at types.Hash) (types.AccountID, error)
+	// Group is for whom the member's worker counts, or will from the next slot on.
+	Group(ctx context.Context, at types.Hash) (index.Group, error)
 	// Attested is how long ago an enclave key attested last, by a block's time, and
 	// within which time it has to do so again; 0 for never.
 	Attested(ctx context.Context, at types.Hash, key proof.Hash) (age, period time.Duration, err error)
@@ -215,7 +216,14 @@ func (r *Reporter) head(ctx context.Context, at types.Hash, number uint32) error
 	if v.Failed {
 		return fmt.Errorf("%w: the chain suspended this worker, because an audit was not answered in time: register a new one, with a base path and disks of its own", errFatal)
 	}
-	if err := r.join(ctx, at, number); err != nil {
+	g, err := r.chain.Group(ctx, at)
+	if err != nil {
+		return err
+	}
+	if err := r.w.CountsFor(g); err != nil {
+		return err
+	}
+	if err := r.join(g.Owner, number); err != nil {
 		r.cfg.Log.Warn("not in the group", "err", err)
 	}
 	if err := r.attest(ctx, at, number); err != nil {
@@ -336,16 +344,12 @@ func (r *Reporter) attest(ctx context.Context, at types.Hash, number uint32) err
 	return nil
 }
 
-// join joins the group that the worker is to count for.
-func (r *Reporter) join(ctx context.Context, at types.Hash, number uint32) error {
+// join joins the group that the worker is to count for, if it counts for nobody.
+func (r *Reporter) join(owner types.AccountID, number uint32) error {
 	if (r.cfg.Owner == types.AccountID{}) || r.joined != 0 && number < r.joined+registerAfter {
 		return nil
 	}
 	r.joined = number
-	owner, err := r.chain.Owner(ctx, at)
-	if err != nil {
-		return err
-	}
 	switch owner {
 	case r.cfg.Owner:
 		return nil
