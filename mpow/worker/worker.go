@@ -99,9 +99,10 @@ func Open(ctx context.Context, cfg Config) (w *Worker, err error) {
 	}
 	w = &Worker{cfg: cfg, wake: make(chan struct{}, 1), units: map[uint64]*index.Unit{}, byID: map[proof.UnitID]*index.Unit{}, files: map[proof.FileID]*index.File{},
 		byCID: map[string]proof.FileID{}, parts: map[proof.UnitID]int{}, tasks: map[*Sealing]bool{}, dropping: map[proof.UnitID]bool{}, bad: map[proof.UnitID]bool{}}
+	opened := w // the result is nil when it fails
 	defer func() {
 		if err != nil {
-			w.Close()
+			opened.Close()
 		}
 	}()
 	if w.control, w.id, err = dial(ctx, cfg.Socket, cfg.UnitLeaves); err != nil {

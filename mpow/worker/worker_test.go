@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -302,6 +303,29 @@ func TestVanished(t *testing.T) {
 	}
 	m.tell()
 	m.slot()
+}
+
+// TestOthersDisk opens a worker with a disk of another one: an error says so, and both are as before.
+func TestOthersDisk(t *testing.T) {
+	mine, other := newMachine(t), newMachine(t)
+	cfg := other.config(10)
+	other.start(cfg)
+	g := newGraph(1, 2, 50_000)
+	other.ok(g.seal(other.w))
+	other.slot()
+	other.stop()
+	wrong := mine.config(10)
+	wrong.Disks = append(wrong.Disks, cfg.Disks...)
+	stop := mine.startEnclave()
+	defer stop()
+	for range 2 {
+		if _, err := Open(t.Context(), wrong); err == nil || !strings.Contains(err.Error(), "belongs to worker") || !strings.Contains(err.Error(), "empty directory") {
+			t.Fatalf("opened with another's disk: %v", err)
+		}
+	}
+	other.start(cfg)
+	other.ok(g.check(other.w))
+	other.slot()
 }
 
 // TestMove changes the group: the files that the chain knew are told of once more, over
