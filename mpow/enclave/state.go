@@ -3,6 +3,7 @@ package enclave
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -18,7 +19,15 @@ func Load(path string) ([]byte, error) {
 
 // Save replaces a file whole: whatever happens, the old bytes are there or the new
 // ones, and the new ones once it has returned.
-func Save(path string, b []byte) (err error) {
+func Save(path string, b []byte) error {
+	return SaveFrom(path, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// SaveFrom is Save for bytes that are written one after the other.
+func SaveFrom(path string, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, filepath.Base(path)+".new-*") // mode 0600
 	if err != nil {
@@ -31,7 +40,7 @@ func Save(path string, b []byte) (err error) {
 			err = fmt.Errorf("saving %s: %w", path, err)
 		}
 	}()
-	if _, err := f.Write(b); err != nil {
+	if err := write(f); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

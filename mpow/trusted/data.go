@@ -158,40 +158,55 @@ func (c *Core) CloseData(u *DataUnit) (e Emitted, d proof.Descriptor, t Ticket, 
 	return e, d, c.secret.unitTicket(proof.Data, &d), true, nil
 }
 
-// record is what a record says in clear.
-type record struct {
-	index uint32
-	file  proof.FileID
-	cid   dag.CID
+// Header is what a record says in clear.
+type Header struct {
+	Index  uint32 // of the record in its unit
+	Size   uint32 // of the block
+	File   proof.FileID
+	CID    dag.CID
+	Length uint32 // of the whole record
+}
+
+// MaxHeader is the length of the longest header.
+const MaxHeader = headerSize + dag.MaxCID
+
+// ReadHeader reads the header at the beginning of b. It is what a host goes by to find the
+// records of a unit; whether one is genuine only opening it tells.
+func ReadHeader(b []byte) (h Header, err error) {
+	if len(b) < headerSize || string(b[:4]) != magic {
+		return h, fmt.Errorf("%w: no header", ErrRecord)
+	}
+	h.Index, h.Size = binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
+	copy(h.File[:], b[12:])
+	end := headerSize + int(b[headerSize-1])
+	if h.Size > dag.MaxBlock || len(b) < end {
+		return Header{}, fmt.Errorf("%w: %d bytes for a block of %d", ErrRecord, len(b), h.Size)
+	}
+	if h.CID, err = dag.ParseCID(b[headerSize:end]); err != nil || !bytes.Equal(h.CID.Bytes(), b[headerSize:end]) {
+		return Header{}, fmt.Errorf("%w: a CID that is not canonical", ErrRecord)
+	}
+	h.Length = uint32(end+tagSize) + h.Size
+	return h, nil
 }
 
 // open reads a record of a unit: nothing of it is told unless all of it is right.
-func (s *secret) open(unit *proof.UnitID, b []byte) (r record, block []byte, err error) {
-	fail := func(what string) (record, []byte, error) {
-		return record{}, nil, fmt.Errorf("%w: %s", ErrRecord, what)
+func (s *secret) open(unit *proof.UnitID, b []byte) (h Header, block []byte, err error) {
+	if h, err = ReadHeader(b); err != nil {
+		return Header{}, nil, err
 	}
-	if len(b) < headerSize || string(b[:4]) != magic {
-		return fail("no header")
+	if len(b) != int(h.Length) {
+		return Header{}, nil, fmt.Errorf("%w: %d bytes for a block of %d", ErrRecord, len(b), h.Size)
 	}
-	size, n := int(binary.LittleEndian.Uint32(b[8:])), int(b[headerSize-1])
-	if size > dag.MaxBlock || len(b) != headerSize+n+size+tagSize {
-		return fail(fmt.Sprintf("%d bytes for a block of %d", len(b), size))
-	}
-	r.index = binary.LittleEndian.Uint32(b[4:])
-	copy(r.file[:], b[12:])
-	header := b[:headerSize+n]
-	if r.cid, err = dag.ParseCID(header[headerSize:]); err != nil || !bytes.Equal(r.cid.Bytes(), header[headerSize:]) {
-		return fail("a CID that is not canonical")
-	}
-	iv := nonce(r.index)
+	header := b[:len(b)-tagSize-int(h.Size)]
+	iv := nonce(h.Index)
 	if block, err = s.unitAEAD(unit).Open(nil, iv[:], b[len(header):], append(unit[:len(unit):len(unit)], header...)); err != nil {
-		return fail("it does not authenticate")
+		return Header{}, nil, fmt.Errorf("%w: it does not authenticate", ErrRecord)
 	}
-	return r, block, nil
+	return h, block, nil
 }
 
 // OpenRecord returns the block that a record of some unit holds.
 func (c *Core) OpenRecord(unit proof.UnitID, b []byte) (dag.CID, []byte, error) {
 	r, block, err := c.secret.open(&unit, b)
-	return r.cid, block, err
+	return r.CID, block, err
 }

@@ -257,25 +257,25 @@ func (m *Move) Put(u *DataUnit, b []byte) (Emitted, error) {
 }
 
 // accept opens a record that is still to come.
-func (m *Move) accept(b []byte) (record, []byte, error) {
+func (m *Move) accept(b []byte) (Header, []byte, error) {
 	r, block, err := m.secret.open(&m.from, b)
-	if err == nil && (r.file != m.entry.ID || m.seen[r.index]) {
-		err = fmt.Errorf("%w: record %d is of another file, or was moved", ErrRecord, r.index)
+	if err == nil && (r.File != m.entry.ID || m.seen[r.Index]) {
+		err = fmt.Errorf("%w: record %d is of another file, or was moved", ErrRecord, r.Index)
 	}
 	return r, block, err
 }
 
 // write seals a record that was accepted.
-func (m *Move) write(u *DataUnit, r record, block []byte) (Emitted, error) {
-	if !u.fits(r.cid, block) {
+func (m *Move) write(u *DataUnit, r Header, block []byte) (Emitted, error) {
+	if !u.fits(r.CID, block) {
 		return Emitted{}, ErrFull
 	}
 	if err := m.parts.add(u.id); err != nil {
 		return Emitted{}, err
 	}
-	m.seen[r.index] = true
+	m.seen[r.Index] = true
 	m.left--
-	return u.put(r.file, r.cid, block), nil
+	return u.put(r.File, r.CID, block), nil
 }
 
 // EndMove takes a move of which all records came: the file's entry changes with the

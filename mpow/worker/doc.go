@@ -33,6 +33,12 @@
 // is asked for. Units that leave the plan stay on disk until that is final and no
 // audit can ask for them.
 //
+// # A lost index
+//
+// Copies of what each report changes lie on the disks. If the index is missing, Open makes it
+// again from those, and finds the blocks by the headers of their records; what no report
+// had yet is not in it.
+//
 // # What is lost
 //
 // A leaf that cannot be shown makes its unit bad: it leaves with the report, with the

@@ -107,6 +107,7 @@ func (w *Worker) advance(o trusted.Outcome, proven bool) error {
 			if err := w.db.Snapshot(&id.Record, &g); err != nil {
 				return err
 			}
+			w.copySnapshot(id.Record.Counter)
 		}
 	}
 	w.poke()

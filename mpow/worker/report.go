@@ -129,6 +129,9 @@ func (w *Worker) sign(r trusted.Request, counter uint64, step index.Step) (*trus
 		if err := w.noteDropping(&step); err != nil {
 			return nil, err
 		}
+		if err := w.copyStep(counter, &step); err != nil {
+			return nil, err
+		}
 	}
 	s := new(trusted.Signed)
 	return s, w.control.call(&trusted.PersistedRequest{Seq: p.Seq}, s)

@@ -118,14 +118,14 @@ func Open(ctx context.Context, cfg Config) (w *Worker, err error) {
 		}
 		w.lanes = append(w.lanes, l)
 	}
-	if w.db, err = index.Open(filepath.Join(cfg.Dir, "index"), w.id.Lineage, cfg.Log); err != nil {
+	if err := w.openDisks(); err != nil {
 		return nil, err
 	}
-	if err := w.readIndex(); err != nil {
+	if err := w.openIndex(filepath.Join(cfg.Dir, "index")); err != nil {
 		return nil, err
 	}
-	for _, d := range cfg.Disks {
-		if err := w.AddDisk(d); err != nil {
+	for _, d := range w.disks {
+		if err := w.sweep(d); err != nil {
 			return nil, err
 		}
 	}
@@ -158,6 +158,24 @@ func (w *Worker) Close() error {
 		w.db = nil
 	}
 	return errors.Join(all...)
+}
+
+// openIndex opens the index, which is made again if it is gone.
+func (w *Worker) openIndex(dir string) error {
+	there, err := index.Exists(dir)
+	if err != nil {
+		return err
+	}
+	if !there {
+		w.record = w.id.Record
+		if err := w.rebuild(dir); err != nil {
+			return err
+		}
+	}
+	if w.db, err = index.Open(dir, w.id.Lineage, w.cfg.Log); err != nil {
+		return err
+	}
+	return w.readIndex()
 }
 
 // readIndex reads units and files into memory.
@@ -218,17 +236,23 @@ func (w *Worker) AddDisk(cfg disk.Config) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	removed, err := d.Sweep(func(no uint64) bool { u := w.units[no]; return u != nil && u.Disk == d.ID() })
-	if err != nil {
+	if err := w.sweep(d); err != nil {
 		d.Close()
 		return err
-	}
-	if removed > 0 {
-		w.cfg.Log.Info("removed units that were not complete", "disk", d.Dir(), "units", removed)
 	}
 	w.disks = append(w.disks, d)
 	w.poke()
 	return nil
+}
+
+// sweep removes units from a disk that the index does not know, with mu held or before anybody
+// else knows w.
+func (w *Worker) sweep(d *disk.Disk) error {
+	removed, err := d.Sweep(func(no uint64) bool { u := w.units[no]; return u != nil && u.Disk == d.ID() })
+	if removed > 0 {
+		w.cfg.Log.Info("removed units that were not complete", "disk", d.Dir(), "units", removed)
+	}
+	return err
 }
 
 // Disks tells how each disk stands.

@@ -19,6 +19,9 @@
 // snapshot, so that a step costs what it changes and an older sealed state still finds its
 // plan.
 //
+// A copy (CopyStep, CopySnapshot) is lines of the database in a file of its own, from which
+// one that is lost is made again (Paste).
+//
 // The keys are those of schema.go. Only the worker's own bytes are read here; what
 // does not decode means that the database is damaged, and is an error.
 package index

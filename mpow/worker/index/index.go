@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"log/slog"
+	"os"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -35,12 +38,19 @@ func Open(dir string, worker proof.Lineage, log *slog.Logger) (*DB, error) {
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
+	there, err := Exists(dir)
+	if err != nil {
+		return nil, err
+	}
 	db, err := pebble.Open(dir, o)
 	if err != nil {
-		return nil, fmt.Errorf("opening the index of blocks in %s: %w", dir, err)
+		if no := syscall.Errno(0); !errors.As(err, &no) { // the system has nothing to say: it is what lies there
+			err = fmt.Errorf("%w (%w)", ErrDamaged, err)
+		}
+		return nil, fmt.Errorf("opening the index of blocks in %s: %w", dir, damaged(err))
 	}
 	x := &DB{db}
-	if err := x.check(worker); err != nil {
+	if err := x.check(worker, there); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("index %s: %w", dir, err)
 	}
@@ -54,9 +64,32 @@ func Open(dir string, worker proof.Lineage, log *slog.Logger) (*DB, error) {
 // Close closes the database.
 func (x *DB) Close() error { return x.db.Close() }
 
-// check compares the worker and the layout, or writes them down.
-func (x *DB) check(worker proof.Lineage) error {
+// ErrDamaged reports an index that cannot be gone on with.
+var ErrDamaged = errors.New("the index is damaged: move its directory away, and the next start makes it again from the disks")
+
+// damaged says what to do if the database found damage.
+func damaged(err error) error {
+	if errors.Is(err, pebble.ErrCorruption) && !errors.Is(err, ErrDamaged) {
+		return fmt.Errorf("%w (%w)", ErrDamaged, err)
+	}
+	return err
+}
+
+// Exists reports whether there is an index in a directory, in whatever state.
+func Exists(dir string) (bool, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("looking for the index: %w", err)
+	}
+	return len(entries) > 0, nil
+}
+
+// check compares the worker and the layout, or writes them down in an index that was not there.
+func (x *DB) check(worker proof.Lineage, there bool) error {
 	b, err := x.get([]byte{keyMeta})
+	if errors.Is(err, ErrNotFound) && there {
+		return ErrDamaged // what it had is gone
+	}
 	if errors.Is(err, ErrNotFound) {
 		return x.db.Set([]byte{keyMeta}, append(scale.AppendU32(nil, format), worker[:]...), pebble.Sync)
 	}
@@ -69,7 +102,7 @@ func (x *DB) check(worker proof.Lineage) error {
 	c.Fixed(lineage[:])
 	switch {
 	case c.Finish() != nil:
-		return errors.New("it is damaged; put it back from a copy")
+		return ErrDamaged
 	case n != format:
 		return fmt.Errorf("it is of format %d, this version reads format %d: use the version of crust that wrote it", n, format)
 	case lineage != worker:
@@ -124,7 +157,7 @@ func (x *DB) get(key []byte) ([]byte, error) {
 		return nil, ErrNotFound
 	}
 	if err != nil {
-		return nil, err
+		return nil, damaged(err)
 	}
 	defer closer.Close()
 	return bytes.Clone(v), nil
@@ -148,7 +181,7 @@ func (x *DB) scan(from, to []byte) iter.Seq2[entry, error] {
 			}
 		}
 		if err := it.Error(); err != nil {
-			yield(entry{}, err)
+			yield(entry{}, damaged(err))
 		}
 	}
 }

@@ -16,9 +16,11 @@ import (
 
 var me = proof.Lineage{1}
 
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 func open(t *testing.T, dir string) *DB {
 	t.Helper()
-	x, err := Open(dir, me, slog.New(slog.DiscardHandler))
+	x, err := Open(dir, me, discard())
 	if err != nil {
 		t.Fatal(err)
 	}
