@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -234,9 +235,9 @@ func (w *Worker) refill(db *index.DB, copies []copyAt) error {
 }
 
 // dropStale takes out the lines of units and files that left with steps that are final, and of
-// units that their disk does not have.
+// units that their disk does not have, and notes what these steps told of again.
 func (w *Worker) dropStale(db *index.DB) error {
-	units, files := map[proof.UnitID]bool{}, map[proof.FileID]bool{}
+	units, files, told := map[proof.UnitID]bool{}, map[proof.FileID]bool{}, map[proof.FileID]bool{}
 	steps, err := db.Steps()
 	if err != nil {
 		return err
@@ -262,6 +263,9 @@ func (w *Worker) dropStale(db *index.DB) error {
 		for i := range t.Keep {
 			delete(files, t.Keep[i].ID)
 		}
+		if g, err := db.Ledger(counter - 1); err == nil && len(t.Forget) > 0 && len(t.Keep) > 0 {
+			maps.Copy(told, g.ToldAgain(t))
+		}
 	}
 	b := db.Batch()
 	for u, err := range db.Units() {
@@ -272,8 +276,16 @@ func (w *Worker) dropStale(db *index.DB) error {
 			b.DropUnit(u.Number)
 		}
 	}
-	for id := range files {
-		b.DropFile(id)
+	for f, err := range db.Files() {
+		if err != nil {
+			return err
+		}
+		if id := f.Entry.ID; files[id] {
+			b.DropFile(id)
+		} else if f.Again && told[id] {
+			f.Again = false
+			b.PutFile(f)
+		}
 	}
 	return b.Flush()
 }

@@ -371,6 +371,14 @@ func TestMove(t *testing.T) {
 	if got := m.chain.Record.Changes; got != want {
 		t.Fatalf("%d changes: a file was told of too often", got)
 	}
+	m.loseIndex()
+	m.start(cfg)
+	m.ok(m.w.CountsFor(moved)) // the copies know
+	m.slot()
+	m.tell()
+	if got := m.chain.Record.Changes; got != want {
+		t.Fatalf("%d changes: a file was told of too often after the index was lost", got)
+	}
 	m.ok(m.w.CountsFor(index.Group{Since: 60})) // kicked
 	m.slot()
 	m.tell()

@@ -74,6 +74,12 @@ func (x *DB) CopyStep(w io.Writer, worker proof.Lineage, age uint32, counter uin
 	for _, f := range files {
 		c.line(fileKey(f.Entry.ID), f.appendSCALE(nil))
 	}
+	g, err := x.get([]byte{keyGroup})
+	if err == nil {
+		c.line([]byte{keyGroup}, g)
+	} else if !errors.Is(err, ErrNotFound) {
+		return err
+	}
 	return c.close()
 }
 
