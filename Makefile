@@ -12,7 +12,7 @@ export GOFLAGS     := -trimpath
 RACE = $$(git grep -lwE 'go func|chan|sync\.[A-Z][A-Za-z]*|errgroup' -- '*.go' | xargs -n1 dirname | grep -v '^test/interop' | sort -u | sed 's,^,./,')
 
 .PHONY: build demo dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-network interop-pinning \
-        interop-js interop-ipfs kubo gsrpc roots long fuzz-long bench weights weights-check generate testsum clean
+        interop-js interop-ipfs kubo gsrpc roots long fuzz-long bench benchstat weights weights-check generate testsum clean
 
 build: ; go build -ldflags '$(LDFLAGS)' -o bin/crust ./cmd/crust
 # The whole product on this machine, unattended.
@@ -63,10 +63,10 @@ test/interop/node_modules: test/interop/package-lock.json
 test/interop/ipfs/node_modules: test/interop/ipfs/package-lock.json
 	npm ci --prefix test/interop/ipfs --ignore-scripts && touch $@
 
-# Writes bench/REPORT.md; the benchmarks print for benchstat: "make bench COUNT=10 >new.txt" before and after a change.
-bench: build
-	go run ./bench/report -binary bin/crust
-	go test -run '^$$' -bench . -benchmem -count=$(COUNT) -timeout 60m ./bench/...
+# Writes bench/REPORT.md: about 40 minutes. BENCH_FLAGS="-only voters-1000" measures one section; -list names them.
+bench: build ; go run ./bench/report $(BENCH_FLAGS)
+# The benchmarks of package bench, for benchstat: "make benchstat COUNT=10 >new.txt" before and after a change.
+benchstat: build ; go test -run '^$$' -bench . -benchmem -count=$(COUNT) -timeout 60m ./bench
 weights: ; go generate -run weights ./...
 weights-check: ; go run ./internal/cmd/weights -check
 generate: ; go generate -skip weights ./...

@@ -138,8 +138,7 @@ func cpuTimeOf(pid int) (time.Duration, error) {
 	}
 	user, err1 := strconv.ParseInt(f[11], 10, 64)
 	system, err2 := strconv.ParseInt(f[12], 10, 64)
-	const tick = 10 * time.Millisecond // USER_HZ is 100 on Linux
-	return time.Duration(user+system) * tick, errors.Join(err1, err2)
+	return time.Duration(user+system) * userTick, errors.Join(err1, err2)
 }
 
 // WriteSpec writes the chain specification of a world to a file.
