@@ -12,7 +12,7 @@ export GOFLAGS     := -trimpath
 RACE = $$(git grep -lwE 'go func|chan|sync\.[A-Z][A-Za-z]*|errgroup' -- '*.go' | xargs -n1 dirname | grep -v '^test/interop' | sort -u | sed 's,^,./,')
 
 .PHONY: build demo dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-network interop-pinning \
-        interop-js interop-ipfs kubo gsrpc roots long fuzz-long bench benchstat weights weights-check generate testsum clean
+        interop-js interop-ipfs kubo gsrpc roots long fuzz-long bench benchstat peers weights weights-check generate testsum clean
 
 build: ; go build -ldflags '$(LDFLAGS)' -o bin/crust ./cmd/crust
 # The whole product on this machine, unattended.
@@ -63,10 +63,12 @@ test/interop/node_modules: test/interop/package-lock.json
 test/interop/ipfs/node_modules: test/interop/ipfs/package-lock.json
 	npm ci --prefix test/interop/ipfs --ignore-scripts && touch $@
 
-# Writes bench/REPORT.md: about 40 minutes. BENCH_FLAGS="-only voters-1000" measures one section; -list names them.
-bench: build ; go run ./bench/report $(BENCH_FLAGS)
+# Writes bench/REPORT.md, beside the programs of others: about 40 minutes. BENCH_FLAGS="-only state-10m" measures one section; -list names them.
+bench: build peers ; go run ./bench/report $(BENCH_FLAGS)
 # The benchmarks of package bench, for benchstat: "make benchstat COUNT=10 >new.txt" before and after a change.
 benchstat: build ; go test -run '^$$' -bench . -benchmem -count=$(COUNT) -timeout 60m ./bench
+# go-ethereum, cosmos-sdk and CometBFT, as programs that the report runs in turns with ours.
+peers: testsum ; $(STEP) -timeout 20m -dir bench/peers peers -- go build -trimpath -o ../../out/peers/ ./geth ./cosmos ./comet
 weights: ; go generate -run weights ./...
 weights-check: ; go run ./internal/cmd/weights -check
 generate: ; go generate -skip weights ./...

@@ -16,8 +16,12 @@ func Sections() []Section {
 		{Name: "idle", Title: "Start and rest", Measure: idleSection},
 		{Name: "submit", Title: "From RPC submission to a finalised block", Measure: submitSection},
 		{Name: "import", Title: "Import of blocks of signed transfers to disk", Measure: importSection},
+		{Name: "import-peers", Title: "Import beside go-ethereum and cosmos-sdk", Peers: []string{"geth", "cosmos"}, Measure: importPeersSection},
+		{Name: "state", Title: "Updates of large states beside go-ethereum", Peers: []string{"geth"}, Measure: stateSection(100_000, 1_000_000)},
+		{Name: "state-10m", Title: "Updates of a state of ten million keys beside go-ethereum", Long: true, Peers: []string{"geth"}, Measure: stateSection(10_000_000)},
 		{Name: "sync", Title: "Full synchronisation from one peer over loopback", Measure: syncSection},
 		{Name: "finality", Title: "Finality of a network on loopback", Measure: finalitySection},
+		{Name: "finality-peers", Title: "Finality beside CometBFT", Peers: []string{"comet"}, Measure: finalityPeersSection},
 		{Name: "voters", Title: "Finality in large sets", Measure: votersSection([]sim.VotersOptions{
 			{Seed: 1, Validators: 100, Blocks: 20}, {Seed: 1, Validators: 100, Offline: 10, Blocks: 20}})},
 		{Name: "voters-1000", Title: "Finality with a thousand validators", Long: true, Measure: votersSection([]sim.VotersOptions{
