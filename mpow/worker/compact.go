@@ -24,13 +24,16 @@ const (
 // compactEvery is how often it is looked for such units.
 const compactEvery = time.Minute
 
-// compact empties units from time to time.
+// compact empties units from time to time, and gives up remnants whose time is over.
 func (w *Worker) compact(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(compactEvery):
+		}
+		if err := w.forgetIf(func(r *remnant) bool { return time.Since(r.at) > remnantFor }); err != nil {
+			return err
 		}
 		if err := w.Compact(ctx); errors.Is(err, ErrEnclave) {
 			return err

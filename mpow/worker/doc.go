@@ -26,6 +26,11 @@
 // completed survives a power cut, and everything else leaves no trace but a file that the next
 // start deletes. A unit is never appended to after a restart.
 //
+// A file that takes long fills units before it is complete, and one that is not full is completed after a while.
+// What they have of a file that is cut short, by a restart or by Abandon, is its remnant: it is kept
+// for a day and read like any block, so that whoever begins the file again has to look elsewhere only for
+// the rest. Begin forgets remnants when there is no room for a file.
+//
 // If a disk fails while a unit is written, the lane is begun anew: the enclave
 // forgets the unit and the files on that lane, which fail with ErrInterrupted.
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/proof"
@@ -46,6 +47,7 @@ type lane struct {
 	mu       sync.Mutex // guards all below; taken before w.mu
 	c        *conn
 	u        *disk.Writer
+	begun    time.Time // of u
 	unit     proof.UnitID
 	batch    *index.Batch // lines of the unit's blocks
 	lines    int          // in batch
@@ -80,6 +82,9 @@ func (w *Worker) Begin(ctx context.Context, root dag.CID, limit uint64) (*Sealin
 	}
 	l, err := w.promise(root, limit)
 	if err != nil {
+		if errors.Is(err, ErrNoSpace) { // whole files go first
+			err = errors.Join(err, w.forgetIf(func(*remnant) bool { return true }))
+		}
 		return nil, err
 	}
 	l.mu.Lock()
@@ -142,6 +147,11 @@ func (s *Sealing) Put(ctx context.Context, blocks []Block) (wanted []dag.CID, er
 			return wanted, err
 		}
 		blocks = blocks[n:]
+	}
+	if l := s.l; l.u != nil && time.Since(l.begun) > l.w.cfg.Checkpoint {
+		if err := l.commit(); err != nil {
+			return wanted, l.fail(err)
+		}
 	}
 	return wanted, nil
 }
@@ -222,7 +232,7 @@ func (l *lane) write(a *trusted.RecordAnswer, r *index.Record) error {
 		if err != nil {
 			return err
 		}
-		l.u, l.unit, l.batch = u, a.Unit, l.w.db.Batch()
+		l.u, l.begun, l.unit, l.batch = u, time.Now(), a.Unit, l.w.db.Batch()
 	}
 	if a.Unit != l.unit {
 		return fmt.Errorf("worker: a record for unit %x, which is not open", a.Unit)
@@ -245,20 +255,33 @@ func (l *lane) finish(end *trusted.Emitted, c *trusted.Closed) error {
 	l.u, l.batch, l.lines = nil, nil, 0
 	l.w.lines.Lock()
 	defer l.w.lines.Unlock()
-	rows := l.putEnded(b)
+	rows, err := l.putEnded(b)
+	if err != nil {
+		u.Discard()
+		return err
+	}
+	unfinished := l.putRemnants(b, u.Number(), c.Unit.ID)
 	if _, err := l.w.complete(u, proof.Data, c, b); err != nil {
 		u.Discard()
 		return err
 	}
 	l.settle(rows)
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	for _, root := range unfinished {
+		l.w.addRemnant(root, c.Unit.ID, time.Now())
+	}
 	return nil
 }
 
 // putEnded adds the lines of the files that ended, and of those that were moved, with lines held.
-func (l *lane) putEnded(b *index.Batch) (rows []*index.File) {
+func (l *lane) putEnded(b *index.Batch) (rows []*index.File, err error) {
 	for _, s := range l.ended {
 		f := &index.File{Entry: s.entry, Ticket: s.ticket}
 		b.PutFile(f)
+		if err := b.DeleteRemnant(s.root); err != nil {
+			return nil, err
+		}
 		rows = append(rows, f)
 	}
 	for i := range l.moved {
@@ -276,7 +299,7 @@ func (l *lane) putEnded(b *index.Batch) (rows []*index.File) {
 		}
 		rows = append(rows, m.file)
 	}
-	return rows
+	return rows, nil
 }
 
 // settle notes that the files that ended are durable.
@@ -287,6 +310,9 @@ func (l *lane) settle(rows []*index.File) {
 			l.w.removeFile(old)
 		}
 		l.w.addFile(f)
+	}
+	for _, s := range l.ended {
+		l.w.releaseRemnant(s.root)
 	}
 	l.w.mu.Unlock()
 	for _, s := range l.ended {
@@ -389,15 +415,16 @@ func (l *lane) commit() error {
 	l.w.lines.Lock()
 	defer l.w.lines.Unlock()
 	b := l.w.db.Batch() // the unit was closed for another file
-	rows := l.putEnded(b)
-	if err := b.Commit(); err != nil {
+	rows, err := l.putEnded(b)
+	if err := errors.Join(err, b.Commit()); err != nil {
 		return err
 	}
 	l.settle(rows)
 	return nil
 }
 
-// Abandon gives the file up. What was sealed of it leaves with a later report.
+// Abandon gives the file up for now: what complete units have of it stays for a day, so
+// that whoever begins it again finds it with Get, or until Forget.
 func (s *Sealing) Abandon(context.Context) error {
 	l := s.l
 	l.mu.Lock()

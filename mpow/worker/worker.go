@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/crustgo/crust/mpow/proof"
 	"github.com/crustgo/crust/mpow/trusted"
@@ -25,12 +26,16 @@ type Config struct {
 	Filler     uint64        // bytes of free space to prove, as far as the disks have them
 	Headroom   uint64        // bytes that fillers leave free for files; 0: four units
 	Lanes      int           // files that are written at the same time; 0: one a processor
+	Checkpoint time.Duration // after which a unit is made durable though it is not full; 0: ten minutes
 	Log        *slog.Logger
 }
 
 func (c *Config) validate() error {
 	if c.Lanes == 0 {
 		c.Lanes = max(2, runtime.GOMAXPROCS(0))
+	}
+	if c.Checkpoint == 0 {
+		c.Checkpoint = 10 * time.Minute
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -74,7 +79,7 @@ type Worker struct {
 	byID   map[proof.UnitID]*index.Unit
 	files  map[proof.FileID]*index.File
 	byCID  map[string]proof.FileID
-	parts  map[proof.UnitID]int // sealings and files that need a data unit
+	parts  map[proof.UnitID]int // sealings, files and remnants that need a data unit
 	record proof.Record         // the last one known to be final
 	ledger proof.Ledger         // what it commits to
 	before proof.Ledger         // that of the counter before
@@ -82,7 +87,8 @@ type Worker struct {
 	loaded bool                 // the enclave has the ledger
 	// what is on its way
 	tasks    map[*Sealing]bool
-	making   uint64 // bytes of fillers
+	remnants map[string]*remnant // by root
+	making   uint64              // bytes of fillers
 	dropping map[proof.UnitID]bool
 	promised uint64                // bytes of files that are being sealed, at most
 	demand   uint64                // bytes that a file was refused for
@@ -98,7 +104,7 @@ func Open(ctx context.Context, cfg Config) (w *Worker, err error) {
 		return nil, err
 	}
 	w = &Worker{cfg: cfg, wake: make(chan struct{}, 1), units: map[uint64]*index.Unit{}, byID: map[proof.UnitID]*index.Unit{}, files: map[proof.FileID]*index.File{},
-		byCID: map[string]proof.FileID{}, parts: map[proof.UnitID]int{}, tasks: map[*Sealing]bool{}, dropping: map[proof.UnitID]bool{}, bad: map[proof.UnitID]bool{}}
+		byCID: map[string]proof.FileID{}, parts: map[proof.UnitID]int{}, tasks: map[*Sealing]bool{}, remnants: map[string]*remnant{}, dropping: map[proof.UnitID]bool{}, bad: map[proof.UnitID]bool{}}
 	opened := w // the result is nil when it fails
 	defer func() {
 		if err != nil {
@@ -193,8 +199,11 @@ func (w *Worker) readIndex() error {
 		}
 		w.addFile(f)
 	}
-	var err error
-	if w.group, err = w.db.Group(); err != nil {
+	err := w.readRemnants()
+	if err == nil {
+		w.group, err = w.db.Group()
+	}
+	if err != nil {
 		return fmt.Errorf("reading the index: %w", err)
 	}
 	return nil

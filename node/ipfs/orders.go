@@ -182,6 +182,11 @@ func (o *orders) readAll(ctx context.Context, c *client.Client, at types.Hash, n
 			o.picker.Gone(file)
 		}
 	}
+	for _, root := range o.w.Remnants() {
+		if !known[text(root)] {
+			o.forget(root)
+		}
+	}
 	for file := range known {
 		if err := o.tell(ctx, c, at, number, file, false); err != nil {
 			return err
@@ -224,6 +229,9 @@ func (o *orders) tell(ctx context.Context, c *client.Client, at types.Hash, numb
 	case !ok:
 		delete(o.placed, file)
 		o.picker.Gone(file)
+		if root, err := ParseCID(file); err == nil {
+			o.forget(root)
+		}
 		return nil
 	case l.ExpiredAt != 0 && l.ExpiredAt <= uint32(number):
 		return nil // nobody is paid for it until it is renewed
@@ -353,12 +361,22 @@ func (o *orders) finish(e outcome) {
 	case e.err == nil || errors.Is(e.err, worker.ErrHeld):
 	case errors.Is(e.err, engine.ErrTooLarge), errors.Is(e.err, engine.ErrUnsupported):
 		result = picker.Never
+		if root, err := ParseCID(e.file); err == nil {
+			o.forget(root)
+		}
 		o.log.Warn("a file cannot be stored", "cid", e.file, "error", e.err)
 	default:
 		result = picker.Later
 		o.log.Warn("a file was not fetched; it may be tried again", "cid", e.file, "error", e.err)
 	}
 	o.picker.Ended(e.file, result, uint32(o.cursor))
+}
+
+// forget gives up what was sealed of a file that nobody will fetch again.
+func (o *orders) forget(root dag.CID) {
+	if err := o.w.Forget(root); err != nil {
+		o.log.Error("what was sealed of a file cannot be given up", "cid", text(root), "error", err)
+	}
 }
 
 // ParseCID reads the text of a CID in any form, for package dag.

@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -228,6 +229,25 @@ func (x *DB) Files() iter.Seq2[*File, error] {
 	}
 }
 
+// Remnants goes through the units of all remnants, by root.
+func (x *DB) Remnants() iter.Seq2[Remnant, error] {
+	return x.remnants([]byte{keyRemnant}, []byte{keyRemnant + 1})
+}
+
+func (x *DB) remnants(from, to []byte) iter.Seq2[Remnant, error] {
+	return func(yield func(Remnant, error) bool) {
+		for e, err := range x.scan(from, to) {
+			var r Remnant
+			if err == nil {
+				err = r.decode(e.key, e.value)
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // Places goes through where a block lies: once for each file that has it.
 func (x *DB) Places(cid dag.CID) iter.Seq2[Place, error] {
 	return func(yield func(Place, error) bool) {
@@ -271,6 +291,22 @@ func (b *Batch) PutUnit(u *Unit) { must(b.b.Set(numbered(keyUnit, u.Number), u.a
 
 // PutFile puts a file, or changes it.
 func (b *Batch) PutFile(f *File) { must(b.b.Set(fileKey(f.Entry.ID), f.appendSCALE(nil), nil)) }
+
+// PutRemnant notes that a unit has blocks of a file that is not complete.
+func (b *Batch) PutRemnant(r *Remnant) {
+	must(b.b.Set(remnantKey(r.Root, r.Unit), binary.BigEndian.AppendUint64(nil, r.At), nil))
+}
+
+// DeleteRemnant removes the remnant of a file, if there is one.
+func (b *Batch) DeleteRemnant(root dag.CID) error {
+	for r, err := range b.x.remnants(remnantKey(root, 0), append(remnantKey(root, ^uint64(0)), 0)) {
+		if err != nil {
+			return err
+		}
+		must(b.b.Delete(remnantKey(r.Root, r.Unit), nil))
+	}
+	return nil
+}
 
 // PutRecord puts the line of a block.
 func (b *Batch) PutRecord(r *Record) {

@@ -21,6 +21,7 @@ const (
 	keyRecord   = 'r' // unit's number, offset → CID, file id: the same, by unit
 	keyFile     = 'f' // file id → File
 	keyStep     = 't' // counter after it → Step
+	keyRemnant  = 'p' // root's CID, unit's number → second of 1970: what was sealed of a file that is not complete
 	keySnapshot = 's' // counter, section, piece → entries of the section
 	keyGroup    = 'g' // → Group
 )
@@ -138,6 +139,27 @@ func (g *Group) decode(value []byte) error {
 	c.Fixed(g.Owner[:])
 	g.Since = c.U32()
 	return c.Finish()
+}
+
+// Remnant is a unit that has blocks of a file that was begun and is not complete.
+type Remnant struct {
+	Root dag.CID
+	Unit uint64 // number
+	At   uint64 // seconds since 1970 when the unit was complete
+}
+
+func remnantKey(root dag.CID, unit uint64) []byte {
+	return binary.BigEndian.AppendUint64(append([]byte{keyRemnant}, root.Key()...), unit)
+}
+
+func (r *Remnant) decode(key, value []byte) (err error) {
+	if len(key) < 9 || len(value) != 8 {
+		return fmt.Errorf("index: a remnant's line of %d and %d bytes", len(key), len(value))
+	}
+	at := len(key) - 8
+	r.Unit, r.At = binary.BigEndian.Uint64(key[at:]), binary.BigEndian.Uint64(value)
+	r.Root, err = dag.ParseCID(key[1:at])
+	return err
 }
 
 // Step is the transition that leads to a counter.
