@@ -26,6 +26,7 @@ func Sections() []Section {
 			{Seed: 1, Validators: 100, Blocks: 20}, {Seed: 1, Validators: 100, Offline: 10, Blocks: 20}})},
 		{Name: "voters-1000", Title: "Finality with a thousand validators", Long: true, Measure: votersSection([]sim.VotersOptions{
 			{Seed: 1, Validators: 1000, Blocks: 3}, {Seed: 1, Validators: 1000, Offline: 100, Blocks: 3}})},
+		{Name: "ipfs", Title: "IPFS beside kubo", Long: true, Measure: ipfsSection},
 	}
 }
 

@@ -47,6 +47,9 @@ type Config struct {
 	NoPrivate bool
 	// Connections bounds the open connections (default 512).
 	Connections int
+	// Wants bounds the blocks that are asked for at once, over all fetches (default 960:
+	// peers keep no more than 1024).
+	Wants int
 	// Up and Down bound blocks sent and fetched; nil bounds nothing. A limit may be
 	// shared with other users of the same line.
 	Up, Down *Limit
@@ -86,6 +89,9 @@ func Open(cfg Config) (*Engine, error) {
 	}
 	if cfg.Connections == 0 {
 		cfg.Connections = 512
+	}
+	if cfg.Wants == 0 {
+		cfg.Wants = 960
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = NewMetrics()

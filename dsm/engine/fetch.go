@@ -70,7 +70,6 @@ type Progress struct {
 const (
 	windowBytes = 64 << 20 // of the blocks in flight, by their mean size so far
 	minWants    = 32       // in flight, however large blocks are
-	maxWants    = 960      // in flight, over all fetches: peers keep no more than 1024
 	firstGuess  = 256 << 10
 	nudges      = 6       // how often Stall is divided: after each part, all is asked for anew
 	putBytes    = 8 << 20 // given to the vault at once
@@ -259,7 +258,7 @@ func (f *fetch) window() int {
 	if f.done.Blocks >= minWants {
 		mean = f.done.Bytes/uint64(f.done.Blocks) + 1
 	}
-	most := max(maxWants/max(f.e.moving.load(), 1), minWants)
+	most := max(f.e.cfg.Wants/max(f.e.moving.load(), 1), minWants)
 	return max(minWants, min(most, int(windowBytes/mean)))
 }
 
