@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/crustgo/crust/client"
+	orders "github.com/crustgo/crust/client/market"
 	"github.com/crustgo/crust/client/metadata"
 	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/substrate/types"
@@ -38,11 +39,25 @@ type Chain interface {
 	Order(ctx context.Context, root cid.CID) (*Order, error)
 	// Sign makes a transaction that orders a file and that no block after ends takes.
 	Sign(ctx context.Context, root cid.CID, size uint64, memo string) (tx []byte, ends uint32, err error)
+	// Refund says whether the payer can take back what it paid for a file.
+	Refund(ctx context.Context, root cid.CID) (Refund, error)
+	// SignCancel makes a transaction that takes it back.
+	SignCancel(ctx context.Context, root cid.CID) (tx []byte, err error)
 	// Send hands a transaction to the chain, again if need be, and waits until a block
 	// has it. It calls taken at most once, when the node has it. A [RefusedError]
 	// says that a block has it and its call failed.
 	Send(ctx context.Context, tx []byte, taken func()) error
 }
+
+// Refund says whether an order can be cancelled.
+type Refund uint8
+
+// The answers of Refund.
+const (
+	RefundNever Refund = iota // the payer has paid nothing, or a storage node has reported the file
+	RefundLater               // it was ordered too short a time ago
+	RefundNow
+)
 
 // RefusedError says that the chain took a transaction and refused its call.
 type RefusedError struct{ Err error }
@@ -165,6 +180,36 @@ func (n *Node) Order(ctx context.Context, root cid.CID) (*Order, error) {
 	}
 	o.Stage = variant.Name
 	return o, nil
+}
+
+// Refund reads the payer's contribution and the file's replicas, at the finalised head.
+func (n *Node) Refund(ctx context.Context, root cid.CID) (Refund, error) {
+	at, height, err := n.head(ctx)
+	if err != nil {
+		return RefundNever, err
+	}
+	paid, err := n.client.Query(ctx, at, "Market", "Contributions", metadata.Bytes(root.String()), n.payer.Account())
+	if err != nil || paid == nil {
+		return RefundNever, err
+	}
+	o, err := n.Order(ctx, root)
+	if err != nil || o == nil || o.Replicas > 0 {
+		return RefundNever, err
+	}
+	m, err := orders.OpenAt(ctx, n.client, at)
+	if err != nil {
+		return RefundNever, err
+	}
+	if ordered := number(paid, "ordered_at"); ordered != 0 && uint64(height) < ordered+uint64(m.Day()) {
+		return RefundLater, nil
+	}
+	return RefundNow, nil
+}
+
+// SignCancel signs market.cancelOrder.
+func (n *Node) SignCancel(ctx context.Context, root cid.CID) ([]byte, error) {
+	tx := client.Tx{Pallet: "Market", Call: "cancel_order", Args: []any{metadata.Bytes(root.String())}}
+	return n.client.Sign(ctx, tx, n.payer, client.SignOptions{Period: period})
 }
 
 // Sign signs market.placeStorageOrder.

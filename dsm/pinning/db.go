@@ -25,6 +25,7 @@ import (
 //	o user 0 cid         → nothing: the user refers to the file
 //	q due cid            → nothing: when the file is looked at next, seconds, 8 bytes
 //	s day                → plancks spent, decimal: days since 1970, 8 bytes
+//	c cid                → an order that nobody wants any more: when it is looked at next, seconds, 8 bytes
 const (
 	kindVersion = 'v'
 	kindPin     = 'p'
@@ -34,6 +35,7 @@ const (
 	kindOwner   = 'o'
 	kindDue     = 'q'
 	kindSpent   = 's'
+	kindUnwant  = 'c'
 )
 
 // format is the number of what is above. A change needs a migration.
@@ -214,6 +216,8 @@ func dueKey(due int64, cid string) []byte {
 func spentKey(day int64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{kindSpent}, uint64(day))
 }
+
+func unwantedKey(cid string) []byte { return append([]byte{kindUnwant}, cid...) }
 
 func seconds(t time.Time) []byte {
 	if t.IsZero() {

@@ -15,7 +15,8 @@
 //	failed    it will not be: info says why. Pinning the CID again tries again
 //
 // One file record for each CID carries that, however many pins and uploads of however
-// many users refer to it; what nobody refers to is forgotten and no longer renewed. An
+// many users refer to it; what nobody refers to is forgotten and no longer renewed, and
+// its order cancelled when the chain allows it: no node has reported the file, and a day has passed. An
 // upload counts as a reference for a day, so that there is time to pin it. Each user
 // has a quota over the files that it refers to, and the payer a limit for each day.
 //

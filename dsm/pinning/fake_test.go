@@ -24,12 +24,14 @@ type market struct {
 	down    error // what every call answers
 	lost    bool  // transactions never come into a block
 	refusal error // what calls of orders answer
+	refund  Refund
 }
 
 type call struct {
-	root string
-	size uint64
-	memo string
+	cancel bool
+	root   string
+	size   uint64
+	memo   string
 }
 
 func newMarket() *market {
@@ -74,8 +76,26 @@ func (m *market) Sign(_ context.Context, root cid.CID, size uint64, memo string)
 	}
 	m.signed++
 	tx := []byte{byte(m.signed >> 8), byte(m.signed)}
-	m.pool[string(tx)] = call{root.String(), size, memo}
+	m.pool[string(tx)] = call{root: root.String(), size: size, memo: memo}
 	return tx, m.height + 64, nil
+}
+
+func (m *market) Refund(_ context.Context, root cid.CID) (Refund, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.orders[root.String()] == nil || m.orders[root.String()].Replicas > 0 {
+		return RefundNever, m.down
+	}
+	return m.refund, m.down
+}
+
+func (m *market) SignCancel(_ context.Context, root cid.CID) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.signed++
+	tx := []byte{byte(m.signed >> 8), byte(m.signed)}
+	m.pool[string(tx)] = call{cancel: true, root: root.String()}
+	return tx, m.down
 }
 
 func (m *market) Send(ctx context.Context, tx []byte, taken func()) error {
@@ -101,6 +121,11 @@ func (m *market) Send(ctx context.Context, tx []byte, taken func()) error {
 	}
 	delete(m.pool, string(tx)) // its nonce is used
 	m.height++
+	if c.cancel {
+		m.free += m.cost / 2
+		delete(m.orders, c.root)
+		return nil
+	}
 	m.free -= m.cost
 	if o := m.orders[c.root]; o != nil {
 		o.Expires = m.height + lasts

@@ -8,7 +8,7 @@ import (
 
 // Metrics are the figures of a pinning service.
 type Metrics struct {
-	Orders   *prometheus.CounterVec // crust_gateway_orders_total by result: placed, refused, lost
+	Orders   *prometheus.CounterVec // crust_gateway_orders_total by result: placed, refused, lost, cancelled
 	Spent    prometheus.Counter     // crust_gateway_spent_plancks_total
 	Free     prometheus.Gauge       // crust_gateway_payer_free_plancks
 	Pins     prometheus.Counter     // crust_gateway_pins_total
@@ -30,7 +30,7 @@ func NewMetrics() *Metrics {
 		Uploads:  counter("crust_gateway_uploads_total", "Graphs that users uploaded"),
 		Uploaded: counter("crust_gateway_uploaded_bytes_total", "Bytes of uploaded graphs"),
 	}
-	for _, result := range []string{"placed", "refused", "lost"} {
+	for _, result := range []string{"placed", "refused", "lost", "cancelled"} {
 		m.Orders.WithLabelValues(result)
 	}
 	return m

@@ -50,6 +50,9 @@ func (s *Service) loop(ctx context.Context, g *lifecycle.Group) error {
 				return err
 			}
 		}
+		if err := s.takeBack(ctx, g); err != nil {
+			return err
+		}
 		timer := time.NewTimer(min(time.Second, s.cfg.Poll))
 		select {
 		case <-ctx.Done():
@@ -156,6 +159,9 @@ func (s *Service) keep(ctx context.Context, text string) (f *file, err error) {
 		switch {
 		case !kept:
 			err = errors.Join(err, b.Delete(dueKey(f.Due, text), nil), b.Delete(fileKey(text), nil))
+			if f.Pending != nil || f.Order != nil && f.Order.Expires == 0 {
+				err = errors.Join(err, b.Set(unwantedKey(text), seconds(time.Time{}), nil))
+			}
 		case !pinned: // in this batch, so that a pin that comes now is not put off
 			err = errors.Join(err, putFile(b, f, now.Add(uploadLife/24)))
 		}
@@ -383,7 +389,7 @@ func (s *Service) order(ctx context.Context, g *lifecycle.Group, f *file, root c
 	if f.Pending.Block {
 		return s.change(f.CID, func(*file) time.Duration { return s.cfg.Poll })
 	}
-	return s.send(g, f.CID, f.Pending.Tx)
+	return s.send(g, f.CID, f.Pending.Tx, s.sentOff)
 }
 
 // stands reports whether an order is what the file needs, and lasts.
@@ -467,7 +473,7 @@ func (s *Service) place(ctx context.Context, g *lifecycle.Group, f *file, root c
 	if err := s.reserve(f.CID, &sent{Tx: tx, Ends: ends, Cost: cost.String(), Day: day}, old); err != nil {
 		return err
 	}
-	return s.send(g, f.CID, tx)
+	return s.send(g, f.CID, tx, s.sentOff)
 }
 
 // memo tells storage nodes where the content is.
@@ -533,9 +539,9 @@ func (s *Service) giveBack(text, detail string) error {
 	})
 }
 
-// send hands a transaction to the chain. The next one is not signed before the node
-// has this one, so that their nonces differ.
-func (s *Service) send(g *lifecycle.Group, text string, tx []byte) error {
+// send hands a transaction to the chain, and what became of it to done. The next one is
+// not signed before the node has this one, so that their nonces differ.
+func (s *Service) send(g *lifecycle.Group, text string, tx []byte, done func(text string, err error) error) error {
 	if !s.claim(text, sending, maxSends) {
 		return s.change(text, func(*file) time.Duration { return s.cfg.Poll })
 	}
@@ -551,7 +557,7 @@ func (s *Service) send(g *lifecycle.Group, text string, tx []byte) error {
 		}()
 		ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 		defer cancel()
-		return s.sentOff(text, s.cfg.Chain.Send(ctx, tx, func() { close(taken) }))
+		return done(text, s.cfg.Chain.Send(ctx, tx, func() { close(taken) }))
 	})
 	<-taken
 	return nil

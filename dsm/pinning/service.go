@@ -105,6 +105,8 @@ type Service struct {
 	wake chan struct{}          // of one slot: something is due
 
 	turns chan struct{} // one for each file that is being fetched
+
+	tookBack time.Time // of the loop alone: when it was last looked what can be cancelled
 }
 
 // Open opens the service's database, and forgets graphs of the vault that no user

@@ -292,6 +292,61 @@ func TestLifeOfAPin(t *testing.T) {
 	t.Error("the content stays")
 }
 
+// An order whose last pin is removed is cancelled as soon as the chain allows it, also after a
+// restart; not if a storage node has reported the file, and not if it was pinned again.
+func TestCancel(t *testing.T) {
+	g := newGateway(t, nil)
+	g.market.refund = RefundLater
+	var roots []string
+	for i, name := range []string{"unwanted", "reported", "pinned again"} {
+		root := g.upload("//Bob", 200, "", part{name, "", name})
+		p := g.pin("//Bob", root, "")
+		g.await("//Bob", p.RequestID, func(p pinStatus) bool { return p.Info["stage"] == "Ordered" })
+		g.do("//Bob", "DELETE", "/psa/pins/"+p.RequestID, "", 202, nil)
+		if i == 1 {
+			g.market.set(func() { g.market.orders[root].Replicas = 1 })
+		}
+		roots = append(roots, root)
+	}
+	until := func(what string, is func() bool) {
+		t.Helper()
+		for range 5000 {
+			if g.pass(2 * time.Minute); is() {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+		t.Fatalf("not %s", what)
+	}
+	unwanted := func() (n int) {
+		if err := g.s.db.scan([]byte{kindUnwant}, false, func(_, _ []byte) (bool, error) { n++; return true, nil }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	g.pass(uploadLife)
+	until("forgotten, and one of them never to be cancelled", func() bool {
+		f, err := g.s.db.file(roots[2])
+		return err == nil && f == nil && unwanted() == 2
+	})
+	g.upload("//Bob", 200, "", part{"pinned again", "", "pinned again"})
+	g.pin("//Bob", roots[2], "")
+	g.market.set(func() { g.market.refund = RefundNow })
+	g.stop()
+	g.open()
+	until("cancelled", func() bool { return unwanted() == 0 })
+	g.market.mu.Lock()
+	defer g.market.mu.Unlock()
+	for i, there := range []bool{false, true, true} {
+		if got := g.market.orders[roots[i]] != nil; got != there {
+			t.Errorf("order %d: %v", i, got)
+		}
+	}
+	if n := testutil.ToFloat64(g.s.cfg.Metrics.Orders.WithLabelValues("cancelled")); n != 1 {
+		t.Errorf("%v cancelled", n)
+	}
+}
+
 func dagOf(t *testing.T, text string) dag.CID {
 	t.Helper()
 	c, err := parseDag(text)
