@@ -43,7 +43,7 @@ func newFileAddCommand(g *globals) *cobra.Command {
 
 Other nodes fetch the file from --swarm-addr, which the order names. On a machine behind a router that takes an address that is reachable, and --public-addr if it is not the same.
 
-The command may be stopped and begun again: what it has done is found again. A directory is stored without symbolic links, sockets and the like, and says so.`,
+The command may be stopped and begun again: what it has done is found again. A directory is stored with its hidden files, and without symbolic links, sockets and the like, which it says.`,
 		Example: "  crust file add photo.jpg --suri-file key.txt --yes\n  crust file add ./site --replicas 3 --suri //User --yes\n  crust file add photo.jpg --only-hash",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
