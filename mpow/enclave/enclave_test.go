@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -383,6 +384,29 @@ func TestBadFrames(t *testing.T) {
 	p.dial(4)
 	if _, err := Listen(filepath.Join(p.dir, "socket")); err == nil {
 		t.Error("two enclaves on one socket")
+	}
+}
+
+// An enclave that is stopped, so that the system takes what is sent and nobody answers, is
+// noticed; killed and started again it is the same.
+func TestHangs(t *testing.T) {
+	p := start(t, t.TempDir())
+	c, id := p.dial(4)
+	var state trusted.StateAnswer
+	call(t, c, &trusted.StateRequest{}, &state)
+	if err := Save(filepath.Join(p.dir, "state"), state.State); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	c.timeout = 100 * time.Millisecond
+	if err := c.Call(&trusted.FillRequest{Leaves: 1}, new(trusted.FillAnswer)); !errors.Is(err, ErrHangs) {
+		t.Fatalf("a stopped enclave: %v", err)
+	}
+	p.kill()
+	if _, again := start(t, p.dir).dial(4); again.Key != id.Key || again.Lineage != id.Lineage {
+		t.Errorf("another enclave: %+v", again)
 	}
 }
 

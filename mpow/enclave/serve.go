@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/crustgo/crust/mpow/trusted"
 	"github.com/crustgo/crust/substrate/lifecycle"
@@ -80,9 +81,17 @@ func session(ctx context.Context, conn net.Conn, s *trusted.Server) {
 	}
 }
 
+// callTimeout is how long an enclave may take for an answer. The longest takes seconds:
+// a step of a plan of 500 TiB, or a proof over years of blocks.
+const callTimeout = 2 * time.Minute
+
+// ErrHangs reports an enclave that lives, as far as the system knows, and does not answer.
+var ErrHangs = errors.New("enclave: no answer in time")
+
 // Client is one connection of a worker. It belongs to one goroutine.
 type Client struct {
 	conn    net.Conn
+	timeout time.Duration
 	in, out []byte
 }
 
@@ -92,16 +101,27 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("enclave at %s: %w", path, err)
 	}
-	return &Client{conn: conn}, nil
+	return &Client{conn: conn, timeout: callTimeout}, nil
 }
 
-// Close ends the connection, and with it what was not complete.
+// Close ends the connection, and with it what was not complete; a Call that waits fails.
 func (c *Client) Close() error { return c.conn.Close() }
 
 // Call sends a request and reads its answer. Bytes in the answer are valid until
 // the next call. An error of the enclave is a *trusted.RemoteError; after any other
 // the connection is of no use.
 func (c *Client) Call(r trusted.Request, answer trusted.Message) error {
+	err := c.call(r, answer)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w: %v for a %T", ErrHangs, c.timeout, r)
+	}
+	return err
+}
+
+func (c *Client) call(r trusted.Request, answer trusted.Message) error {
+	if err := c.conn.SetDeadline(time.Now().Add(c.timeout)); err != nil {
+		return fmt.Errorf("enclave: %w", err)
+	}
 	c.out = trusted.AppendRequest(append(c.out[:0], make([]byte, headSize)...), r)
 	if err := writeFrame(c.conn, c.out); err != nil {
 		return fmt.Errorf("enclave: %w", err)

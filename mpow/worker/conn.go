@@ -12,7 +12,7 @@ import (
 
 // ErrEnclave reports an enclave that does not answer any more: it has to be started
 // again, and then the worker.
-var ErrEnclave = errors.New("worker: the enclave is gone; start it again")
+var ErrEnclave = errors.New("worker: the enclave is gone, or hangs; start it again")
 
 // conn is a connection that one at a time may use.
 type conn struct {
@@ -80,12 +80,13 @@ func local(err error) error {
 }
 
 func (n *conn) close() error {
+	err := n.c.Close() // a call that waits fails
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.broken == nil {
 		n.broken = ErrEnclave
 	}
-	return n.c.Close()
+	return err
 }
 
 // pool is connections that any number of goroutines take in turn.

@@ -26,11 +26,29 @@ const fillLeaves = 16
 func (w *Worker) Run(ctx context.Context) error {
 	g := lifecycle.NewGroup(ctx, 0)
 	g.Go("disks", w.recheck)
+	g.Go("enclave", w.watch)
 	g.Go("merging units", w.compact)
 	for i := range runtime.GOMAXPROCS(0) {
 		g.Go(fmt.Sprintf("filler %d", i), w.fill)
 	}
 	return g.Wait()
+}
+
+// watchEvery is how often the enclave is asked who it is, if only to see that it answers.
+const watchEvery = 30 * time.Second
+
+// watch returns an error once the enclave does not answer, though nobody needs it now.
+func (w *Worker) watch(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(watchEvery):
+		}
+		if _, err := w.identity(); errors.Is(err, ErrEnclave) {
+			return err
+		}
+	}
 }
 
 // recheck asks disks that failed again.

@@ -45,7 +45,11 @@ type Config struct {
 // startTimeout is how long an enclave may take to listen.
 const startTimeout = 30 * time.Second
 
-// Run runs a storage node until ctx ends, or its enclave does.
+// restartPause is how long the node waits before it starts an enclave again.
+const restartPause = 5 * time.Second
+
+// Run runs a storage node until ctx ends. An enclave that ends, or does not answer, is
+// killed and started again from its state, and with it all that talks to it.
 func Run(ctx context.Context, cfg Config) error {
 	n, err := reporter.Dial(ctx, cfg.NodeURL, cfg.Pair)
 	if err != nil {
@@ -59,14 +63,34 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := os.MkdirAll(cfg.BasePath, 0o700); err != nil {
 		return err
 	}
+	wc := worker.Config{Dir: cfg.BasePath, UnitLeaves: params.UnitLeaves, Disks: cfg.Disks, Filler: cfg.Filler, Log: cfg.Log}
+	rc := reporter.Config{Params: params, ReportSlot: reportSlot, Replace: cfg.Replace, Owner: cfg.Owner, Log: cfg.Log}
+	for {
+		err := runOnce(ctx, &cfg, n, wc, rc)
+		if ctx.Err() != nil || !errors.Is(err, worker.ErrEnclave) {
+			return err
+		}
+		cfg.Log.Error("the enclave ended, or did not answer and was killed: it is started again from its state", "in", restartPause, "err", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(restartPause):
+		}
+	}
+}
+
+// runOnce runs an enclave and what talks to it until one of them ends.
+func runOnce(ctx context.Context, cfg *Config, n *reporter.Node, wc worker.Config, rc reporter.Config) error {
 	// The enclave outlives all that talks to it.
 	outer := lifecycle.NewGroup(context.WithoutCancel(ctx), lifecycle.DefaultGrace)
-	e, err := startEnclave(outer, &cfg)
-	if err == nil {
-		err = runWith(ctx, &cfg, n, e, worker.Config{
-			Socket: e.socket, State: e.state, Dir: cfg.BasePath, UnitLeaves: params.UnitLeaves, Disks: cfg.Disks, Filler: cfg.Filler, Log: cfg.Log,
-		}, reporter.Config{Params: params, ReportSlot: reportSlot, Replace: cfg.Replace, Owner: cfg.Owner, Log: cfg.Log})
+	e, err := startEnclave(outer, cfg)
+	if err != nil {
+		outer.Stop()
+		_ = outer.Wait() // says no more than err, and one that does not start is not started again
+		return err
 	}
+	wc.Socket, wc.State = e.socket, e.state
+	err = e.killIfGone(func(ctx context.Context) error { return runWith(ctx, cfg, n, e, wc, rc) })(ctx)
 	outer.Stop()
 	return errors.Join(err, outer.Wait())
 }
@@ -99,8 +123,8 @@ func runWith(ctx context.Context, cfg *Config, n *reporter.Node, e *child, wc wo
 			return worker.ErrEnclave
 		}
 	})
-	g.Go("worker", w.Run)
-	g.Go("reports", r.Run)
+	g.Go("worker", e.killIfGone(w.Run))
+	g.Go("reports", e.killIfGone(r.Run))
 	g.Go("http", s.run)
 	if cfg.Engine != nil {
 		g.Go("engine", func(ctx context.Context) error { return cfg.Engine(ctx, w, n, s.figures) })
@@ -110,8 +134,21 @@ func runWith(ctx context.Context, cfg *Config, n *reporter.Node, e *child, wc wo
 
 // child is the enclave's process.
 type child struct {
+	process       *os.Process
 	socket, state string
 	gone          chan struct{} // closed when it ended
+}
+
+// killIfGone is f, but kills the enclave when f sees that it does not answer: so all
+// that waits for it ends at once.
+func (e *child) killIfGone(f func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := f(ctx)
+		if errors.Is(err, worker.ErrEnclave) {
+			_ = e.process.Kill() // it may have ended
+		}
+		return err
+	}
 }
 
 // maxSocketPath is how long the path of a socket may be, on all systems.
@@ -129,6 +166,7 @@ func startEnclave(g *lifecycle.Group, cfg *Config) (*child, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the enclave: %w", err)
 	}
+	e.process = cmd.Process
 	g.Go("enclave", func(ctx context.Context) error {
 		defer close(e.gone)
 		stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(os.Interrupt) }) // it may be gone already
@@ -137,7 +175,7 @@ func startEnclave(g *lifecycle.Group, cfg *Config) (*child, error) {
 		if ctx.Err() != nil {
 			return nil
 		}
-		return fmt.Errorf("the enclave ended: %w", errors.Join(err, errEnded))
+		return fmt.Errorf("the enclave ended: %w", errors.Join(err, worker.ErrEnclave))
 	})
 	for deadline := time.Now().Add(startTimeout); ; {
 		c, err := enclave.Dial(context.Background(), e.socket)
@@ -154,5 +192,3 @@ func startEnclave(g *lifecycle.Group, cfg *Config) (*child, error) {
 		}
 	}
 }
-
-var errEnded = errors.New("start the storage node again")
