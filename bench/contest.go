@@ -64,6 +64,7 @@ type peerProgram struct {
 	in     io.WriteCloser
 	out    *json.Decoder
 	stderr bytes.Buffer
+	ended  bool
 }
 
 // startPeer starts a peer's program and waits until it is ready.
@@ -111,8 +112,12 @@ func (p *peerProgram) take() (t Turn, err error) {
 	return t, nil
 }
 
-// close has the program end. The error has what it wrote last.
+// close has the program end, once. The error has what it wrote last.
 func (p *peerProgram) close() error {
+	if p.ended {
+		return nil
+	}
+	p.ended = true
 	_ = p.in.Close() // it may have ended
 	if err := p.cmd.Wait(); err != nil {
 		text := strings.TrimSpace(p.stderr.String())

@@ -25,8 +25,8 @@ func importPeersSection(ctx context.Context, r *Run) (text string, err error) {
 		return Turn{Work: one.Txs, CPU: one.Own.Seconds(), Wall: one.Wall.Seconds(), Disk: int64(one.DiskBytes)}, err
 	}}}
 	names := []string{"ours"}
-	for name, args := range map[string][]string{"geth": append([]string{"import"}, args...), "cosmos": args} {
-		p, err := r.startPeer(ctx, name, args...)
+	for _, command := range [][]string{append([]string{"geth", "import"}, args...), append([]string{"cosmos"}, args...)} {
+		p, err := r.startPeer(ctx, command[0], command[1:]...)
 		if err != nil {
 			return "", err
 		}

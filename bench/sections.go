@@ -20,13 +20,17 @@ func Sections() []Section {
 		{Name: "state", Title: "Updates of large states beside go-ethereum", Peers: []string{"geth"}, Measure: stateSection(100_000, 1_000_000)},
 		{Name: "state-10m", Title: "Updates of a state of ten million keys beside go-ethereum", Long: true, Peers: []string{"geth"}, Measure: stateSection(10_000_000)},
 		{Name: "sync", Title: "Full synchronisation from one peer over loopback", Measure: syncSection},
-		{Name: "finality", Title: "Finality of a network on loopback", Measure: finalitySection},
+		{Name: "finality", Title: "Finality of a network on loopback", Measure: finalitySection(time.Minute)},
+		{Name: "soak", Title: "Twenty minutes of the same network", Long: true, Measure: finalitySection(20 * time.Minute)},
 		{Name: "finality-peers", Title: "Finality beside CometBFT", Peers: []string{"comet"}, Measure: finalityPeersSection},
 		{Name: "voters", Title: "Finality in large sets", Measure: votersSection([]sim.VotersOptions{
 			{Seed: 1, Validators: 100, Blocks: 20}, {Seed: 1, Validators: 100, Offline: 10, Blocks: 20}})},
 		{Name: "voters-1000", Title: "Finality with a thousand validators", Long: true, Measure: votersSection([]sim.VotersOptions{
 			{Seed: 1, Validators: 1000, Blocks: 3}, {Seed: 1, Validators: 1000, Offline: 100, Blocks: 3}})},
 		{Name: "ipfs", Title: "IPFS beside kubo", Long: true, Measure: ipfsSection},
+		{Name: "packages", Title: "Elections, attestation, work reports, proofs of finality", Measure: packagesSection(chainBenches)},
+		{Name: "devnet", Title: "A network by one command", Measure: devnetSection},
+		{Name: "demo", Title: "The demonstration", Measure: demoSection},
 	}
 }
 
@@ -87,22 +91,24 @@ func submitSection(ctx context.Context, r *Run) (string, error) {
 	return b.String(), nil
 }
 
-func finalitySection(ctx context.Context, r *Run) (string, error) {
-	var b strings.Builder
-	b.WriteString("All validators of the real program and the client run on the same processors. Latency is from a block's\n" +
-		"timestamp, the author's clock when it began to make it, until the slowest validator told the client\nthat it is final. The limits are 0.45 s for the median, 0.9 s for the 99th percentile, and 200 MB.\n\n" +
-		"| validators | tx/s | blocks | median s | ratio | p99 s | ratio | lost | most memory MiB | growth MiB | CPU of a validator |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
-	for _, c := range of(r, []FinalityCase{{Validators: 4, Senders: 200, Rate: 500, For: time.Minute}},
-		[]FinalityCase{{Validators: 4, Senders: 50, Rate: 100, For: 10 * time.Second}}) {
+// finalitySection has a network of four under load for some time.
+func finalitySection(length time.Duration) func(context.Context, *Run) (string, error) {
+	return func(ctx context.Context, r *Run) (string, error) {
+		c := FinalityCase{Validators: 4, Senders: 200, Rate: 500, For: length}
+		if r.Quick {
+			c.Senders, c.Rate, c.For = 50, 100, 10*time.Second
+		}
 		f, err := Finality(ctx, r.Binary, c)
 		if err != nil {
 			return "", err
 		}
 		p50, p99 := f.Quantile(0.5).Seconds(), f.Quantile(0.99).Seconds()
-		fmt.Fprintf(&b, "| %d | %.0f | %d | %.2f | %.2f | %.2f | %.2f | %d | %d | %d | %.0f %% of a core |\n", c.Validators, float64(f.Sent)/f.Time.Seconds(), len(f.Latencies),
-			p50, p50/0.45, p99, p99/0.9, f.Sent-f.Finalised, f.Peak()>>20, f.Growth()>>20, 100*f.Share())
+		return fmt.Sprintf("All validators of the real program and the client run on the same processors. Latency is from a block's\n"+
+			"timestamp, the author's clock when it began to make it, until the slowest validator told the client\nthat it is final. The limits are 0.45 s for the median, 0.9 s for the 99th percentile, and 200 MB.\n\n"+
+			"| validators | tx/s | blocks | median s | ratio | p99 s | ratio | lost | most memory MiB | growth MiB | CPU of a validator |\n|---|---|---|---|---|---|---|---|---|---|---|\n"+
+			"| %d | %.0f | %d | %.2f | %.2f | %.2f | %.2f | %d | %d | %d | %.0f %% of a core |\n", c.Validators, float64(f.Sent)/f.Time.Seconds(), len(f.Latencies),
+			p50, p50/0.45, p99, p99/0.9, f.Sent-f.Finalised, f.Peak()>>20, f.Growth()>>20, 100*f.Share()), nil
 	}
-	return b.String(), nil
 }
 
 func syncSection(ctx context.Context, r *Run) (string, error) {
