@@ -46,6 +46,11 @@ var chainBenches = []packageBench{
 		{what: "a heartbeat", name: "Heartbeat", metric: "ns/op", unit: "µs", scale: 1e-3, limit: 100},
 		{what: "a file report of 300 changes", name: "FileReport", metric: "ns/op", unit: "ms", scale: 1e-6, limit: 5},
 		{what: "an audit answer", name: "AuditAnswer", metric: "ns/op", unit: "µs", scale: 1e-3, limit: 100}}},
+	// Heartbeats are taken in 47 blocks of a slot, each worker's at random. Reserved for what keeps the chain working are 500 ms of a block, and 1,280 KiB.
+	{pkg: "./mpow/swork", pattern: "SlotOf100000", time: "1x", figures: []figure{
+		{what: "the fullest of 47 blocks with the heartbeats of 100,000 workers: weight", name: "SlotOf100000", metric: "ms-weight/fullest", unit: "ms", scale: 1, limit: 500},
+		{what: "its length", name: "SlotOf100000", metric: "KiB/fullest", unit: "KiB", scale: 1, limit: 1280},
+		{what: "the slowest of them: CPU time to make it", name: "SlotOf100000", metric: "ms/slowest", unit: "ms", scale: 1, limit: 500}}},
 	{pkg: "./test/shell", pattern: "Warp", time: "1x", figures: []figure{
 		{what: "warp proof over 1,000 changes, made", name: "Warp/make", metric: "ns/op", unit: "s", scale: 1e-9, limit: 1},
 		{what: "the same, verified", name: "Warp/verify", metric: "ns/op", unit: "s", scale: 1e-9, limit: 5}}},

@@ -27,6 +27,7 @@ func Sections() []Section {
 			{Seed: 1, Validators: 100, Blocks: 20}, {Seed: 1, Validators: 100, Offline: 10, Blocks: 20}})},
 		{Name: "voters-1000", Title: "Finality with a thousand validators", Long: true, Measure: votersSection([]sim.VotersOptions{
 			{Seed: 1, Validators: 1000, Blocks: 3}, {Seed: 1, Validators: 1000, Offline: 100, Blocks: 3}})},
+		{Name: "storage", Title: "Storage", Measure: storageSection},
 		{Name: "ipfs", Title: "IPFS beside kubo", Long: true, Measure: ipfsSection},
 		{Name: "packages", Title: "Elections, attestation, work reports, proofs of finality", Measure: packagesSection(chainBenches)},
 		{Name: "devnet", Title: "A network by one command", Measure: devnetSection},

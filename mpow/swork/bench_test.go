@@ -2,7 +2,10 @@ package swork_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/proof"
@@ -84,6 +87,69 @@ func BenchmarkBlockOfHeartbeats(b *testing.B) {
 		b.ReportMetric(float64(out.Used.Operational.RefTime)/1e9, "ms-weight/block")
 	}
 	b.ReportMetric(float64(length)/1024, "KiB/block")
+}
+
+// BenchmarkSlotOf100000 is the slot of 100,000 workers: each sends its heartbeat in one of
+// the 47 blocks that take them, by chance. It reports the fullest block and the
+// rate over all of them. Use -benchtime=1x.
+func BenchmarkSlotOf100000(b *testing.B) {
+	const n, slot, first, last = 100_000, 200, 4, 50
+	for b.Loop() {
+		b.StopTimer()
+		w := newWorld(b, func(p *swork.Pallet) {
+			p.ReportSlot, p.UpdateOffset = frame.ConstOf(types.BlockNumber(slot)), frame.ConstOf(types.BlockNumber(20))
+			p.Deadline, p.AuditWindow = frame.ConstOf(types.BlockNumber(last)), frame.ConstOf(types.BlockNumber(100))
+		})
+		for w.Number < slot-1 {
+			w.step(nil)
+		}
+		var ms []*worker
+		w.step(func(e *frame.Env) { ms = w.settle(e, 0, n, 0, 8) })
+		for w.Number < slot+first-1 {
+			w.step(nil)
+		}
+		blocks := make([][]types.Extrinsic, last-first+1)
+		random := rand.New(rand.NewPCG(1, 2))
+		for _, c := range reportsOf(w, ms) {
+			at := random.IntN(len(blocks))
+			blocks[at] = append(blocks[at], frame.EncodeBare(c))
+		}
+		runtime.GC()
+		var fullest, weight, length int
+		var slowest, total time.Duration
+		for _, raws := range blocks {
+			size := 0
+			b.StartTimer()
+			start := time.Now()
+			block, err := w.Runtime.NewBlock(w.State, w.Header())
+			w.must(err)
+			for _, raw := range raws {
+				t, err := w.Runtime.DecodeTx(raw)
+				w.must(err)
+				w.must(block.Push(t))
+				size += len(raw)
+			}
+			_, _, out, err := block.Finish()
+			w.must(err)
+			took := time.Since(start)
+			b.StopTimer()
+			w.State.Apply(out.Changes)
+			w.Number++
+			slowest, total = max(slowest, took), total+took
+			fullest, weight, length = max(fullest, len(raws)), max(weight, int(out.Used.Operational.RefTime)), max(length, size)
+		}
+		for _, m := range ms {
+			if m.state().Slot != slot {
+				b.Fatalf("worker %x did not report", m.lineage)
+			}
+		}
+		b.ReportMetric(float64(fullest), "heartbeats/fullest")
+		b.ReportMetric(float64(weight)/1e9, "ms-weight/fullest")
+		b.ReportMetric(float64(length)/1024, "KiB/fullest")
+		b.ReportMetric(slowest.Seconds()*1e3, "ms/slowest")
+		b.ReportMetric(n/total.Seconds(), "heartbeats/s")
+		b.StartTimer()
+	}
 }
 
 // BenchmarkFileReport is a file report of 300 changes. The bar is 5 ms.
