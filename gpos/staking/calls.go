@@ -58,6 +58,7 @@ func (p *Pallet) bond(e *frame.Env, o frame.Origin, a BondArgs) error {
 }
 
 func (p *Pallet) bondAs(e *frame.Env, stash, controller types.AccountID, value Balance) error {
+	p.settle(e, stash)
 	switch {
 	case p.Bonded.Exists(e, stash):
 		return p.Fail(ErrAlreadyBonded)
@@ -92,6 +93,7 @@ func (p *Pallet) bondExtra(e *frame.Env, o frame.Origin, a BondExtraArgs) error 
 	if err != nil {
 		return err
 	}
+	p.settle(e, stash)
 	controller, ok := p.Bonded.Lookup(e, stash)
 	if !ok {
 		return p.Fail(ErrNotStash)
@@ -187,6 +189,7 @@ func (p *Pallet) validate(e *frame.Env, o frame.Origin, a ValidateArgs) error {
 	p.dropGuarantees(e, l.Stash)
 	p.Validators.Put(e, l.Stash, a.Prefs)
 	if active, ok := p.ActiveEra.Lookup(e); ok {
+		p.hasten(e, active.Index, l.Stash)
 		if at := (eraStash{A: active.Index, B: l.Stash}); p.ErasValidatorPrefs.Get(e, at).Fee > a.Prefs.Fee {
 			p.ErasValidatorPrefs.Put(e, at, generous)
 		}

@@ -20,10 +20,13 @@
 //	sess.Manager, sess.Identity = stake, stake
 //	offences.Handler = stake
 //
-// Work that grows with the number of candidates is spread over blocks, see work.go:
-// exposures are planned in the block of the election and written in those after it,
-// all before the era begins; what is old is cleared a little in each block. Stake
-// limits come from the pallet of the work reports, by BeginRecount, AddWorkloads and
+// Work that grows with the number of candidates or of guarantors is spread over
+// blocks, see work.go: exposures are planned in the block of the election and
+// written in those after it, before the era begins if there are enough of them;
+// what a slash costs each guarantor is worked out, and later taken, some accounts in
+// each block, with the outcome that it would have at once (slash.go); what is old is
+// cleared a little in each block. The election itself is not spread: it reads
+// all that is guaranteed in the block in which the session asks for it. Stake limits come from the pallet of the work reports, by BeginRecount, AddWorkloads and
 // PublishRecount.
 //
 // Rules: facts gpos-runtime §1, to the last planck. It differs where that loses

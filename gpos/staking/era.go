@@ -41,6 +41,7 @@ func (p *Pallet) planEra(e *frame.Env, era types.EraIndex, start types.SessionIn
 	if depth := p.exposureDepth(e); era > depth {
 		p.expire(e, ExpiredExposures, uint32(era-depth-1))
 	}
+	p.settleCandidates(e)
 	vote := p.collect(e)
 	elected, ok := p.elect(e, &vote)
 	active, running := p.ActiveEra.Lookup(e)
@@ -79,7 +80,11 @@ func (p *Pallet) StartSession(e *frame.Env, index types.SessionIndex) {
 }
 
 func (p *Pallet) startEra(e *frame.Env, era types.EraIndex, first types.SessionIndex) {
-	p.writePlanned(e, unlimited()) // sessions with hardly any blocks may not have got to the end of it
+	if p.BondedEras.Exists(e) {
+		p.writePlanned(e, p.atOnce()) // what sessions with hardly any blocks have left
+	} else {
+		p.writePlanned(e, unlimited()) // at genesis
+	}
 	p.ActiveEra.Put(e, ActiveEraInfo{Index: era})
 	bonded := append([]BondedEra(nil), p.BondedEras.Get(e)...)
 	bonded = append(bonded, BondedEra{A: era, B: first})

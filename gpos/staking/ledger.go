@@ -24,9 +24,13 @@ func (p *Pallet) ledgerOf(e *frame.Env, controller types.AccountID) (StakingLedg
 	return l, nil
 }
 
-// controlled is ledgerOf of who signed a call.
+// controlled is ledgerOf of who signed a call, with nothing left to be taken of it.
 func (p *Pallet) controlled(e *frame.Env, o frame.Origin) (controller types.AccountID, l StakingLedger, err error) {
-	if controller, err = o.Signed(); err == nil {
+	if controller, err = o.Signed(); err != nil {
+		return controller, l, err
+	}
+	if l, err = p.ledgerOf(e, controller); err == nil {
+		p.settle(e, l.Stash)
 		l, err = p.ledgerOf(e, controller)
 	}
 	return controller, l, err
@@ -52,6 +56,7 @@ func (p *Pallet) currentEra(e *frame.Env) types.EraIndex { return p.CurrentEra.G
 // killStash forgets everything about a stash but its lock; ErrNotStash if it has
 // bonded nothing.
 func (p *Pallet) killStash(e *frame.Env, stash types.AccountID) error {
+	p.settle(e, stash)
 	controller, ok := p.Bonded.Lookup(e, stash)
 	if !ok {
 		return p.Fail(ErrNotStash)

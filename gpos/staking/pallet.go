@@ -31,7 +31,7 @@ type Pallet struct {
 	Validators             frame.Map[types.AccountID, ValidatorPrefs]                       `frame:"twox_64_concat"`                         // candidates, with their terms
 	Guarantors             frame.Map[types.AccountID, Guarantee]                            `frame:"twox_64_concat,optional"`                // what each stash guarantees, and for whom
 	StakeLimit             frame.Map[types.AccountID, Balance]                              `frame:"twox_64_concat,optional"`                // how much stake behind each candidate counts
-	ErasStakers            frame.DoubleMap[types.EraIndex, types.AccountID, Exposure]       `frame:"twox_64_concat,twox_64_concat"`          // effective stake behind each candidate in an era
+	ErasStakers            frame.DoubleMap[types.EraIndex, types.AccountID, Exposure]       `frame:"twox_64_concat,twox_64_concat"`          // effective stake behind each candidate in an era; of many guarantors the first are here, the others in ErasStakersMore
 	ErasStakersClipped     frame.DoubleMap[types.EraIndex, types.AccountID, Exposure]       `frame:"twox_64_concat,twox_64_concat"`          // ErasStakers with those guarantors only that are rewarded
 	ErasValidatorPrefs     frame.DoubleMap[types.EraIndex, types.AccountID, ValidatorPrefs] `frame:"twox_64_concat,twox_64_concat"`          // terms of each candidate in an era
 	ErasStakingPayout      frame.Map[types.EraIndex, Balance]                               `frame:"twox_64_concat,optional"`                // what all candidates of an era share, in proportion to their stake
@@ -62,11 +62,17 @@ type Pallet struct {
 	BootstrapLimit   frame.Map[types.AccountID, Balance]                        `frame:"twox_64_concat,optional"`                // stake limit that named stashes have without any workload, from genesis
 	Backers          frame.DoubleMap[types.AccountID, types.AccountID, Balance] `frame:"twox_64_concat,twox_64_concat,optional"` // how much each guarantor guarantees, by the stash that it is for
 	Planned          frame.Value[Planned]                                       `frame:"optional"`                               // exposures that are not written yet
-	PlannedExposures frame.Map[uint32, []PlannedExposure]                       `frame:"twox_64_concat"`                         // exposures that are not written yet, in the order of writing
+	PlannedExposures frame.Map[uint32, PlannedRow]                              `frame:"twox_64_concat"`                         // exposures that are not written yet, in the order of writing
 	Recount          frame.Value[Recount]                                       `frame:"optional"`                               // recount of workloads that is under way, or was the latest
 	RecountLimits    frame.DoubleMap[uint32, types.AccountID, Balance]          `frame:"twox_64_concat,twox_64_concat,optional"` // stake limits of a recount
 	LimitTerms       frame.Value[election.Limits]                               `frame:"optional"`                               // terms of the stake limits that count
 	Expired          frame.Value[[]Expired]                                     // what can be forgotten, oldest first
+
+	ErasStakersMore frame.DoubleMap[types.EraIndex, stashPage, []IndividualExposure] `frame:"twox_64_concat,twox_64_concat"` // guarantors that do not fit into ErasStakers, in rows from 1 on
+	SlashCount      frame.Value[SlashID]                                             // how many slashes there were
+	SlashShares     frame.DoubleMap[SlashID, types.AccountID, Balance]               `frame:"twox_64_concat,twox_64_concat,optional"` // what each account loses by a slash that waits or is being taken
+	Charges         frame.Value[[]Charge]                                            // slashes whose shares are being worked out, in the order of their reports
+	DueSlashes      frame.Value[[]DueSlash]                                          // slashes that are being taken, in their order
 
 	Currency  Currency  // moves the money
 	Session   Session   // knows the validators
@@ -79,6 +85,8 @@ type Pallet struct {
 
 	// ErasPerYear is how many eras a year of 365.25 days has.
 	ErasPerYear uint32 `frame:"-"`
+	// Pace is how much is done in a block; DefaultPace if it is zero.
+	Pace Pace `frame:"-"`
 	// DisabledThreshold is the part of the validators of which more must be disabled
 	// for a new era to be forced.
 	DisabledThreshold fixed.Perbill `frame:"-"`

@@ -1,6 +1,9 @@
 package staking
 
 import (
+	"iter"
+	"slices"
+
 	"github.com/crustgo/crust/gpos/election"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/types"
@@ -10,11 +13,20 @@ import (
 type PlannedExposure struct {
 	Stash    types.AccountID
 	Prefs    ValidatorPrefs
-	Exposure Exposure
+	Page     uint32   // of many guarantors, the row of ErasStakersMore that they are for; 0: ErasStakers
+	Exposure Exposure // without totals if it is for another row than the first
 }
 
-// Planned says which exposures of a planned era are not written yet: in the rows of
-// PlannedExposures from Next to one before End.
+// PlannedRow is some exposures of a planned era.
+type PlannedRow struct {
+	Era       types.EraIndex
+	Exposures []PlannedExposure
+}
+
+// Planned says which exposures are not written yet: those in the rows of
+// PlannedExposures from Next to one before End. Era is that of the first. There
+// are those of another era behind them if blocks are so few that an era is planned
+// before all of the last is written.
 type Planned struct {
 	Era       types.EraIndex
 	Next, End uint32
@@ -47,7 +59,7 @@ func (p *Pallet) collect(e *frame.Env) (v vote) {
 		}
 		if !c.Limit.IsZero() {
 			c.Stake = x.Total
-			v.planned = append(v.planned, PlannedExposure{stash, prefs, x})
+			v.planned = append(v.planned, PlannedExposure{Stash: stash, Prefs: prefs, Exposure: x})
 			v.total = v.total.AddSat(x.Total)
 		}
 		v.candidates = append(v.candidates, c)
@@ -90,11 +102,28 @@ func (p *Pallet) elect(e *frame.Env, v *vote) (elected []types.AccountID, ok boo
 
 // carry is what stands behind the candidates of an era, for another to go on with.
 func (p *Pallet) carry(e *frame.Env, era types.EraIndex) (v vote) {
+	p.writePlanned(e, unlimited())
 	for stash, x := range p.ErasStakers.Prefix(e, era) {
-		v.planned = append(v.planned, PlannedExposure{stash, p.Validators.Get(e, stash), x})
+		for page := uint32(1); ; page++ {
+			more := p.exposed(e, era, stash, page)
+			if len(more) == 0 {
+				break
+			}
+			x.Others = append(x.Others[:len(x.Others):len(x.Others)], more...)
+		}
+		v.planned = append(v.planned, PlannedExposure{Stash: stash, Prefs: p.Validators.Get(e, stash), Exposure: x})
 	}
 	v.total = p.ErasTotalStakes.Get(e, era)
 	return v
+}
+
+// exposed are the guarantors behind a candidate in an era, those of one row; none
+// if there is no such row.
+func (p *Pallet) exposed(e *frame.Env, era types.EraIndex, stash types.AccountID, page uint32) []IndividualExposure {
+	if page == 0 {
+		return p.ErasStakers.Get(e, eraStash{A: era, B: stash}).Others
+	}
+	return p.ErasStakersMore.Get(e, eraPage{A: era, B: stashPage{A: stash, B: page}})
 }
 
 // rowsOf is how much of the budget it takes to write an exposure.
@@ -105,18 +134,44 @@ const rowsPerPlan = 64
 
 // plan files the exposures of an era, to be written in the blocks that follow.
 func (p *Pallet) plan(e *frame.Env, era types.EraIndex, all []PlannedExposure) {
-	next := Planned{Era: era}
-	for len(all) > 0 {
-		n, rows := 0, 0
-		for n < len(all) && rows < rowsPerPlan {
-			rows += rowsOf(&all[n].Exposure)
-			n++
-		}
-		p.PlannedExposures.Put(e, next.End, all[:n:n])
-		next.End++
-		all = all[n:]
+	next, ok := p.Planned.Lookup(e)
+	if !ok {
+		next = Planned{Era: era}
 	}
-	p.Planned.Put(e, next)
+	row, rows := PlannedRow{Era: era}, 0
+	file := func() {
+		p.PlannedExposures.Put(e, next.End, row)
+		next.End++
+		row, rows = PlannedRow{Era: era}, 0
+	}
+	for i := range all {
+		for part := range all[i].pages(p.pace().Page) {
+			row.Exposures = append(row.Exposures, part)
+			if rows += rowsOf(&part.Exposure); rows >= rowsPerPlan {
+				file()
+			}
+		}
+	}
+	if rows > 0 {
+		file()
+	}
+	if next.Next < next.End {
+		p.Planned.Put(e, next)
+	}
+}
+
+// pages visits what is written of an exposure in one row each.
+func (x *PlannedExposure) pages(most int) iter.Seq[PlannedExposure] {
+	return func(yield func(PlannedExposure) bool) {
+		part, rest := *x, x.Exposure.Others
+		for {
+			n := min(len(rest), most)
+			if part.Exposure.Others, rest = rest[:n:n], rest[n:]; !yield(part) || len(rest) == 0 {
+				return
+			}
+			part = PlannedExposure{Stash: x.Stash, Page: part.Page + 1}
+		}
+	}
 }
 
 // writePlanned writes planned exposures, as far as the budget goes.
@@ -125,24 +180,61 @@ func (p *Pallet) writePlanned(e *frame.Env, b *budget) {
 	if !ok {
 		return
 	}
-	most := int(p.MaxGuarantorRewardedPerValidator.Get())
 	for ; next.Next < next.End; next.Next++ {
 		row := p.PlannedExposures.Get(e, next.Next)
+		next.Era = row.Era
 		rows := 0
-		for i := range row {
-			rows += rowsOf(&row[i].Exposure)
+		for i := range row.Exposures {
+			rows += rowsOf(&row.Exposures[i].Exposure)
 		}
 		if !b.take(rows) {
 			p.Planned.Put(e, next)
 			return
 		}
-		for i := range row {
-			at := eraStash{A: next.Era, B: row[i].Stash}
-			p.ErasStakers.Put(e, at, row[i].Exposure)
-			p.ErasStakersClipped.Put(e, at, election.Clip(row[i].Exposure, most))
-			p.ErasValidatorPrefs.Put(e, at, row[i].Prefs)
+		for i := range row.Exposures {
+			p.writeExposure(e, row.Era, &row.Exposures[i])
 		}
 		p.PlannedExposures.Kill(e, next.Next)
 	}
 	p.Planned.Kill(e)
+}
+
+// writeExposure writes what is planned of a candidate, unless it was hastened.
+func (p *Pallet) writeExposure(e *frame.Env, era types.EraIndex, x *PlannedExposure) {
+	at, most := eraStash{A: era, B: x.Stash}, int(p.MaxGuarantorRewardedPerValidator.Get())
+	if x.Page == 0 {
+		if !p.ErasStakers.Exists(e, at) {
+			p.ErasStakers.Put(e, at, x.Exposure)
+			p.ErasStakersClipped.Put(e, at, election.Clip(x.Exposure, most))
+			p.ErasValidatorPrefs.Put(e, at, x.Prefs)
+		}
+		return
+	}
+	if page := (eraPage{A: era, B: stashPage{A: x.Stash, B: x.Page}}); !p.ErasStakersMore.Exists(e, page) {
+		p.ErasStakersMore.Put(e, page, x.Exposure.Others)
+		clipped := p.ErasStakersClipped.Get(e, at)
+		clipped.Others = slices.Concat(clipped.Others, x.Exposure.Others) // those before stay before their equals
+		p.ErasStakersClipped.Put(e, at, election.Clip(clipped, most))
+	}
+}
+
+// hasten writes what is planned of a candidate for an era before its turn: an era
+// with hardly any blocks before it may begin, or even end, while exposures of it
+// wait.
+func (p *Pallet) hasten(e *frame.Env, era types.EraIndex, stash types.AccountID) {
+	next, ok := p.Planned.Lookup(e)
+	if !ok || era < next.Era {
+		return
+	}
+	for i := next.Next; i < next.End; i++ {
+		row := p.PlannedExposures.Get(e, i)
+		if row.Era > era {
+			return
+		}
+		for j := range row.Exposures {
+			if x := &row.Exposures[j]; row.Era == era && x.Stash == stash {
+				p.writeExposure(e, era, x)
+			}
+		}
+	}
 }

@@ -25,6 +25,8 @@ func (p *Pallet) rewardStakers(e *frame.Env, o frame.Origin, a RewardStakersArgs
 	if !ok || a.Era > current || a.Era < oldest || !p.ErasStakingPayout.Exists(e, a.Era) {
 		return p.Fail(ErrInvalidEraToReward)
 	}
+	p.hasten(e, a.Era, a.ValidatorStash)
+	p.settle(e, a.ValidatorStash)
 	controller, ok := p.Bonded.Lookup(e, a.ValidatorStash)
 	if !ok {
 		return p.Fail(ErrNotStash)
@@ -83,6 +85,7 @@ func (p *Pallet) pay(e *frame.Env, stash types.AccountID, amount Balance) bool {
 		controller, ok := p.Bonded.Lookup(e, stash)
 		return ok && p.Currency.DepositExisting(e, controller, amount) == nil
 	}
+	p.settle(e, stash)
 	controller, l, ok := p.bondOf(e, stash)
 	if !ok || p.Currency.DepositExisting(e, stash, amount) != nil {
 		return false

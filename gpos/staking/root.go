@@ -111,6 +111,7 @@ func (p *Pallet) forceUnstake(e *frame.Env, o frame.Origin, a StashArgs) error {
 
 // reapStash forgets a stash that holds no more than the existential deposit. Anybody may call it.
 func (p *Pallet) reapStash(e *frame.Env, _ frame.Origin, a StashArgs) error {
+	p.settle(e, a.Stash)
 	if p.Currency.TotalBalance(e, a.Stash) != p.Currency.MinimumBalance() {
 		return p.Fail(ErrFundedTarget)
 	}
@@ -141,6 +142,8 @@ func (p *Pallet) cancelDeferredSlash(e *frame.Env, o frame.Origin, a CancelDefer
 	for i := range waiting {
 		if !cancelled[i] {
 			left = append(left, waiting[i])
+		} else if !p.charging(e, waiting[i].ID) { // or else it is forgotten when all is charged
+			p.expire(e, ExpiredSlash, uint32(waiting[i].ID))
 		}
 	}
 	p.putUnapplied(e, a.Era, left)

@@ -10,6 +10,8 @@ import (
 	"github.com/crustgo/crust/gpos/staking"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
+	"github.com/crustgo/crust/substrate/pallets/historical"
+	"github.com/crustgo/crust/substrate/pallets/offences"
 	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/trie"
 	"github.com/crustgo/crust/substrate/types"
@@ -80,12 +82,13 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// eraChange runs blocks until the era after the next election has begun, and
-// returns what the longest and all of them took.
-func eraChange(tb testing.TB, w *world, mem *state.Mem, timed func(time.Duration)) {
-	for start := w.p.ActiveEra.Get(w.Runtime.NewEnv(mem)).Index; ; {
+// blocks makes blocks until one of them is the last, and returns the state after it.
+// timed is told what each took, without the state's root.
+func blocks(tb testing.TB, w *world, mem *state.Mem, timed func(time.Duration), last func(e *frame.Env) bool) *state.Mem {
+	for done := false; !done; {
 		begun := cpu()
 		e := w.Runtime.Begin(mem, w.Header())
+		done = last(e)
 		out := w.Runtime.End(e)
 		timed(cpu() - begun)
 		w.Number++
@@ -93,10 +96,22 @@ func eraChange(tb testing.TB, w *world, mem *state.Mem, timed func(time.Duration
 		if mem, err = mem.With(out.Changes); err != nil {
 			tb.Fatal(err)
 		}
-		if w.p.ActiveEra.Get(w.Runtime.NewEnv(mem)).Index > start {
-			return
-		}
 	}
+	return mem
+}
+
+// eraChange makes blocks until the era after the next election has begun.
+func eraChange(tb testing.TB, w *world, mem *state.Mem, timed func(time.Duration)) *state.Mem {
+	start := w.p.ActiveEra.Get(w.Runtime.NewEnv(mem)).Index
+	return blocks(tb, w, mem, timed, func(e *frame.Env) bool { return w.p.ActiveEra.Get(e).Index > start })
+}
+
+// measure reports what the longest block and all of them took.
+func measure(b *testing.B, name string, do func(timed func(time.Duration))) {
+	var longest, sum time.Duration
+	do(func(d time.Duration) { longest, sum = max(longest, d), sum+d })
+	b.ReportMetric(float64(longest.Milliseconds()), name+"-longest-cpu-ms")
+	b.ReportMetric(float64(sum.Milliseconds()), name+"-cpu-ms")
 }
 
 // BenchmarkEraChange is the change of an era with 10,000 candidates and 100,000
@@ -121,12 +136,51 @@ func BenchmarkEraChange(b *testing.B) {
 	b.Run("era", func(b *testing.B) {
 		for b.Loop() {
 			w.Number = number
-			var longest, sum time.Duration
-			eraChange(b, w, mem, func(d time.Duration) { longest, sum = max(longest, d), sum+d })
-			b.ReportMetric(float64(longest.Milliseconds()), "longest-cpu-ms")
-			b.ReportMetric(float64(sum.Milliseconds()), "era-cpu-ms")
+			measure(b, "era", func(timed func(time.Duration)) { eraChange(b, w, mem, timed) })
 		}
 	})
+}
+
+// BenchmarkManyGuarantors is the change of an era with 100,000 guarantors behind one
+// validator, and its slash, worked out and taken without a deferral, with the
+// elections and changes of eras that come in between.
+func BenchmarkManyGuarantors(b *testing.B) {
+	if os.Getenv("CRUST_LONG") == "" {
+		b.Skip("set CRUST_LONG: it takes a minute to bond everybody")
+	}
+	const many = 100_000
+	w := crowd(b, 1, many, 1)
+	mem, number := w.fast(), w.Number
+	for b.Loop() {
+		w.Number = number
+		after := mem
+		measure(b, "era", func(timed func(time.Duration)) { after = eraChange(b, w, after, timed) })
+		measure(b, "slash", func(timed func(time.Duration)) {
+			e := w.Runtime.NewEnv(after)
+			era := w.p.ActiveEra.Get(e).Index
+			var who types.AccountID
+			for stash, x := range w.p.ErasStakers.Prefix(e, era) {
+				if len(x.Others) == staking.DefaultPace().Page {
+					who = stash
+				}
+			}
+			n := 0
+			after = blocks(b, w, after, timed, func(e *frame.Env) bool {
+				if n++; n == 1 {
+					w.p.OnOffence(e, []offences.Details{{Offender: historical.Identity{Validator: who}}}, fixed.PerbillFromParts(500_000_000), w.session.SessionIndex(e), true)
+				}
+				return !w.p.Charges.Exists(e) && !w.p.DueSlashes.Exists(e)
+			})
+			b.ReportMetric(float64(n), "slash-blocks")
+		})
+		slashed := 0
+		for range w.p.GuarantorSlashInEra.All(w.Runtime.NewEnv(after)) {
+			slashed++
+		}
+		if slashed != many {
+			b.Fatalf("%d of %d guarantors are slashed", slashed, many)
+		}
+	}
 }
 
 // BenchmarkRewardStakers pays a validator with 64 guarantors.

@@ -447,8 +447,10 @@ var queries = map[string]func(s *story, e *frame.Env, a []string) string{
 		var out []string
 		for _, u := range s.w.p.UnappliedSlashes.Get(e, types.EraIndex(s.int(a[0]))) {
 			text := fmt.Sprintf("%d %v", number(u.Validator), u.Own)
-			for _, o := range u.Others {
-				text += fmt.Sprintf(" %d:%v", number(o.A), o.B)
+			for who, amount := range s.w.p.SlashShares.Prefix(e, u.ID) {
+				if who != u.Validator {
+					text += fmt.Sprintf(" %d:%v", number(who), amount)
+				}
 			}
 			out = append(out, text+fmt.Sprintf(" pays %v", u.Payout))
 		}

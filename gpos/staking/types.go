@@ -124,13 +124,16 @@ type EraRewardPoints struct {
 // SCALEPath names the type for clients.
 func (EraRewardPoints) SCALEPath() string { return "pallet_staking::EraRewardPoints" }
 
-// UnappliedSlash is a slash that waits.
+// SlashID numbers slashes, in the order in which they were reported.
+type SlashID uint32
+
+// UnappliedSlash is a slash that waits. What each account loses is in SlashShares.
 type UnappliedSlash struct {
+	ID        SlashID
 	Validator types.AccountID
-	Own       Balance
-	Others    []scale.Pair[types.AccountID, Balance]
+	Own       Balance // of what is lost, the validator's
 	Reporters []types.AccountID
-	Payout    Balance // to reporters
+	Payout    Balance // to reporters; while there is a Charge, without what follows from it
 }
 
 // SCALEPath names the type for clients.
@@ -167,6 +170,16 @@ type validatorSlash = scale.Pair[fixed.Perbill, Balance]
 
 // spanKey names a slashing span: the stash and the index of the span.
 type spanKey = scale.Pair[types.AccountID, uint32]
+
+// slashShare is the key of what an account loses by a slash.
+type slashShare = scale.Pair[SlashID, types.AccountID]
+
+// stashPage names a row of guarantors behind a stash: 1 is what follows on the row
+// in ErasStakers.
+type stashPage = scale.Pair[types.AccountID, uint32]
+
+// eraPage is the key of a row of guarantors behind a stash in an era.
+type eraPage = scale.Pair[types.EraIndex, stashPage]
 
 // backing is the key of a guarantee: for whom, and whose.
 type backing = scale.Pair[types.AccountID, types.AccountID]

@@ -35,19 +35,42 @@ func (b *budget) take(n int) bool {
 	return true
 }
 
-// rowsPerBlock is the budget of a block; limitRows is what it takes to copy a limit.
+// Pace is how much is done in a block.
+type Pace struct {
+	Block  int // the budget of a block for what is left over
+	AtOnce int // the budget for what begins in a block, on top
+	Page   int // how many guarantors a row of an exposure holds
+}
+
+// DefaultPace is that of a chain. Others are for tests.
+func DefaultPace() Pace { return Pace{Block: 3000, AtOnce: 1000, Page: 512} }
+
+func (p *Pallet) pace() Pace {
+	if p.Pace == (Pace{}) {
+		return DefaultPace()
+	}
+	return p.Pace
+}
+
+// atOnce is the budget for what begins now.
+func (p *Pallet) atOnce() *budget { return &budget{left: p.pace().AtOnce} }
+
+// What it takes of the budget.
 const (
-	rowsPerBlock = 3000
-	limitRows    = 2
+	limitRows  = 2 // to copy a limit
+	chargeRows = 4 // to work out what a guarantor loses
+	takeRows   = 5 // to take what an account loses
 )
 
 // OnInitialize does some of the work that is left over.
 func (p *Pallet) OnInitialize(e *frame.Env) types.Weight {
-	b := &budget{left: rowsPerBlock}
+	b := &budget{left: p.pace().Block}
 	p.writePlanned(e, b)
 	if r, ok := p.Recount.Lookup(e); ok && r.State == Publishing {
 		p.publish(e, &r, b)
 	}
+	p.charge(e, b)
+	p.takeDue(e, b)
 	p.forget(e, b)
 	return weights.work.At(b.used)
 }
@@ -55,7 +78,7 @@ func (p *Pallet) OnInitialize(e *frame.Env) types.Weight {
 // Expired is something that can be forgotten.
 type Expired struct {
 	What  ExpiredKind
-	Index uint32 // the era, or the round of a recount
+	Index uint32 // the era, the round of a recount, or the number of a slash
 }
 
 // ExpiredKind says what can be forgotten.
@@ -67,10 +90,13 @@ const (
 	ExpiredExposures                    // the exposures of an era
 	ExpiredSlashes                      // what was slashed for an era
 	ExpiredRecount                      // the limits of a recount
+	ExpiredSlash                        // the shares of a slash that was cancelled
 )
 
 // Variants names the kinds for metadata.
-func (ExpiredKind) Variants() []string { return []string{"Era", "Exposures", "Slashes", "Recount"} }
+func (ExpiredKind) Variants() []string {
+	return []string{"Era", "Exposures", "Slashes", "Recount", "Slash"}
+}
 
 // expire says that something can be forgotten.
 func (p *Pallet) expire(e *frame.Env, what ExpiredKind, index uint32) {
@@ -100,9 +126,11 @@ func (p *Pallet) forgetOne(e *frame.Env, x Expired, b *budget) bool {
 	case ExpiredRecount:
 		return killSome(e, &p.RecountLimits, x.Index, b)
 	case ExpiredExposures:
-		return killSome(e, &p.ErasStakers, era, b)
+		return !p.chargingFor(e, era) && killSome(e, &p.ErasStakers, era, b) && killSome(e, &p.ErasStakersMore, era, b)
+	case ExpiredSlash:
+		return killSome(e, &p.SlashShares, SlashID(x.Index), b)
 	case ExpiredSlashes:
-		return killSome(e, &p.ValidatorSlashInEra, era, b) && killSome(e, &p.GuarantorSlashInEra, era, b)
+		return !p.chargingFor(e, era) && killSome(e, &p.ValidatorSlashInEra, era, b) && killSome(e, &p.GuarantorSlashInEra, era, b)
 	default:
 		p.ErasStakingPayout.Kill(e, era)
 		p.ErasMarketPayout.Kill(e, era)
@@ -115,16 +143,16 @@ func (p *Pallet) forgetOne(e *frame.Env, x Expired, b *budget) bool {
 
 // killSome removes what k holds in m, as far as the budget goes, and reports
 // whether nothing is left.
-func killSome[K comparable, V any](e *frame.Env, m *frame.DoubleMap[K, types.AccountID, V], k K, b *budget) bool {
-	var old []types.AccountID
-	for who := range m.Prefix(e, k) {
+func killSome[K, L comparable, V any](e *frame.Env, m *frame.DoubleMap[K, L, V], k K, b *budget) bool {
+	var old []L
+	for l := range m.Prefix(e, k) {
 		if !b.take(1) {
 			break
 		}
-		old = append(old, who)
+		old = append(old, l)
 	}
-	for _, who := range old {
-		m.Kill(e, scale.Pair[K, types.AccountID]{A: k, B: who})
+	for _, l := range old {
+		m.Kill(e, scale.Pair[K, L]{A: k, B: l})
 	}
 	return !b.spent
 }

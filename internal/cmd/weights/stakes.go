@@ -138,9 +138,9 @@ func cancel(n int) run {
 // planned is the hook with exposures to write that are worth n rows.
 func planned(n int) run {
 	return staged(func(w *world, e *frame.Env) {
-		var row []staking.PlannedExposure
+		row := staking.PlannedRow{Era: 1}
 		for i := range n / 3 {
-			row = append(row, staking.PlannedExposure{Stash: member(i), Exposure: election.Exposure{Total: someCoin, Own: someCoin}})
+			row.Exposures = append(row.Exposures, staking.PlannedExposure{Stash: member(i), Exposure: election.Exposure{Total: someCoin, Own: someCoin}})
 		}
 		w.pallets.Staking.PlannedExposures.Put(e, 0, row)
 		w.pallets.Staking.Planned.Put(e, staking.Planned{Era: 1, End: 1})
