@@ -7,6 +7,8 @@
 //	...
 //	r.ReportBABE(proof) // from any goroutine, never blocks
 //
+// A Core is the same without a goroutine.
+//
 // A key that has made no block in a session sends one heartbeat, at a block that
 // the key and the session decide: rarely soon after the first tenth of the
 // session, ever more likely towards its end, and certainly after four fifths of

@@ -45,7 +45,7 @@ type silent struct {
 const silentSize = 4 + 32
 
 // heartbeats sends the heartbeats that are due at the best block.
-func (r *Reporter) heartbeats(ctx context.Context, best chain.Ref, view state.View) error {
+func (r *Core) heartbeats(ctx context.Context, best chain.Ref, view state.View) error {
 	keys := r.keys.ImOnline()
 	head, ok := r.chain.Head(best.Hash)
 	if len(keys) == 0 || !ok || best.Number == 0 || head.Slot+maxBehind < babe.SlotAt(r.cfg.Now(), r.chain.BABE().SlotDuration) {
@@ -85,7 +85,7 @@ func (r *Reporter) heartbeats(ctx context.Context, best chain.Ref, view state.Vi
 }
 
 // silence asks the runtime who was not seen in the session.
-func (r *Reporter) silence(view state.View) (s silence, err error) {
+func (r *Core) silence(view state.View) (s silence, err error) {
 	out, err := r.chain.Runtime().Call(view, "ImOnlineApi_silent", nil)
 	if err != nil {
 		return s, err
@@ -131,14 +131,14 @@ func draw(key [32]byte, n types.BlockNumber) uint64 {
 }
 
 // recent reports whether the key's heartbeat of the session was sent a short while ago.
-func (r *Reporter) recent(key [32]byte, session types.SessionIndex, best types.BlockNumber) bool {
+func (r *Core) recent(key [32]byte, session types.SessionIndex, best types.BlockNumber) bool {
 	return slices.ContainsFunc(r.sent, func(s sent) bool {
 		return s.key == key && s.session == session && best < s.at+resendBlocks
 	})
 }
 
 // note remembers a heartbeat, and forgets those of sessions that are over.
-func (r *Reporter) note(s sent) {
+func (r *Core) note(s sent) {
 	r.sent = slices.DeleteFunc(r.sent, func(o sent) bool { return o.key == s.key || o.session+1 < s.session })
 	r.sent = append(r.sent, s)
 }
@@ -149,7 +149,7 @@ const memoryName = "reporter/heartbeats/1"
 
 const sentSize = 32 + 4 + 4
 
-func (r *Reporter) save() error {
+func (r *Core) save() error {
 	b := scale.AppendCompact(nil, uint64(len(r.sent)))
 	for _, s := range r.sent {
 		b = scale.AppendU32(scale.AppendU32(append(b, s.key[:]...), uint32(s.session)), uint32(s.at))
@@ -157,7 +157,7 @@ func (r *Reporter) save() error {
 	return r.cfg.Memory.PutAux(true, store.AuxWrite{Name: memoryName, Value: b})
 }
 
-func (r *Reporter) load() error {
+func (r *Core) load() error {
 	b, err := r.cfg.Memory.Aux(memoryName)
 	if err != nil || len(b) == 0 {
 		return err

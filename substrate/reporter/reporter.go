@@ -58,21 +58,24 @@ type Config struct {
 	Log    *slog.Logger
 }
 
-// Reporter sends heartbeats and reports.
-type Reporter struct {
-	chain *chain.Manager
-	pool  Pool
-	keys  Keys
-	cfg   Config
-	queue chan report
-
-	// The rest belongs to the goroutine in Run.
+// Core is a Reporter without a goroutine, for one owner.
+type Core struct {
+	chain   *chain.Manager
+	pool    Pool
+	keys    Keys
+	cfg     Config
 	sent    []sent
-	pending []report
+	pending []Report
 }
 
-// report is an equivocation on its way to the chain.
-type report struct {
+// Reporter sends heartbeats and reports.
+type Reporter struct {
+	core  *Core // belongs to the goroutine in Run
+	queue chan Report
+}
+
+// Report is an equivocation on its way to the chain.
+type Report struct {
 	what  string            // for the log
 	call  string            // of the runtime, such as "Babe.report_equivocation_unsigned"
 	prove string            // runtime API that proves whose the key was
@@ -83,61 +86,77 @@ type report struct {
 	tries int
 }
 
-// New makes a reporter. It does nothing until Run, but takes reports.
-func New(m *chain.Manager, pool Pool, keys Keys, cfg Config) *Reporter {
+// NewCore makes a core, which remembers the heartbeats that were sent.
+func NewCore(m *chain.Manager, pool Pool, keys Keys, cfg Config) (*Core, error) {
+	c := newCore(m, pool, keys, cfg)
+	return c, c.load()
+}
+
+func newCore(m *chain.Manager, pool Pool, keys Keys, cfg Config) *Core {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Reporter{chain: m, pool: pool, keys: keys, cfg: cfg, queue: make(chan report, maxQueue)}
+	return &Core{chain: m, pool: pool, keys: keys, cfg: cfg}
+}
+
+// New makes a reporter. It does nothing until Run, but takes reports.
+func New(m *chain.Manager, pool Pool, keys Keys, cfg Config) *Reporter {
+	return &Reporter{core: newCore(m, pool, keys, cfg), queue: make(chan Report, maxQueue)}
+}
+
+// OfBABE is the report that an author made two blocks in one slot.
+func OfBABE(p babe.EquivocationProof) Report {
+	return Report{
+		what: fmt.Sprintf("two blocks in slot %d by %x", p.Slot, p.Offender), call: "Babe.report_equivocation_unsigned", prove: "BabeApi_generate_key_ownership_proof",
+		proof: scale.Encode(p), args: append(scale.AppendU64(nil, uint64(p.Slot)), p.Offender[:]...),
+	}
+}
+
+// OfGRANDPA is the report that a voter voted for two blocks in one round.
+func OfGRANDPA(p grandpa.EquivocationProof) Report {
+	return Report{
+		what: fmt.Sprintf("two votes in round %d of set %d by %x", p.Round.Number, p.Round.Set, p.First.ID), call: "Grandpa.report_equivocation_unsigned", prove: "GrandpaApi_generate_key_ownership_proof",
+		proof: scale.Encode(p), args: append(scale.AppendU64(nil, uint64(p.Round.Set)), p.First.ID[:]...),
+	}
 }
 
 // ReportBABE takes a proof that an author made two blocks in one slot. It never
 // blocks: if too many wait, the proof is dropped.
-func (r *Reporter) ReportBABE(p babe.EquivocationProof) {
-	r.enqueue(report{
-		what: fmt.Sprintf("two blocks in slot %d by %x", p.Slot, p.Offender), call: "Babe.report_equivocation_unsigned", prove: "BabeApi_generate_key_ownership_proof",
-		proof: scale.Encode(p), args: append(scale.AppendU64(nil, uint64(p.Slot)), p.Offender[:]...),
-	})
-}
+func (r *Reporter) ReportBABE(p babe.EquivocationProof) { r.enqueue(OfBABE(p)) }
 
 // ReportGRANDPA takes a proof that a voter voted for two blocks in one round. It
 // never blocks: if too many wait, the proof is dropped.
-func (r *Reporter) ReportGRANDPA(p grandpa.EquivocationProof) {
-	r.enqueue(report{
-		what: fmt.Sprintf("two votes in round %d of set %d by %x", p.Round.Number, p.Round.Set, p.First.ID), call: "Grandpa.report_equivocation_unsigned", prove: "GrandpaApi_generate_key_ownership_proof",
-		proof: scale.Encode(p), args: append(scale.AppendU64(nil, uint64(p.Round.Set)), p.First.ID[:]...),
-	})
-}
+func (r *Reporter) ReportGRANDPA(p grandpa.EquivocationProof) { r.enqueue(OfGRANDPA(p)) }
 
-func (r *Reporter) enqueue(x report) {
+func (r *Reporter) enqueue(x Report) {
 	select {
 	case r.queue <- x:
 	default:
-		r.cfg.Log.Warn("an equivocation is not reported, since too many wait", "what", x.what)
+		r.core.cfg.Log.Warn("an equivocation is not reported, since too many wait", "what", x.what)
 	}
 }
 
 // Run sends heartbeats and reports until ctx ends.
 func (r *Reporter) Run(ctx context.Context) error {
-	if err := r.load(); err != nil {
+	if err := r.core.load(); err != nil {
 		return err
 	}
-	wake, cancel := r.chain.Wake()
+	wake, cancel := r.core.chain.Wake()
 	defer cancel()
 	for {
-		r.step(ctx)
+		r.core.Step(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-wake:
 		case x := <-r.queue:
-			r.take(x)
+			r.core.Add(x)
 		}
 	}
 }
 
-// take adds a report to those that wait for the chain.
-func (r *Reporter) take(x report) {
+// Add adds a report to those that wait for the chain.
+func (r *Core) Add(x Report) {
 	r.cfg.Log.Warn("equivocation", "what", x.what)
 	if len(r.pending) == maxPending {
 		r.pending = slices.Delete(r.pending, 0, 1)
@@ -145,8 +164,8 @@ func (r *Reporter) take(x report) {
 	r.pending = append(r.pending, x)
 }
 
-// step does what is due at the best block.
-func (r *Reporter) step(ctx context.Context) {
+// Step does what is due at the best block.
+func (r *Core) Step(ctx context.Context) {
 	best := r.chain.Heads().Best
 	view, err := r.chain.ViewAt(best.Hash)
 	if err != nil {
@@ -170,7 +189,7 @@ func (r *Reporter) step(ctx context.Context) {
 
 // submit puts a report into the pool when that is due. done says that the chain
 // knows of the offence.
-func (r *Reporter) submit(ctx context.Context, best chain.Ref, view state.View, x *report) (done bool, err error) {
+func (r *Core) submit(ctx context.Context, best chain.Ref, view state.View, x *Report) (done bool, err error) {
 	if x.tries > 0 && best.Number < x.tried+retryBlocks {
 		return false, nil
 	}
@@ -198,7 +217,7 @@ func (r *Reporter) submit(ctx context.Context, best chain.Ref, view state.View, 
 }
 
 // complete makes the transaction of a report.
-func (r *Reporter) complete(view state.View, x *report) (types.Extrinsic, error) {
+func (r *Core) complete(view state.View, x *Report) (types.Extrinsic, error) {
 	out, err := r.chain.Runtime().Call(view, x.prove, x.args)
 	if err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func openMemory(t *testing.T, mem *store.Mem) *store.DB {
 // What was sent is not sent again after a restart, until it seems lost.
 func TestMemory(t *testing.T) {
 	db := openMemory(t, store.NewMem())
-	r := New(nil, nil, nil, Config{Memory: db})
+	r := newCore(nil, nil, nil, Config{Memory: db})
 	r.note(sent{[32]byte{1}, 4, 80})
 	r.note(sent{[32]byte{2}, 5, 100})
 	r.note(sent{[32]byte{1}, 5, 101})
@@ -67,8 +67,8 @@ func TestMemory(t *testing.T) {
 	if err := r.save(); err != nil {
 		t.Fatal(err)
 	}
-	again := New(nil, nil, nil, Config{Memory: db})
-	if err := again.load(); err != nil || !slices.Equal(again.sent, r.sent) || len(r.sent) != 3 {
+	again, err := NewCore(nil, nil, nil, Config{Memory: db})
+	if err != nil || !slices.Equal(again.sent, r.sent) || len(r.sent) != 3 {
 		t.Fatalf("remembered %v, %v", again.sent, err)
 	}
 	for _, tc := range []struct {
@@ -88,7 +88,7 @@ func TestMemory(t *testing.T) {
 	if err := db.PutAux(false, store.AuxWrite{Name: memoryName, Value: []byte{4, 1}}); err != nil {
 		t.Fatal(err)
 	}
-	if New(nil, nil, nil, Config{Memory: db}).load() == nil {
+	if newCore(nil, nil, nil, Config{Memory: db}).load() == nil {
 		t.Error("damaged bytes were accepted")
 	}
 }
@@ -104,9 +104,9 @@ func TestQueueIsBounded(t *testing.T) {
 		t.Errorf("%d proofs wait", len(r.queue))
 	}
 	for range 2 * maxPending {
-		r.take(report{})
+		r.core.Add(Report{})
 	}
-	if len(r.pending) != maxPending {
-		t.Errorf("%d reports are pending", len(r.pending))
+	if len(r.core.pending) != maxPending {
+		t.Errorf("%d reports are pending", len(r.core.pending))
 	}
 }
