@@ -34,6 +34,7 @@ type checker struct {
 	seen    map[types.Hash]int          // how many nodes know a block as final
 	scores  map[[2]int]score            // what one node thinks of another
 	rounds  map[grandpa.Round]struct{}  // that somebody has voted in
+	justice justice
 }
 
 // ballot is what an honest voter signs once.
@@ -56,12 +57,13 @@ type score struct {
 	at   types.Moment
 }
 
-func (c *checker) init(w *world) {
+func (c *checker) init(w *world) error {
 	*c = checker{
 		w: w, owners: map[[32]byte]int{}, final: []types.Hash{w.genesis.Header.Hash()}, reached: make([]types.BlockNumber, w.opt.Nodes),
 		votes: map[ballot]grandpa.Target{}, sealed: map[sealedSlot]types.Hash{}, births: map[types.Hash]types.Moment{},
 		seen: map[types.Hash]int{}, scores: map[[2]int]score{}, rounds: map[grandpa.Round]struct{}{},
 	}
+	return c.justice.init(w)
 }
 
 // started looks at a node that has read its disk.
@@ -142,18 +144,27 @@ func (c *checker) made(n *node, h types.Hash, slot types.Slot) {
 func (c *checker) sealedTwice(n *node, p babe.EquivocationProof) {
 	c.w.result.Caught++
 	for _, o := range c.w.nodes {
-		if o.honest() && len(o.keys.babe) > 0 && o.keys.babe[0].Public() == p.Offender {
+		if len(o.keys.babe) == 0 || o.keys.babe[0].Public() != p.Offender {
+			continue
+		}
+		if o.honest() {
 			c.w.fail("node %d has proof that node %d sealed two blocks in slot %d", n.index, o.index, p.Slot)
 		}
+		c.justice.catch(n, o.index)
 	}
 }
 
 // votedTwice takes a proof that a voter signed two votes in a stage.
 func (c *checker) votedTwice(n *node, p *grandpa.EquivocationProof) {
 	c.w.result.Caught++
-	if owner, ok := c.owners[p.First.ID]; ok && c.w.nodes[owner].honest() {
+	owner, ok := c.owners[p.First.ID]
+	if !ok {
+		return
+	}
+	if c.w.nodes[owner].honest() {
 		c.w.fail("node %d has proof that node %d signed two votes in %+v", n.index, owner, p.Round)
 	}
+	c.justice.catch(n, owner)
 }
 
 // sent looks at a message about finality before it leaves.
@@ -291,6 +302,7 @@ func (c *checker) replay() (err error) {
 	if err != nil {
 		return err
 	}
+	c.justice.begin(c.w.runtime.Frame.NewEnv(c.w.state))
 	for number := types.BlockNumber(1); number <= c.highest; number++ {
 		b, proof, err := from.chain.Block(c.final[number])
 		if err != nil {
@@ -304,6 +316,13 @@ func (c *checker) replay() (err error) {
 				return fmt.Errorf("replay: %w", err)
 			}
 		}
+		view, err := fresh.ViewAt(c.final[number])
+		if err != nil {
+			return fmt.Errorf("replay: %w", err)
+		}
+		if err := c.justice.block(c.w.runtime.Frame.NewEnv(view)); err != nil {
+			return fmt.Errorf("block %d: %w", number, err)
+		}
 	}
 	heads := fresh.Heads()
 	if heads.Finalised.Hash != c.final[c.highest] {
@@ -316,6 +335,9 @@ func (c *checker) replay() (err error) {
 	c.w.result.Root = header.StateRoot
 	view, err := from.chain.ViewAt(header.Hash())
 	if err != nil {
+		return err
+	}
+	if err := c.justice.end(c.w.runtime.Frame.NewEnv(view)); err != nil {
 		return err
 	}
 	return rootOf(view, header)

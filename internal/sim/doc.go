@@ -14,7 +14,9 @@
 //
 // Checkers watch every step. Final blocks never conflict, and no node's finality
 // goes back, not even over a crash; no honest node signs two blocks in a slot or
-// two votes in a stage; no honest node would be banned by another; when the last
+// two votes in a stage; no honest node would be banned by another; who signs twice is
+// reported by the others, taken out of the next election, replaced if somebody waits
+// for a seat, and slashed when the deferral is over, and nobody else is; when the last
 // fault is over, finality goes on, and all nodes agree; and the final chain,
 // replayed on a new node, gives the same state.
 //

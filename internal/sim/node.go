@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/network"
+	"github.com/crustgo/crust/substrate/reporter"
 	"github.com/crustgo/crust/substrate/store"
 	"github.com/crustgo/crust/substrate/sync"
 	"github.com/crustgo/crust/substrate/trie"
@@ -38,6 +40,7 @@ type node struct {
 	server network.Server
 	votes  *voter.Core
 	author *author.Author
+	report *reporter.Core // nil: it tells nobody
 	pool   *pool
 	peers  map[types.PeerID]bool
 	cursor chain.Cursor
@@ -62,6 +65,9 @@ type keys struct {
 
 // BABE returns the authoring key.
 func (k *keys) BABE() []babe.Key { return k.babe }
+
+// ImOnline returns none: nobody says that it is there but by its blocks.
+func (k *keys) ImOnline() []reporter.Key { return nil }
 
 // GRANDPA returns all voting keys that the validator has had.
 func (k *keys) GRANDPA() []grandpa.Key { return k.grandpa }
@@ -117,7 +123,12 @@ func (n *node) open() (err error) {
 	}
 	n.chain, err = chain.Open(n.db, n.w.runtime.Frame, n.w.genesis, chain.Config{
 		Now: n.now, Par: frame.Serial, SlotTolerance: 1,
-		Equivocated: func(p babe.EquivocationProof) { n.w.check.sealedTwice(n, p) },
+		Equivocated: func(p babe.EquivocationProof) {
+			n.w.check.sealedTwice(n, p)
+			if n.report != nil {
+				n.report.Add(reporter.OfBABE(p))
+			}
+		},
 	})
 	if err != nil {
 		return err
@@ -129,6 +140,11 @@ func (n *node) open() (err error) {
 		return err
 	}
 	n.pool = newPool(n)
+	if n.report = nil; n.honest() {
+		if n.report, err = reporter.NewCore(n.chain, n.pool, &n.keys, reporter.Config{Now: n.now, Memory: n.db}); err != nil {
+			return err
+		}
+	}
 	n.author = author.New(n.chain, n.pool, &n.keys, author.Config{
 		Now: n.now, Time: func() time.Time { return time.UnixMilli(int64(n.w.now)) }, Made: n.made,
 		Peers: func() (int, bool) { return len(n.peers), n.core.Sync().Syncing },
@@ -272,6 +288,9 @@ func (n *node) follow() {
 		return
 	}
 	n.w.check.moved(n)
+	if n.report != nil {
+		n.report.Step(context.Background())
+	}
 }
 
 func (n *node) actNetwork(r *network.Ready) {
@@ -351,6 +370,9 @@ func (n *node) actVotes(r *grandpa.Ready) {
 	}
 	for i := range r.Equivocations {
 		n.w.check.votedTwice(n, &r.Equivocations[i])
+		if n.report != nil {
+			n.report.Add(reporter.OfGRANDPA(r.Equivocations[i]))
+		}
 	}
 	if n.dying && len(r.Send) > 0 {
 		n.stop(true)
@@ -385,7 +407,7 @@ func (n *node) nextSlot() {
 		now := n.now()
 		slot := babe.SlotAt(now, duration)
 		if !n.mute() {
-			if err := n.author.Make(slot, now); err != nil {
+			if err := n.author.Make(slot, now); err != nil && n.honest() { // who was reported is disabled
 				n.w.fail("node %d makes no block in slot %d: %w", n.index, slot, err)
 				return
 			}

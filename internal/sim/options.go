@@ -100,6 +100,8 @@ type Result struct {
 	Injected    map[string]int    `json:"injected"`    // faults by kind
 	Blamed      int               `json:"blamed"`      // reports of honest nodes about honest nodes, of little weight
 	Caught      int               `json:"caught"`      // equivocations that honest nodes saw
+	Reported    int               `json:"reported"`    // slashes on the final chain
+	Slashed     int               `json:"slashed"`     // of them, taken
 	Fingerprint string            `json:"fingerprint"` // of all events
 }
 

@@ -17,6 +17,8 @@ type plan struct {
 	lossy    int   // messages of a thousand that are lost
 	faulty   int   // validators that do not follow the rules, or do nothing
 	watching int   // nodes that should finalise every block
+	order    []int // of all nodes, those first that may be faulty
+	twins    map[int]bool
 
 	healed    bool
 	healedAt  types.Moment
@@ -43,16 +45,24 @@ func (p *plan) duplicates() bool {
 // inject counts a fault.
 func (w *world) inject(kind string) { w.result.Injected[kind]++ }
 
-// init chooses who is faulty from the beginning: together so few that the others
-// decide.
+// choose chooses who may be faulty from the beginning, together so few that the
+// others decide, and who of them signs twice.
+func (p *plan) choose(w *world) {
+	p.w, p.order, p.twins = w, w.rng.Perm(w.opt.Nodes), map[int]bool{}
+	for _, i := range p.suspects() {
+		p.twins[i] = p.has(Equivocate) && (!p.has(Silent) || w.chance(500))
+	}
+}
+
+func (p *plan) suspects() []int { return p.order[:(p.w.opt.seats()-1)/3] }
+
+// init makes them faulty.
 func (p *plan) init(w *world) {
-	p.w, p.lossy, p.watching = w, 10, len(w.nodes)
-	order := w.rng.Perm(len(w.nodes))
-	for _, i := range order[:(len(order)-1)/3] {
+	p.lossy, p.watching = 10, len(w.nodes)
+	for _, i := range p.suspects() {
 		n := w.nodes[i]
-		twins := p.has(Equivocate) && (!p.has(Silent) || w.chance(500))
 		switch {
-		case twins:
+		case p.twins[i]:
 			n.twins = true
 			p.watching--
 			w.inject("equivocate")
@@ -72,7 +82,7 @@ func (p *plan) init(w *world) {
 		for _, n := range w.nodes {
 			n.skew = w.rng.Int64N(2*maxSkew+1) - maxSkew
 		}
-		w.nodes[order[len(order)-1]].skew = -int64(w.between(minLag, maxLag))
+		w.nodes[p.order[len(p.order)-1]].skew = -int64(w.between(minLag, maxLag))
 		w.inject("skew")
 	}
 	if p.has(Reorder) {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"slices"
 
 	"github.com/crustgo/crust/substrate/frame"
@@ -27,11 +28,20 @@ type pooled struct {
 
 func newPool(n *node) *pool { return &pool{n: n} }
 
+// SubmitLocal adds a report, which the node itself must put into a block: it is told
+// to nobody.
+func (p *pool) SubmitLocal(_ context.Context, raw types.Extrinsic) (types.Hash, error) {
+	p.add([]types.Extrinsic{raw})
+	return raw.Hash(), nil
+}
+
 // take adds transactions and tells peers of those that are new.
-func (p *pool) take(xs []types.Extrinsic) {
+func (p *pool) take(xs []types.Extrinsic) { p.n.core.Propagate(p.add(xs)) }
+
+// add adds transactions and returns those that are new.
+func (p *pool) add(xs []types.Extrinsic) (fresh []types.Extrinsic) {
 	now := p.n.w.now
 	p.txs = slices.DeleteFunc(p.txs, func(t pooled) bool { return now > t.since+poolAge })
-	var fresh []types.Extrinsic
 	for _, x := range xs {
 		h := x.Hash()
 		if len(p.txs) == poolSize || slices.ContainsFunc(p.txs, func(t pooled) bool { return t.tx.Hash() == h }) {
@@ -40,12 +50,12 @@ func (p *pool) take(xs []types.Extrinsic) {
 		tx, err := p.n.chain.Runtime().DecodeTx(x)
 		if err != nil {
 			p.n.w.fail("node %d is sent a transaction that is none: %w", p.n.index, err)
-			return
+			return fresh
 		}
 		p.txs = append(p.txs, pooled{tx, now})
 		fresh = append(fresh, x)
 	}
-	p.n.core.Propagate(fresh)
+	return fresh
 }
 
 // Ready lists the transactions.

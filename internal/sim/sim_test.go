@@ -20,8 +20,8 @@ func run(t *testing.T, opt Options) Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("seed %d: %d blocks in %v, %d sets, %d rounds, final after %v, %v at most, %d messages, recovered in %v, faults %v, blamed %d, caught %d",
-		r.Seed, r.Finalised, r.Time, r.Sets, r.Rounds, r.P50, r.P99, r.Messages, r.Recovery, r.Injected, r.Blamed, r.Caught)
+	t.Logf("seed %d: %d blocks in %v, %d sets, %d rounds, final after %v, %v at most, %d messages, recovered in %v, faults %v, blamed %d, caught %d, reported %d, slashed %d",
+		r.Seed, r.Finalised, r.Time, r.Sets, r.Rounds, r.P50, r.P99, r.Messages, r.Recovery, r.Injected, r.Blamed, r.Caught, r.Reported, r.Slashed)
 	if r.Finalised < opt.Blocks {
 		t.Fatalf("%d of %d blocks are final", r.Finalised, opt.Blocks)
 	}

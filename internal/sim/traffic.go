@@ -179,6 +179,9 @@ func (t *traffic) setKeys(i int) (call frame.RuntimeCall, ok bool, err error) {
 // control is what a validator's controller does: in a large network it may leave
 // the set or come back, or else it changes keys.
 func (t *traffic) control(i int) (call frame.RuntimeCall, ok bool, err error) {
+	if !t.w.nodes[i].honest() {
+		return t.comeback(i)
+	}
 	if t.w.opt.Nodes >= 7 {
 		if call, ok, err = t.candidacy(i); ok || err != nil {
 			return call, ok, err

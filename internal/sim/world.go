@@ -72,12 +72,15 @@ func newWorld(opt Options) (*world, error) {
 	}
 	// An election for every session; what validators did counts for as long as before.
 	stake := &w.network.Preset.Staking
-	stake.SessionsPerEra, stake.BondingDuration = 1, 12
+	stake.SessionsPerEra, stake.BondingDuration, stake.SlashDeferDuration = 1, 12, 1
+	w.plan.choose(w)
 	w.result = Result{Seed: opt.Seed, Injected: map[string]int{}}
 	if err := w.loadSpec(); err != nil {
 		return nil, err
 	}
-	w.check.init(w)
+	if err := w.check.init(w); err != nil {
+		return nil, err
+	}
 	if err := w.traffic.init(w); err != nil {
 		return nil, err
 	}
@@ -105,6 +108,9 @@ func newWorld(opt Options) (*world, error) {
 func (w *world) loadSpec() error {
 	spec, err := w.network.Spec()
 	if err != nil {
+		return err
+	}
+	if err := w.justly(spec); err != nil {
 		return err
 	}
 	var raw *chainspec.Spec
