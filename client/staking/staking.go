@@ -115,6 +115,13 @@ type Exposure struct {
 // ExposureIn is the effective stake behind a candidate in an era.
 func (s *State) ExposureIn(ctx context.Context, era types.EraIndex, stash types.AccountID) (x Exposure, err error) {
 	_, err = s.read(ctx, &x, "Staking.ErasStakers", uint64(era), stash)
+	for page := uint64(1); err == nil && len(x.Others) > 0; page++ {
+		var more []Stake
+		if _, err = s.read(ctx, &more, "Staking.ErasStakersMore", uint64(era), []any{stash, page}); len(more) == 0 {
+			break
+		}
+		x.Others = append(x.Others, more...)
+	}
 	return x, err
 }
 

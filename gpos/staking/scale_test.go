@@ -73,6 +73,38 @@ func (w *world) fast() *state.Mem {
 	return state.NewMem(all)
 }
 
+// stacked is a state with what blocks have changed on top of it, as a node has it.
+type stacked struct {
+	base   *state.Mem
+	layers []*state.Layer // newest first
+}
+
+// maxLayers bounds what a read has to go through.
+const maxLayers = 16
+
+func (s *stacked) with(changes []state.Change) (*stacked, error) {
+	l, err := state.NewLayer(changes)
+	layers := append([]*state.Layer{l}, s.layers...)
+	if err == nil && len(layers) > maxLayers {
+		layers = []*state.Layer{state.Merge(layers)}
+	}
+	return &stacked{s.base, layers}, err
+}
+
+// Get and Iterate make it a view.
+func (s *stacked) Get(key []byte) ([]byte, bool, error) {
+	for _, l := range s.layers {
+		if v, known, deleted := l.Get(key); known {
+			return v, !deleted, nil
+		}
+	}
+	return s.base.Get(key)
+}
+
+func (s *stacked) Iterate(prefix, from []byte) state.Iterator {
+	return state.Overlay(s.layers, s.base.Iterate(prefix, from), prefix, from)
+}
+
 // cpu is the time that the process has been given: others are busy as well.
 func cpu() time.Duration {
 	var u syscall.Rusage
@@ -84,7 +116,7 @@ func cpu() time.Duration {
 
 // blocks makes blocks until one of them is the last, and returns the state after it.
 // timed is told what each took, without the state's root.
-func blocks(tb testing.TB, w *world, mem *state.Mem, timed func(time.Duration), last func(e *frame.Env) bool) *state.Mem {
+func blocks(tb testing.TB, w *world, mem *stacked, timed func(time.Duration), last func(e *frame.Env) bool) *stacked {
 	for done := false; !done; {
 		begun := cpu()
 		e := w.Runtime.Begin(mem, w.Header())
@@ -93,7 +125,7 @@ func blocks(tb testing.TB, w *world, mem *state.Mem, timed func(time.Duration), 
 		timed(cpu() - begun)
 		w.Number++
 		var err error
-		if mem, err = mem.With(out.Changes); err != nil {
+		if mem, err = mem.with(out.Changes); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -101,7 +133,7 @@ func blocks(tb testing.TB, w *world, mem *state.Mem, timed func(time.Duration), 
 }
 
 // eraChange makes blocks until the era after the next election has begun.
-func eraChange(tb testing.TB, w *world, mem *state.Mem, timed func(time.Duration)) *state.Mem {
+func eraChange(tb testing.TB, w *world, mem *stacked, timed func(time.Duration)) *stacked {
 	start := w.p.ActiveEra.Get(w.Runtime.NewEnv(mem)).Index
 	return blocks(tb, w, mem, timed, func(e *frame.Env) bool { return w.p.ActiveEra.Get(e).Index > start })
 }
@@ -121,7 +153,7 @@ func BenchmarkEraChange(b *testing.B) {
 		b.Skip("set CRUST_LONG: it takes a minute to bond everybody")
 	}
 	w := crowd(b, 10_000, 12_500, 8)
-	mem := w.fast()
+	mem := &stacked{base: w.fast()}
 	number := w.Number
 	b.Run("collect", func(b *testing.B) { // what the block of the election reads and computes
 		b.ReportAllocs()
@@ -150,7 +182,7 @@ func BenchmarkManyGuarantors(b *testing.B) {
 	}
 	const many = 100_000
 	w := crowd(b, 1, many, 1)
-	mem, number := w.fast(), w.Number
+	mem, number := &stacked{base: w.fast()}, w.Number
 	for b.Loop() {
 		w.Number = number
 		after := mem
