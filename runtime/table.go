@@ -1,7 +1,9 @@
 package runtime
 
 import (
+	"fmt"
 	"math"
+	"reflect"
 
 	"github.com/crustgo/crust/dsm/market"
 	"github.com/crustgo/crust/gpos/benefits"
@@ -48,6 +50,20 @@ type Runtime struct {
 
 // PalletsOf are the pallets of a runtime, wired to each other.
 func PalletsOf(r *Runtime) *Pallets { return r.pallets.(*Pallets) }
+
+// PalletOf is the pallet of that type, for who needs few of them; one that the runtime
+// does not have panics.
+func PalletOf[P any](r *Runtime) P { return r.pallet(reflect.TypeFor[P]()).(P) }
+
+func (r *Runtime) pallet(t reflect.Type) any {
+	all := reflect.ValueOf(r.pallets).Elem()
+	for i := range all.NumField() {
+		if all.Field(i).Type() == t {
+			return all.Field(i).Interface()
+		}
+	}
+	panic(fmt.Sprintf("the runtime has no pallet %v", t))
+}
 
 // Pallets are the pallets of a runtime; [PalletsOf] gives them. They are not fields of
 // [Runtime], nor do its methods name them, because the compiler makes every storage item

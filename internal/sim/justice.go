@@ -7,10 +7,13 @@ import (
 	"slices"
 
 	"github.com/crustgo/crust/gpos/staking"
+	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/chainspec"
 	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
+	"github.com/crustgo/crust/substrate/pallets/balances"
+	"github.com/crustgo/crust/substrate/pallets/session"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -64,7 +67,7 @@ func (j *justice) catch(by *node, who int) {
 
 // begin looks at the state that the chain begins with.
 func (j *justice) begin(e *frame.Env) {
-	p := j.w.runtime.Staking
+	p := runtime.PalletOf[*staking.Pallet](j.w.runtime)
 	j.active, j.current, j.next = 0, p.CurrentEra.Get(e), 0
 	clear(j.waiting)
 	clear(j.slashed)
@@ -82,7 +85,7 @@ func bondOf(p *staking.Pallet, e *frame.Env, stash types.AccountID) fixed.U128 {
 
 // block looks at the state after the next final block.
 func (j *justice) block(e *frame.Env) error {
-	p := j.w.runtime.Staking
+	p := runtime.PalletOf[*staking.Pallet](j.w.runtime)
 	active := p.ActiveEra.Get(e).Index
 	due := make([]fixed.U128, len(j.stashes))
 	if active > j.active {
@@ -95,7 +98,7 @@ func (j *justice) block(e *frame.Env) error {
 			}
 			delete(j.waiting, era)
 		}
-		if got, want := sorted(j.w.runtime.Session.ActiveValidators(e)), sorted(j.elected[active]); !slices.Equal(got, want) {
+		if got, want := sorted(runtime.PalletOf[*session.Pallet](j.w.runtime).ActiveValidators(e)), sorted(j.elected[active]); !slices.Equal(got, want) {
 			return fmt.Errorf("%d validators act in era %d, and %d others were elected", len(got), active, len(want))
 		}
 	}
@@ -125,10 +128,10 @@ func (j *justice) block(e *frame.Env) error {
 // bond holds the bond of a node to what it must have lost.
 func (j *justice) bond(e *frame.Env, i int, due fixed.U128) error {
 	want := j.bonds[i].SubSat(due)
-	if !j.w.runtime.Balances.MinimumBalance().Less(want) {
+	if !runtime.PalletOf[*balances.Pallet](j.w.runtime).MinimumBalance().Less(want) {
 		want = fixed.U128{} // dust goes along
 	}
-	got := bondOf(j.w.runtime.Staking, e, j.stashes[i])
+	got := bondOf(runtime.PalletOf[*staking.Pallet](j.w.runtime), e, j.stashes[i])
 	if got != want {
 		return fmt.Errorf("node %d has bonded %v in era %d; after a slash of %v it should be %v", i, got, j.active, due, want)
 	}
@@ -142,7 +145,7 @@ func (j *justice) bond(e *frame.Env, i int, due fixed.U128) error {
 
 // reports looks at slashes that are new.
 func (j *justice) reports(e *frame.Env) error {
-	p := j.w.runtime.Staking
+	p := runtime.PalletOf[*staking.Pallet](j.w.runtime)
 	before := j.active - min(j.active, 1) // who was silent in a session is reported at its end
 	j.waiting[before], j.waiting[j.active] = p.UnappliedSlashes.Get(e, before), p.UnappliedSlashes.Get(e, j.active)
 	for _, s := range append(slices.Clone(j.waiting[before]), j.waiting[j.active]...) {
@@ -167,7 +170,7 @@ func (j *justice) reports(e *frame.Env) error {
 
 // end holds the whole run to it that nobody who was caught goes unpunished.
 func (j *justice) end(e *frame.Env) error {
-	authors := j.w.runtime.Session.ActiveValidators(e)
+	authors := runtime.PalletOf[*session.Pallet](j.w.runtime).ActiveValidators(e)
 	for _, c := range j.caught {
 		by := j.w.nodes[c.by] // whose proof is lost with a crash, and whose blocks alone can hold its report
 		if by.up && by.life == c.life && !by.mute() && slices.Contains(authors, j.stashes[c.by]) && j.slashed[c.who] == 0 && j.w.now > c.at+maxImpunity {
@@ -194,7 +197,7 @@ func (t *traffic) comeback(i int) (call frame.RuntimeCall, ok bool, err error) {
 	if err != nil {
 		return call, false, err
 	}
-	e, p, stash := t.w.runtime.Frame.NewEnv(view), t.w.runtime.Staking, t.w.check.justice.stashes[i]
+	e, p, stash := t.w.runtime.Frame.NewEnv(view), runtime.PalletOf[*staking.Pallet](t.w.runtime), t.w.check.justice.stashes[i]
 	if p.Validators.Exists(e, stash) {
 		return call, false, nil
 	}
