@@ -8,6 +8,8 @@ import (
 	"github.com/crustgo/crust/substrate/chain/blockfile"
 	"github.com/crustgo/crust/substrate/types"
 	"github.com/crustgo/crust/test/chaintest"
+
+	"github.com/crustgo/crust/test/program"
 )
 
 // bigFile writes blocks full enough that their import takes a while, with a
@@ -119,8 +121,6 @@ func (w *world) compare(t *testing.T, whole imported) {
 func TestKillImport(t *testing.T) { killImports(t, 8, 150, 32) }
 
 func TestLongKillImport(t *testing.T) {
-	if os.Getenv("CRUST_LONG") == "" {
-		t.Skip("CRUST_LONG is not set")
-	}
+	program.Long(t)
 	killImports(t, 100, 500, 64)
 }

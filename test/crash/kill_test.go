@@ -13,6 +13,7 @@ import (
 	"github.com/crustgo/crust/substrate/chain/blockfile"
 	"github.com/crustgo/crust/substrate/types"
 	"github.com/crustgo/crust/test/chaintest"
+	"github.com/crustgo/crust/test/program"
 )
 
 // ledger is what clients were told.
@@ -251,8 +252,6 @@ func TestKillGenesis(t *testing.T) {
 }
 
 func TestLongKill(t *testing.T) {
-	if os.Getenv("CRUST_LONG") == "" {
-		t.Skip("CRUST_LONG is not set")
-	}
+	program.Long(t)
 	kills(t, 200)
 }

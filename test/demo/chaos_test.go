@@ -49,9 +49,7 @@ func minutes(t *testing.T) time.Duration {
 // ordered and fetched and validators are elected. What was acknowledged has to be there in the
 // end: every order, with replicas, and every byte of every file.
 func TestLongChaos(t *testing.T) {
-	if os.Getenv("CRUST_LONG") == "" {
-		t.Skip("CRUST_LONG is not set")
-	}
+	program.Long(t)
 	seed, _ := strconv.ParseUint(os.Getenv("SEED"), 10, 64)
 	life := minutes(t)
 	ctx, cancel := context.WithTimeout(t.Context(), life+12*time.Minute)

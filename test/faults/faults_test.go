@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/crustgo/crust/substrate/types"
+	"github.com/crustgo/crust/test/program"
 	"github.com/crustgo/crust/test/testnet"
 )
 
@@ -39,7 +40,7 @@ func TestKilledValidator(t *testing.T) {
 
 // Five of seven are enough, and those that were killed catch up.
 func TestLongTwoKilled(t *testing.T) {
-	long(t)
+	program.Long(t)
 	w := newWorld(t, 7, 0)
 	w.start()
 	w.goOn(3, upTo(7)...)
@@ -52,7 +53,7 @@ func TestLongTwoKilled(t *testing.T) {
 // With three and four of seven neither side can make anything final, but both go
 // on making blocks; healed, they agree on one of the chains.
 func TestLongSplit(t *testing.T) {
-	long(t)
+	program.Long(t)
 	w := newWorld(t, 7, 0)
 	w.start()
 	w.goOn(3, upTo(7)...)
@@ -84,7 +85,7 @@ func TestLongSplit(t *testing.T) {
 
 // A new node without keys catches up, and a validator that was away for long.
 func TestLongLate(t *testing.T) {
-	long(t)
+	program.Long(t)
 	w := newWorld(t, 7, 1)
 	w.start(upTo(7)...)
 	w.goOn(3, upTo(7)...)
@@ -96,7 +97,7 @@ func TestLongLate(t *testing.T) {
 
 // Every node is restarted in turn, every other one without a warning.
 func TestLongRolling(t *testing.T) {
-	long(t)
+	program.Long(t)
 	w := newWorld(t, 7, 0)
 	w.start()
 	w.goOn(3, upTo(7)...)
@@ -116,7 +117,7 @@ func TestLongRolling(t *testing.T) {
 // Links of 100 to 200 ms leave less than half of a block's time, and connections
 // that break leave nobody behind.
 func TestLongDelayAndLoss(t *testing.T) {
-	long(t)
+	program.Long(t)
 	w := newWorld(t, 7, 0)
 	w.Delay(func(from, to int) time.Duration {
 		return time.Duration(100+17*(from+to)%101) * time.Millisecond

@@ -45,13 +45,6 @@ func newWorld(t *testing.T, validators, others int) *world {
 	return w
 }
 
-func long(t *testing.T) {
-	t.Helper()
-	if os.Getenv("CRUST_LONG") == "" {
-		t.Skip("CRUST_LONG is not set")
-	}
-}
-
 func (w *world) try(f func(context.Context) error) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeoutCause(w.t.Context(), patience, fmt.Errorf("not within %v", patience))

@@ -29,6 +29,14 @@ var Path = sync.OnceValue(func() string {
 	return name
 })
 
+// Long skips a test that takes long, unless CRUST_LONG is set.
+func Long(t testing.TB) {
+	t.Helper()
+	if os.Getenv("CRUST_LONG") == "" {
+		t.Skip("CRUST_LONG is not set")
+	}
+}
+
 // Main runs the tests of a package and removes the program after them.
 func Main(m *testing.M) int {
 	defer func() { _ = os.RemoveAll(dir) }() // nothing if dir is empty
