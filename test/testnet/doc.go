@@ -12,6 +12,8 @@
 // peers, and dials no address that others tell. Otherwise nodes find each other by
 // bootnodes.
 //
+// AddStorage puts storage nodes beside them.
+//
 // All the time, every running node is asked for its best and its last final block,
 // and for the hash at each height that became final. Two nodes that differ in one,
 // or a node whose finality goes back, end whatever waits with an error that shows

@@ -38,9 +38,10 @@ type Net struct {
 	Nodes []*Node
 	Spec  string // file
 
-	cfg   Config
-	links map[[2]int]*link // by who dials, and whom
-	watch *watch
+	cfg     Config
+	links   map[[2]int]*link // by who dials, and whom
+	storage []*Node
+	watch   *watch
 }
 
 // New makes a network, none of whose nodes runs.
@@ -111,7 +112,7 @@ func (n *Net) add(i int, name, key string) error {
 	}
 	args = append(args, n.cfg.Args...)
 	n.Nodes = append(n.Nodes, &Node{
-		Name: name, ID: id, Log: filepath.Join(n.cfg.Dir, name+".log"),
+		Name: name, ID: id, Log: filepath.Join(n.cfg.Dir, name+".log"), ready: "node is ready",
 		command: func() *exec.Cmd {
 			cmd := exec.Command(n.cfg.Program, append(args[:len(args):len(args)], n.peers(i)...)...)
 			cmd.Env = append(os.Environ(), "NO_COLOR=1")
@@ -170,6 +171,9 @@ func (n *Net) Close() error {
 	errs := make([]error, len(n.Nodes))
 	if n.watch != nil {
 		n.watch.close()
+	}
+	for _, s := range n.storage { // before the nodes that they talk to
+		errs = append(errs, s.Stop())
 	}
 	var stopping sync.WaitGroup
 	for i, node := range n.Nodes {

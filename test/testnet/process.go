@@ -25,6 +25,7 @@ type Node struct {
 	Log  string // file
 
 	command func() *exec.Cmd
+	ready   string // what its log says once it listens
 
 	mu    sync.Mutex // guards what follows
 	run   *run       // nil while it does not run
@@ -41,12 +42,14 @@ type run struct {
 	started bool          // it has said where it listens
 	rpc     string        // http address
 	metrics string
+	api     string // host:port of a storage node's interface
 	address string // of peer-to-peer: host:port
 }
 
 var (
 	rpcWord     = regexp.MustCompile(`rpc=ws://(\S+)`)
 	metricsWord = regexp.MustCompile(`metrics=(http://\S+)`)
+	apiWord     = regexp.MustCompile(`api=(\S+)`)
 	p2pWord     = regexp.MustCompile(`/ip4/127\.0\.0\.1/tcp/(\d+)/p2p/`)
 )
 
@@ -94,9 +97,10 @@ func (n *Node) read(r *run, output io.Reader, ready chan<- struct{}) {
 			n.mu.Lock()
 			n.tail = append(n.tail, line)
 			n.tail = n.tail[max(0, len(n.tail)-tailLines):]
-			if strings.Contains(line, "node is ready") && !r.started {
+			if strings.Contains(line, n.ready) && !r.started {
 				r.started = true
 				r.rpc, r.metrics = "http://"+word(rpcWord, line), word(metricsWord, line)
+				r.api = word(apiWord, line)
 				r.address = "127.0.0.1:" + word(p2pWord, line)
 				close(ready)
 			}
@@ -144,6 +148,42 @@ func (n *Node) Metrics() string {
 		return r.metrics
 	}
 	return ""
+}
+
+// API is where a storage node tells what it has, over HTTP; empty while it does not run.
+func (n *Node) API() string {
+	if r, ok := n.running(); ok {
+		return "http://" + r.api
+	}
+	return ""
+}
+
+// Freeze stops the node's process where it is, and Thaw lets it go on.
+func (n *Node) Freeze() error { return n.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen node go on.
+func (n *Node) Thaw() error { return n.signal(syscall.SIGCONT) }
+
+func (n *Node) signal(s os.Signal) error {
+	r, ok := n.running()
+	if !ok {
+		return fmt.Errorf("%s does not run", n.Name)
+	}
+	return r.cmd.Process.Signal(s)
+}
+
+// Ended waits until the node's process has ended by itself, and returns what it wrote last.
+func (n *Node) Ended(ctx context.Context) (tail string, err error) {
+	r, ok := n.running()
+	if !ok {
+		return n.Tail(), nil
+	}
+	select {
+	case <-r.ended:
+		return n.Tail(), nil
+	case <-ctx.Done():
+		return n.Tail(), fmt.Errorf("%s has not ended: %w", n.Name, context.Cause(ctx))
+	}
 }
 
 // Address is the multiaddress of the node itself, past all links.
