@@ -45,39 +45,42 @@ func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
 // patience is when a test that waits for a condition gives up.
 const patience = 5 * time.Minute
 
-// world is a chain of one validator, and a storage node.
+// world is a chain, and a storage node.
 type world struct {
 	*testnet.Net
 	t      *testing.T
 	ctx    context.Context
 	client *client.Client
 	base   string // path of the storage node
+	owner  string // of the group that it joins
 	w      *worker.Worker
 	stop   func()
 }
 
 const (
 	owner, user = "//Alice//stash", "//User"
+	secondOwner = "//Charlie"
 	member      = "//Bob"
 	unitLeaves  = 16 // units of 1 MiB
 	fillers     = 6
 )
 
-func start(t *testing.T) *world {
+// start starts a chain of some validators, with two blocks a second; change changes its parameters.
+func start(t *testing.T, validators int, change func(*runtime.Preset)) *world {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("runs processes")
 	}
-	n := runtime.Devnet(1)
+	n := runtime.Devnet(validators)
 	n.Preset.SlotDuration = 500
 	n.Preset.Storage.UnitLeaves, n.Preset.Storage.AuditOdds = unitLeaves, 1 // every heartbeat is audited
-	n.Preset.Storage.AttestPeriod = 40_000                                  // ms: it has to attest again in the course of the test
 	n.Preset.Staking.SPowerRatio = fixed.FromUint64(1e12)                   // a few MiB have to matter beside what genesis grants
+	change(&n.Preset)
 	spec, err := n.Spec()
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := testnet.New(testnet.Config{Program: program.Path(), Dir: t.TempDir(), Validators: 1, Spec: spec})
+	net, err := testnet.New(testnet.Config{Program: program.Path(), Dir: t.TempDir(), Validators: validators, Spec: spec})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,16 +94,24 @@ func start(t *testing.T) *world {
 	if err := net.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{Net: net, t: t, ctx: ctx}
+	w := &world{Net: net, t: t, ctx: ctx, owner: owner}
 	if w.client, err = client.Dial(ctx, net.Nodes[0].URL("ws"), client.Config{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.client.Close)
-	if w.base, err = os.MkdirTemp("", "storage"); err != nil { // short: the path of a socket has 107 bytes
+	w.base = shortDir(t)
+	return w
+}
+
+// shortDir is a directory with a short name: the path of a socket has 107 bytes.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "storage")
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(w.base) })
-	return w
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 func (w *world) ok(err error) {
@@ -143,7 +154,7 @@ func (w *world) startStorage() {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	cfg := storage.Config{
-		NodeURL: w.Nodes[0].URL("ws"), Owner: account(w.t, owner), BasePath: w.base, Pair: pair, Filler: fillers * unitLeaves * proof.LeafSize, Log: log,
+		NodeURL: w.Nodes[0].URL("ws"), Owner: account(w.t, w.owner), BasePath: w.base, Pair: pair, Filler: fillers * unitLeaves * proof.LeafSize, Log: log,
 		Disks:   []disk.Config{{Dir: filepath.Join(w.base, "sealed"), Limit: 40 * disk.FileSize(unitLeaves)}},
 		Enclave: []string{program.Path(), "enclave", "--platform", filepath.Join(w.base, "platform.key"), "--chain", w.Spec, "--account", fmt.Sprintf("0x%x", pair.Account())},
 		Engine: func(ctx context.Context, x *worker.Worker, _ *reporter.Node, _ prometheus.Registerer) error {
@@ -188,7 +199,13 @@ func (w *world) await(what string, ok func() bool) {
 }
 
 // record is the chain's record of the worker.
-func (w *world) record() (r proof.Record) {
+func (w *world) record() proof.Record {
+	w.t.Helper()
+	return w.recordOf(member)
+}
+
+// recordOf is that of a member's worker.
+func (w *world) recordOf(member string) (r proof.Record) {
 	w.t.Helper()
 	raw, ok, err := w.client.QueryRaw(w.ctx, client.Best, "Swork", "Records", account(w.t, member))
 	w.ok(err)
@@ -198,10 +215,14 @@ func (w *world) record() (r proof.Record) {
 	return r
 }
 
-// field reads a number of a storage item's value.
+// field reads a number of a storage item's value; a nil key is none.
 func (w *world) field(pallet, item string, key any, path ...string) *big.Int {
 	w.t.Helper()
-	v, err := w.client.Query(w.ctx, client.Best, pallet, item, key)
+	var keys []any
+	if key != nil {
+		keys = append(keys, key)
+	}
+	v, err := w.client.Query(w.ctx, client.Best, pallet, item, keys...)
 	w.ok(err)
 	v, _ = metadata.Get(v, path...)
 	n, ok := metadata.BigInt(v)
@@ -303,17 +324,57 @@ func (w *world) proves(file string, size int) {
 	})
 }
 
+// state is the file of the enclave's state.
+func (w *world) state() string { return filepath.Join(w.base, "enclave.state") }
+
+// group makes a group that a member may join.
+func (w *world) group(owner string, members ...string) {
+	w.t.Helper()
+	w.crust("group", "create", "--suri", owner, "--wait", "inblock")
+	for _, m := range members {
+		w.crust("group", "allow", m, "--suri", owner, "--wait", "inblock")
+	}
+}
+
+// holds checks that a file can be read back.
+func (w *world) holds(content map[dag.CID][]byte) {
+	w.t.Helper()
+	for c, b := range content {
+		got, err := w.w.Get(w.ctx, c)
+		if err != nil || !bytes.Equal(got, b) {
+			w.t.Fatalf("block %v: %v", c, err)
+		}
+	}
+}
+
+// replicas is a number that the market tells of a file's order.
+func (w *world) replicas(file, field string) int64 {
+	w.t.Helper()
+	v, err := w.client.Call(w.ctx, client.Best, "MarketApi", "order", metadata.Bytes(file))
+	w.ok(err)
+	v, _ = metadata.Get(v, field)
+	n, ok := metadata.BigInt(v)
+	if !ok {
+		return -1
+	}
+	return n.Int64()
+}
+
 // A storage node registers, proves free space in every slot, answers every audit and
 // counts for its owner; a file that was ordered is sealed and reported, and its replica is
-// live, over a restart of node and enclave.
+// live, over a restart of node and enclave from an older state. In another group it
+// reports the file again, and its index is made again when it is lost.
 func TestFromRegistrationToReplica(t *testing.T) {
-	w := start(t)
-	w.crust("group", "create", "--suri", owner, "--wait", "inblock")
-	w.crust("group", "allow", member, "--suri", owner, "--wait", "inblock")
+	w := start(t, 1, func(p *runtime.Preset) {
+		p.Storage.AttestPeriod = 40_000 // ms: it has to attest again in the course of the test
+	})
+	w.group(owner, member)
 	before := w.field("Staking", "StakeLimit", account(t, owner))
 	w.startStorage()
 	w.await("the registration", func() bool { return w.record().Key == w.w.Identity().Key })
 	w.await("free space in the plan", func() bool { return w.record().Plan.Filler == fillers*unitLeaves })
+	stale, err := os.ReadFile(w.state())
+	w.ok(err)
 	w.slots(3)
 	w.await("the owner's stake limit to follow", func() bool {
 		return w.field("Staking", "StakeLimit", account(t, owner)).Cmp(before) > 0
@@ -341,23 +402,32 @@ func TestFromRegistrationToReplica(t *testing.T) {
 	}
 	w.slots(1)
 	w.stop()
+	w.ok(os.WriteFile(w.state(), stale, 0o600)) // of some reports before: it goes on from the chain's
 	w.startStorage()
-	for c, b := range content {
-		got, err := w.w.Get(w.ctx, c)
-		if err != nil || !bytes.Equal(got, b) {
-			t.Fatalf("block %v: %v", c, err)
-		}
-	}
+	w.holds(content)
 	w.slots(2)
-	w.await("a live replica", func() bool {
-		v, err := w.client.Call(w.ctx, client.Best, "MarketApi", "order", metadata.Bytes(c.String()))
-		w.ok(err)
-		live, _ := metadata.Get(v, "live_replicas")
-		n, ok := metadata.BigInt(live)
-		return ok && n.Cmp(big.NewInt(1)) == 0
-	})
+	w.await("a live replica", func() bool { return w.replicas(c.String(), "live_replicas") == 1 })
 	watched()
 	w.proves(c.String(), size)
+
+	// Another group, and the index is lost on the way.
+	w.stop()
+	w.crust("group", "quit", "--suri", member, "--wait", "inblock")
+	w.group(secondOwner, member)
+	w.crust("group", "join", secondOwner, "--suri", member, "--wait", "inblock")
+	w.await("the replica to leave with the group", func() bool { return w.replicas(c.String(), "replicas") == 0 })
+	w.owner = secondOwner
+	w.startStorage()
+	w.await("the file to be reported for the new owner", func() bool { return w.record().Changes == 2 && w.replicas(c.String(), "replicas") == 1 })
+	w.stop()
+	w.ok(os.RemoveAll(filepath.Join(w.base, "index")))
+	w.startStorage()
+	w.holds(content)
+	w.await("a live replica again", func() bool { return w.replicas(c.String(), "live_replicas") == 1 })
+	w.slots(1)
+	if got := w.record().Changes; got != 2 {
+		t.Errorf("%d changes of files were told", got)
+	}
 	if err := w.Check(w.ctx); err != nil {
 		t.Fatal(err)
 	}
