@@ -269,7 +269,7 @@ func (c *Core) lapse() {
 // commit makes what the pending step leads to the ledger.
 func (c *Core) commit() {
 	p := c.pending
-	for id := range c.ledger.ToldAgain(p.step) { //arch:allow maprange a set is taken out of a set
+	for id := range c.ledger.ToldAgain(p.step) {
 		delete(c.again, id)
 	}
 	c.ledger = *p.after
