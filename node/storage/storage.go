@@ -113,7 +113,7 @@ func runWith(ctx context.Context, cfg *Config, n *reporter.Node, e *child, wc wo
 	if err != nil {
 		return errors.Join(err, w.Close())
 	}
-	cfg.Log.Info("storage node", "name", cfg.Name, "worker", fmt.Sprintf("%x", id.Lineage), "filler", cfg.Filler, "api", s.api.Addr(), "metrics", s.metrics.Addr())
+	cfg.Log.Info("storage node", "name", cfg.Name, "worker", fmt.Sprintf("%x", id.Lineage), "filler", cfg.Filler, "api", s.api.Addr(), "metrics", fmt.Sprintf("http://%s/metrics", s.metrics.Addr()))
 	g := lifecycle.NewGroup(ctx, lifecycle.DefaultGrace)
 	g.Go("enclave", func(ctx context.Context) error {
 		select {

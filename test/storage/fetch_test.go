@@ -3,14 +3,10 @@ package storage
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/base32"
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,7 +17,7 @@ import (
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/proof"
-	"github.com/crustgo/crust/substrate/ss58"
+	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/test/program"
 )
 
@@ -91,88 +87,23 @@ func (w *world) order(root dag.CID, size int, memo string) string {
 	return c.String()
 }
 
-// node is a storage node of the real program.
-type node struct {
-	w            *world
-	port         uint16
-	args         []string
-	cmd          *exec.Cmd
-	api, metrics string
-}
-
-// newNode says how the node is started. Its owner's group takes it in.
-func (w *world) newNode(disk string) *node {
+// fetcher starts a storage node in a group of its own.
+func (w *world) fetcher(args ...string) *node {
 	w.t.Helper()
-	port := program.Ports(w.t, 1)
-	n := &node{w: w, port: port, api: fmt.Sprintf("http://127.0.0.1:%d", port), metrics: fmt.Sprintf("http://127.0.0.1:%d/metrics", port+1)}
-	n.args = []string{"storage", "--chain", w.Spec, "--node-url", w.Nodes[0].URL("ws"), "--base-path", w.base, "--suri", member, "--owner", ss58.Encode(ss58.CrustPrefix, account(w.t, owner)),
-		"--srd", strconv.Itoa(2 * unitLeaves * proof.LeafSize), "--reserve", "0", "--disk", filepath.Join(w.base, "sealed") + disk, "--swarm-addr", "/ip4/127.0.0.1/tcp/0", "--gateway-port", "0",
-		"--api-port", fmt.Sprint(port), "--prometheus-port", fmt.Sprint(port + 1), "--stop-with-stdin"}
-	w.crust("group", "create", "--suri", owner, "--wait", "inblock")
-	w.crust("group", "allow", member, "--suri", owner, "--wait", "inblock")
-	w.t.Cleanup(n.stop)
-	return n
-}
-
-func (n *node) start() {
-	n.w.t.Helper()
-	n.cmd = exec.Command(program.Path(), n.args...)
-	log, err := os.OpenFile(filepath.Join(n.w.base, "storage.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	n.w.ok(err)
-	n.cmd.Stdout, n.cmd.Stderr = log, log
-	_, err = n.cmd.StdinPipe() // its end is the node's
-	n.w.ok(err)
-	n.w.ok(n.cmd.Start())
-	n.w.ok(log.Close())
-	n.w.await("a registered storage node", func() bool {
-		var health struct{ Registered bool }
-		return n.read("/health", &health) == nil && health.Registered
+	w.group(owner, member)
+	n := w.add(member, owner, 2, args...)
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			w.t.Logf("%s ends with\n%s", n.Name, n.Tail())
+		}
 	})
-}
-
-// kill ends the node as a power cut would, but for what the disk has not got.
-func (n *node) kill() {
-	n.w.t.Helper()
-	n.w.ok(n.cmd.Process.Kill())
-	_ = n.cmd.Wait() // it was killed
-	n.cmd = nil
-}
-
-func (n *node) stop() {
-	if n.cmd == nil {
-		return
-	}
-	_ = n.cmd.Process.Signal(os.Interrupt) // it may have ended
-	if err := n.cmd.Wait(); err != nil {
-		n.w.t.Errorf("the storage node: %v", err)
-	}
-	n.cmd = nil
-	if n.w.t.Failed() {
-		log, _ := os.ReadFile(filepath.Join(n.w.base, "storage.log"))
-		n.w.t.Logf("its log ends\n%s", log[max(0, len(log)-4000):])
-	}
-}
-
-// read reads what the node's interface says.
-func (n *node) read(path string, into any) error {
-	ctx, cancel := context.WithTimeout(n.w.ctx, 5*time.Second)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, n.api+path, nil)
-	if err != nil {
-		return err
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	return json.NewDecoder(answer.Body).Decode(into)
+	return n
 }
 
 // figure reads a figure of the node.
 func (n *node) figure(name string) float64 {
 	n.w.t.Helper()
-	r, err := http.NewRequestWithContext(n.w.ctx, http.MethodGet, n.metrics, nil)
+	r, err := http.NewRequestWithContext(n.w.ctx, http.MethodGet, n.Metrics(), nil)
 	n.w.ok(err)
 	answer, err := http.DefaultClient.Do(r)
 	n.w.ok(err)
@@ -196,7 +127,7 @@ func (n *node) files() (all []struct {
 	Bytes int
 }) {
 	n.w.t.Helper()
-	n.w.ok(n.read("/files", &all))
+	n.ask("/files", &all)
 	return all
 }
 
@@ -208,7 +139,7 @@ func (n *node) data() (sum int) {
 		Kind  string
 		Bytes int
 	}
-	n.w.ok(n.read("/units", &units))
+	n.ask("/units", &units)
 	for _, u := range units {
 		if u.Kind == "data" {
 			sum += u.Bytes - 2*proof.LeafSize
@@ -234,16 +165,15 @@ func (w *world) stage(file string) (stage string, replicas int) {
 func (w *world) resumes(root dag.CID, content map[dag.CID][]byte, size int, from *source, meanwhile func()) {
 	w.t.Helper()
 	from.add(root, content, size)
-	n := w.newNode("")
-	n.start()
+	n := w.fetcher()
 	file := w.order(root, size, from.address())
 	w.await("half of the file", func() bool { meanwhile(); return n.data() > size/2 })
 	if stage, _ := w.stage(file); stage != "ordered" || len(n.files()) != 0 {
 		w.t.Fatalf("half of it is here: the order is %s, the node has %+v", stage, n.files())
 	}
 	sealed := n.data()
-	n.kill()
-	n.start()
+	w.ok(n.Kill())
+	w.ok(n.Start(w.ctx))
 	w.await("the file", func() bool { meanwhile(); return len(n.files()) == 1 })
 	if f := n.files()[0]; f.CID != file || f.Bytes != size {
 		w.t.Fatalf("%+v; the file is %s and has %d bytes", f, file, size)
@@ -259,17 +189,15 @@ func (w *world) resumes(root dag.CID, content map[dag.CID][]byte, size int, from
 
 // A storage node that is killed in the middle of a fetch goes on where it was.
 func TestResume(t *testing.T) {
-	w := start(t)
+	w := start(t, 1, func(*runtime.Preset) {})
 	root, content, size := file(240, 128<<10)
 	w.resumes(root, content, size, w.newSource(10<<20), func() {})
 }
 
 // The same with 300 MB over a connection that breaks all the time.
 func TestLongResume(t *testing.T) {
-	if os.Getenv("CRUST_LONG") == "" {
-		t.Skip("long; set CRUST_LONG=1")
-	}
-	w := start(t)
+	program.Long(t)
+	w := start(t, 1, func(*runtime.Preset) {})
 	root, content, size := file(1200, 256<<10)
 	from, last := w.newSource(20<<20), time.Now()
 	w.resumes(root, content, size, from, func() {
@@ -284,13 +212,10 @@ func TestLongResume(t *testing.T) {
 // Orders that cannot be fetched stay ordered, nothing of them is reported, and they do
 // not keep a good one from being live.
 func TestLongHopeless(t *testing.T) {
-	if os.Getenv("CRUST_LONG") == "" {
-		t.Skip("long; set CRUST_LONG=1")
-	}
-	w := start(t)
+	program.Long(t)
+	w := start(t, 1, func(*runtime.Preset) {})
 	from := w.newSource(0)
-	n := w.newNode(":64MiB")
-	n.start()
+	n := w.fetcher("--disk", shortDir(t)+":64MiB")
 	graphs := func(blocks, size int) (dag.CID, map[dag.CID][]byte, int) {
 		root, content, total := file(blocks, size)
 		from.add(root, content, total)
@@ -327,7 +252,7 @@ func TestLongHopeless(t *testing.T) {
 	if f := n.files(); len(f) != 1 || f[0].CID != good || f[0].Bytes != size {
 		t.Errorf("the node has %+v", f)
 	}
-	if r := w.record(); r.Changes != 1 || r.FilesSize != uint64(size) {
+	if r := w.recordOf(member); r.Changes != 1 || r.FilesSize != uint64(size) {
 		t.Errorf("the chain has %d changes and %d bytes of files", r.Changes, r.FilesSize)
 	}
 	for _, raw := range [][]byte{{1, 0x71, 0x15, 4, 1, 2, 3, 4}, {1, 0x90, 1, 0x12, 4, 1, 2, 3, 4}} { // a hash and a codec that nobody seals
