@@ -1,9 +1,7 @@
 package runtime
 
 import (
-	"fmt"
 	"math"
-	"reflect"
 
 	"github.com/crustgo/crust/dsm/market"
 	"github.com/crustgo/crust/gpos/benefits"
@@ -46,23 +44,21 @@ type Runtime struct {
 	Preset Preset
 
 	pallets any // *Pallets
+	modules []frame.Module
 }
 
 // PalletsOf are the pallets of a runtime, wired to each other.
 func PalletsOf(r *Runtime) *Pallets { return r.pallets.(*Pallets) }
 
-// PalletOf is the pallet of that type, for who needs few of them; one that the runtime
-// does not have panics.
-func PalletOf[P any](r *Runtime) P { return r.pallet(reflect.TypeFor[P]()).(P) }
-
-func (r *Runtime) pallet(t reflect.Type) any {
-	all := reflect.ValueOf(r.pallets).Elem()
-	for i := range all.NumField() {
-		if all.Field(i).Type() == t {
-			return all.Field(i).Interface()
+// PalletOf is the pallet of that type, for who needs few of them; nil if the runtime has
+// none.
+func PalletOf[P any](r *Runtime) (pallet P) {
+	for _, m := range r.modules {
+		if p, ok := m.Pallet.(P); ok {
+			return p
 		}
 	}
-	panic(fmt.Sprintf("the runtime has no pallet %v", t))
+	return pallet
 }
 
 // Pallets are the pallets of a runtime; [PalletsOf] gives them. They are not fields of
@@ -109,30 +105,31 @@ func New(p Preset) *Runtime {
 	r.construct(&p, weights, length)
 	r.System.Code = rt.code
 	r.wire(&p)
+	rt.modules = []frame.Module{
+		0:  {Name: "System", Pallet: r.System},
+		2:  {Name: "Babe", Pallet: r.Babe},
+		3:  {Name: "Timestamp", Pallet: r.Timestamp},
+		5:  {Name: "Balances", Pallet: r.Balances},
+		6:  {Name: "TransactionPayment", Pallet: r.TransactionPayment},
+		7:  {Name: "Authorship", Pallet: r.Authorship},
+		8:  {Name: "Staking", Pallet: r.Staking},
+		9:  {Name: "Historical", Pallet: r.Historical},
+		10: {Name: "Session", Pallet: r.Session},
+		11: {Name: "Grandpa", Prefix: grandpaPrefix, Pallet: r.Grandpa},
+		12: {Name: "ImOnline", Pallet: r.ImOnline},
+		13: {Name: "AuthorityDiscovery", Pallet: r.AuthorityDiscovery},
+		14: {Name: "Offences", Pallet: r.Offences},
+		15: {Name: "Treasury", Pallet: r.Treasury},
+		23: {Name: "Utility", Pallet: r.Utility},
+		25: {Name: "Swork", Pallet: r.Swork},
+		26: {Name: "Market", Pallet: r.Market},
+		28: {Name: "Benefits", Pallet: r.Benefits},
+		40: {Name: "Sudo", Pallet: r.Sudo},
+		42: {Name: "Attest", Pallet: r.Attest},
+	}
 	rt.Frame = frame.New(frame.Config{
-		Version: version,
-		Modules: []frame.Module{
-			0:  {Name: "System", Pallet: r.System},
-			2:  {Name: "Babe", Pallet: r.Babe},
-			3:  {Name: "Timestamp", Pallet: r.Timestamp},
-			5:  {Name: "Balances", Pallet: r.Balances},
-			6:  {Name: "TransactionPayment", Pallet: r.TransactionPayment},
-			7:  {Name: "Authorship", Pallet: r.Authorship},
-			8:  {Name: "Staking", Pallet: r.Staking},
-			9:  {Name: "Historical", Pallet: r.Historical},
-			10: {Name: "Session", Pallet: r.Session},
-			11: {Name: "Grandpa", Prefix: grandpaPrefix, Pallet: r.Grandpa},
-			12: {Name: "ImOnline", Pallet: r.ImOnline},
-			13: {Name: "AuthorityDiscovery", Pallet: r.AuthorityDiscovery},
-			14: {Name: "Offences", Pallet: r.Offences},
-			15: {Name: "Treasury", Pallet: r.Treasury},
-			23: {Name: "Utility", Pallet: r.Utility},
-			25: {Name: "Swork", Pallet: r.Swork},
-			26: {Name: "Market", Pallet: r.Market},
-			28: {Name: "Benefits", Pallet: r.Benefits},
-			40: {Name: "Sudo", Pallet: r.Sudo},
-			42: {Name: "Attest", Pallet: r.Attest},
-		},
+		Version:    version,
+		Modules:    rt.modules,
 		System:     r.System,
 		Extensions: append(r.System.Extensions(), r.TransactionPayment.Extension()),
 		Inherents:  []string{"Timestamp"},
