@@ -10,6 +10,7 @@ import (
 	"github.com/ipfs/boxo/exchange"
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/crustgo/crust/dsm/vault"
@@ -74,6 +75,7 @@ const (
 	nudges      = 6       // how often Stall is divided: after each part, all is asked for anew
 	putBytes    = 8 << 20 // given to the vault at once
 	dialTimeout = 15 * time.Second
+	redialEvery = 2 * time.Second
 )
 
 // Fetch brings a graph into a vault and returns its size, the sum of the lengths of
@@ -94,7 +96,7 @@ func (e *Engine) Fetch(ctx context.Context, job Job) (size uint64, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, job.Deadline, ErrLate)
 	defer cancel()
 	group := lifecycle.NewGroup(ctx, 0)
-	f := &fetch{e: e, job: &job, group: group, asked: map[dag.CID]struct{}{}, arrived: make(chan blocks.Block, 64)}
+	f := &fetch{e: e, job: &job, group: group, asked: map[dag.CID]struct{}{}, up: map[peer.ID]bool{}, arrived: make(chan blocks.Block, 64)}
 	group.Go("fetch", func(ctx context.Context) (err error) {
 		defer group.Stop() // the requests in flight
 		size, err = f.run(ctx)
@@ -164,7 +166,8 @@ type fetch struct {
 	queue   []dag.CID            // wanted and not asked for
 	asked   map[dag.CID]struct{} // in flight
 	arrived chan blocks.Block
-	quiet   int // how many times in a row nothing has come
+	up      map[peer.ID]bool // origins that have been connected, and whether they were when last looked at
+	quiet   int              // how many times in a row nothing has come
 	done    Progress
 	err     error // why run failed
 }
@@ -230,6 +233,23 @@ func (f *fetch) begin(ctx context.Context) {
 		f.queue = append(f.queue, c)
 	}
 	clear(f.asked)
+}
+
+// redial dials origins whose connection broke, and reports whether one is back. Those
+// that were never there wait for the watchdog.
+func (f *fetch) redial() (back bool) {
+	for _, o := range f.job.Origins {
+		up := f.e.host.Network().Connectedness(o.ID) == network.Connected
+		was, known := f.up[o.ID]
+		if up || known {
+			f.up[o.ID] = up
+		}
+		back = back || up && known && !was
+		if !up && known {
+			f.group.Go("dial", func(ctx context.Context) error { f.e.dial(ctx, o); return nil })
+		}
+	}
+	return back
 }
 
 // root gets the root block, which says whether anybody has the file at all.
@@ -311,8 +331,9 @@ func (f *fetch) ask(ctx context.Context) (here []vault.Block, err error) {
 // take waits for blocks and returns all that have arrived, up to a batch: none after
 // a time without any, when it has asked anew.
 func (f *fetch) take(ctx context.Context) (batch []vault.Block, err error) {
-	watchdog := time.NewTimer(f.job.Stall / nudges)
+	watchdog, look := time.NewTimer(f.job.Stall/nudges), time.NewTicker(redialEvery)
 	defer watchdog.Stop()
+	defer look.Stop()
 	bytes := 0
 	add := func(b blocks.Block) {
 		c, err := dag.ParseCID(b.Cid().Bytes())
@@ -335,6 +356,11 @@ func (f *fetch) take(ctx context.Context) (batch []vault.Block, err error) {
 			}
 			f.begin(ctx)
 			return nil, nil
+		case <-look.C:
+			if f.redial() {
+				f.begin(ctx) // what was asked for on the old connection is lost
+				return nil, nil
+			}
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
