@@ -1,6 +1,7 @@
 package pinning
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -104,6 +105,15 @@ func (n *uploads) end(u w3auth.User) {
 	}
 }
 
+// bodyBuffer is how much of a body is read at once: the reader of forms asks for 4 KiB.
+const bodyBuffer = 128 << 10
+
+// buffered is a body that is read in large pieces.
+type buffered struct {
+	*bufio.Reader
+	io.Closer
+}
+
 // slowBody ends a request whose client sends nothing for long.
 type slowBody struct {
 	io.ReadCloser
@@ -112,7 +122,8 @@ type slowBody struct {
 
 func patient(w http.ResponseWriter, body io.ReadCloser, room uint64) io.ReadCloser {
 	// Names and boundaries come on top of the content.
-	return slowBody{http.MaxBytesReader(w, body, int64(room)+64<<20), http.NewResponseController(w)}
+	slow := slowBody{http.MaxBytesReader(w, body, int64(room)+64<<20), http.NewResponseController(w)}
+	return buffered{bufio.NewReaderSize(slow, bodyBuffer), slow}
 }
 
 func (b slowBody) Read(p []byte) (int, error) {
