@@ -41,7 +41,7 @@ func CAR(ctx context.Context, into *vault.Import, r io.Reader, l Limits) ([]dag.
 			return nil, bad(fmt.Errorf("root %v: %w", c, err))
 		}
 	}
-	s := &service{into: into, left: l.Bytes, waiting: map[dag.CID]vault.Block{}}
+	s := &service{into: into, give: into.Put, left: l.Bytes, waiting: map[dag.CID]vault.Block{}}
 	for n := 0; ; n++ {
 		b, err := archive.Next()
 		if errors.Is(err, io.EOF) {

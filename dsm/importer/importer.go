@@ -97,7 +97,7 @@ func New(into *vault.Import, p Profile, l Limits) *Importer {
 	if l.Entries == 0 {
 		l.Entries = 100_000
 	}
-	return &Importer{profile: p, limits: l, blocks: &service{into: into, left: l.Bytes, waiting: map[dag.CID]vault.Block{}},
+	return &Importer{profile: p, limits: l, blocks: &service{into: into, give: into.PutOwn, left: l.Bytes, waiting: map[dag.CID]vault.Block{}},
 		root: &tree{children: map[string]*tree{}}}
 }
 

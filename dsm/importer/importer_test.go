@@ -422,3 +422,33 @@ func BenchmarkFile(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkUpload imports a file of 128 MiB and waits until it is durable.
+func BenchmarkUpload(b *testing.B) {
+	db := openVault(b)
+	data := make([]byte, 128<<20)
+	_, _ = io.ReadFull(random("bench", int64(len(data))), data)
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for n := byte(0); b.Loop(); n++ {
+		for at := 0; at < len(data); at += 100 << 10 {
+			data[at] = n // another file
+		}
+		into := begin(b, db)
+		i := New(into, Kubo, plenty)
+		_, err := i.File(b.Context(), "f", bytes.NewReader(data))
+		if err != nil {
+			b.Fatal(err)
+		}
+		all, err := i.Finish(b.Context(), false)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err = into.Finish(b.Context(), all[0].CID, plenty.Bytes); err == nil {
+			err = into.Close(b.Context())
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -21,6 +21,7 @@ const batchBytes = 8 << 20
 // context of their own, hence that of in.
 type service struct {
 	into    *vault.Import
+	give    func(context.Context, []vault.Block) error // one of into's
 	left    uint64
 	waiting map[dag.CID]vault.Block // not given to the vault yet
 	bytes   int
@@ -82,7 +83,7 @@ func (s *service) flush(ctx context.Context) error {
 	}
 	clear(s.waiting)
 	s.bytes = 0
-	return s.into.Put(ctx, batch)
+	return s.give(ctx, batch)
 }
 
 // node reads a node back.

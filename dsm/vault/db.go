@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/crustgo/crust/mpow/dag"
@@ -17,7 +18,7 @@ import (
 //
 //	b cid        → the block
 //	m cid group  → nothing: the group lists the block
-//	l group cid  → nothing: the same, the other way round
+//	l group cid  → the same, the other way round: the block's length if it has no links
 //	g group      → state, size (8 bytes), root: a group
 //	r root       → group: the committed graph under a root
 //	v            → the format's number
@@ -65,17 +66,7 @@ func open(dir string, fs vfs.FS) (*DB, error) {
 		return nil, fmt.Errorf("open vault: %w", err)
 	}
 	cache := pebble.NewCache(64 << 20)
-	o := &pebble.Options{
-		FS: fs, Cache: cache, MemTableSize: 32 << 20, MemTableStopWritesThreshold: 4, L0CompactionThreshold: 8, L0StopWritesThreshold: 32,
-		LBaseMaxBytes: 128 << 20, MaxOpenFiles: 512, FormatMajorVersion: pebble.FormatValueSeparation, Logger: quiet{},
-	}
-	// Blocks are written once and never changed: rewriting them whenever tables are
-	// merged would be most of the work.
-	o.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
-		return pebble.ValueSeparationPolicy{Enabled: true, MinimumSize: 1024, MaxBlobReferenceDepth: 10,
-			RewriteMinimumAge: 0, TargetGarbageRatio: 0.3}
-	}
-	pdb, err := pebble.Open(dir, o)
+	pdb, err := pebble.Open(dir, options(fs, cache))
 	if err != nil {
 		cache.Unref()
 		return nil, fmt.Errorf("open vault %s: %w; is it in use by another program?", dir, err)
@@ -85,6 +76,27 @@ func open(dir string, fs vfs.FS) (*DB, error) {
 		return nil, errors.Join(fmt.Errorf("open vault %s: %w", dir, err), db.Close())
 	}
 	return db, nil
+}
+
+// options are those of the database. There is no log, which would be a second copy of
+// every block: what counts is flushed to tables, in the order in which it was written
+// (durable).
+func options(fs vfs.FS, cache *pebble.Cache) *pebble.Options {
+	o := &pebble.Options{
+		FS: fs, Cache: cache, DisableWAL: true, MemTableSize: 32 << 20, MemTableStopWritesThreshold: 4, L0CompactionThreshold: 8, L0StopWritesThreshold: 32,
+		LBaseMaxBytes: 128 << 20, MaxOpenFiles: 512, FormatMajorVersion: pebble.FormatValueSeparation, Logger: quiet{},
+	}
+	for i := range o.Levels {
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most blocks that are asked for are not there
+	}
+	// Blocks are written once and never changed: rewriting them whenever tables are
+	// merged would be most of the work. They are read one by one, so that it does not
+	// matter over how many files those of a table are spread.
+	o.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
+		return pebble.ValueSeparationPolicy{Enabled: true, MinimumSize: 1024, MaxBlobReferenceDepth: 1024,
+			RewriteMinimumAge: 0, TargetGarbageRatio: 0.3}
+	}
+	return o
 }
 
 // quiet keeps the database from writing to the program's standard error. What is
@@ -100,7 +112,7 @@ func (db *DB) begin() error {
 	version, err := db.get([]byte{kindVersion})
 	switch {
 	case errors.Is(err, ErrNotFound):
-		if err := db.pdb.Set([]byte{kindVersion}, []byte{format}, pebble.Sync); err != nil {
+		if err := db.pdb.Set([]byte{kindVersion}, []byte{format}, pebble.NoSync); err != nil {
 			return err
 		}
 	case err != nil:
@@ -171,14 +183,18 @@ func (db *DB) Delete(ctx context.Context, root dag.CID) error {
 	if err == nil {
 		err = db.update(func(b *pebble.Batch) error {
 			return errors.Join(b.Delete(rootKey(root), nil), b.Set(groupKey(g), groupValue(stateGoing, 0, root), nil))
-		}, pebble.Sync)
+		})
 	}
 	db.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return db.remove(ctx, g)
+	return errors.Join(db.durable(), db.remove(ctx, g))
 }
+
+// durable returns when everything that was written before is on the disk. After a
+// crash the database is as it was after some write, that one or a later one.
+func (db *DB) durable() error { return db.pdb.Flush() }
 
 // newGroup opens a group.
 func (db *DB) newGroup(root dag.CID) (uint64, error) {
@@ -210,16 +226,50 @@ func (db *DB) add(group uint64, blocks []Block) error {
 			if !there {
 				err = b.Set(key, block.Data, nil)
 			}
-			if err := errors.Join(err, b.Set(memberKey(block.CID, group), nil, nil), b.Set(listKey(group, block.CID), nil, nil)); err != nil {
+			if err := errors.Join(err, enlist(b, group, block.CID, listValue(block))); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, pebble.NoSync)
+	})
+}
+
+// share puts blocks into a group that another group has, which stays meanwhile.
+func (db *DB) share(group uint64, cids []dag.CID) error {
+	return db.update(func(b *pebble.Batch) (err error) {
+		for _, c := range cids {
+			err = errors.Join(err, enlist(b, group, c, nil))
+		}
+		return err
+	})
+}
+
+func enlist(b *pebble.Batch, group uint64, c dag.CID, value []byte) error {
+	return errors.Join(b.Set(memberKey(c, group), nil, nil), b.Set(listKey(group, c), value, nil))
+}
+
+func listValue(b Block) []byte {
+	if !dag.Leaf(b.CID.Codec(), b.Data) {
+		return nil
+	}
+	return binary.AppendUvarint(nil, uint64(len(b.Data)))
+}
+
+// leaf is the length of a block that a group lists and that has no links.
+func (db *DB) leaf(group uint64, c dag.CID) (size int, ok bool, err error) {
+	err = db.view(listKey(group, c), func(v []byte) error {
+		n, read := binary.Uvarint(v)
+		size, ok = int(n), read > 0
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return size, ok, err
 }
 
 // reserve is how much of the disk is left alone, in bytes: a database that cannot
-// write its log any more takes the program down, and others use the disk too.
+// write any more takes the program down, and others use the disk too.
 const reserve = 512 << 20
 
 // room refuses what would fill the disk.
@@ -231,8 +281,16 @@ func (db *DB) room(size int) error {
 	return nil // what cannot be known is no reason to refuse
 }
 
-// commit makes a group the graph under its root, unless there is one.
+// commit makes a group the graph under its root, unless there is one. Either is durable
+// when it returns.
 func (db *DB) commit(group uint64, root dag.CID, size uint64) (already bool, err error) {
+	if already, err = db.name(group, root, size); err == nil {
+		err = db.durable()
+	}
+	return already, err
+}
+
+func (db *DB) name(group uint64, root dag.CID, size uint64) (already bool, err error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if already, err = db.has(rootKey(root)); already || err != nil {
@@ -241,7 +299,7 @@ func (db *DB) commit(group uint64, root dag.CID, size uint64) (already bool, err
 	return false, db.update(func(b *pebble.Batch) error {
 		return errors.Join(b.Set(rootKey(root), binary.BigEndian.AppendUint64(nil, group), nil),
 			b.Set(groupKey(group), groupValue(stateCommitted, size, root), nil))
-	}, pebble.Sync)
+	})
 }
 
 // remove removes a group that is not committed, step by step.
@@ -288,7 +346,7 @@ func (db *DB) removeSome(group uint64) (more bool, err error) {
 			return b.Delete(groupKey(group), nil)
 		}
 		return nil
-	}, pebble.Sync)
+	})
 }
 
 // shared reports whether another group lists a block. A CID is no prefix of
@@ -310,18 +368,16 @@ func (db *DB) rootGroup(root dag.CID) (g uint64, err error) {
 }
 
 // update writes a batch.
-func (db *DB) update(fill func(*pebble.Batch) error, how *pebble.WriteOptions) error {
-	return db.updateSized(0, fill, how)
-}
+func (db *DB) update(fill func(*pebble.Batch) error) error { return db.updateSized(0, fill) }
 
 // updateSized writes a batch that will be about that large.
-func (db *DB) updateSized(size int, fill func(*pebble.Batch) error, how *pebble.WriteOptions) error {
+func (db *DB) updateSized(size int, fill func(*pebble.Batch) error) error {
 	b := db.pdb.NewBatchWithSize(size)
 	defer func() { _ = b.Close() }()
 	if err := fill(b); err != nil {
 		return err
 	}
-	return b.Commit(how)
+	return b.Commit(pebble.NoSync)
 }
 
 func (db *DB) view(key []byte, read func([]byte) error) error {

@@ -311,6 +311,62 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// A vault of a version that wrote a log is read, and the log is not read once more when it
+// would bring back what was deleted since.
+func TestLogOfBefore(t *testing.T) {
+	fs := vfs.NewMem()
+	rnd := rand.New(rand.NewPCG(1, 4))
+	if err := fs.MkdirAll("db", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cache := pebble.NewCache(1 << 20)
+	defer cache.Unref()
+	o := options(fs, cache)
+	o.DisableWAL = false
+	pdb, err := pebble.Open("db", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := &DB{pdb: pdb, cache: pebble.NewCache(0), fs: fs, dir: "db"}
+	if err := db.begin(); err != nil {
+		t.Fatal(err)
+	}
+	a, b := makeGraph(1, 100, 10), makeGraph(2, 100, 10)
+	for _, g := range []graph{a, b} { // what is not flushed is in the log alone
+		s, err := db.Begin(t.Context(), g.root, g.size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for wanted := []dag.CID{g.root}; len(wanted) > 0; {
+			more, err := s.Put(t.Context(), []Block{g.blocks[wanted[0].Key()]})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wanted = append(wanted[1:], more...)
+		}
+		if _, err := db.name(s.(*sealing).group, g.root, g.size); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db = mustOpen(t, fs)
+	check(t, db, a, b)
+	if err := errors.Join(db.Delete(t.Context(), b.root), db.durable(), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		db = mustOpen(t, fs)
+		check(t, db, a)
+		seal(t, db, b, rnd)
+		check(t, db, a, b)
+		if err := errors.Join(db.Delete(t.Context(), b.root), db.durable(), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // fullFS is a disk with little room.
 type fullFS struct {
 	vfs.FS
@@ -342,7 +398,7 @@ func TestDiskFull(t *testing.T) {
 func TestFormatOfTheFuture(t *testing.T) {
 	fs := vfs.NewMem()
 	db := mustOpen(t, fs)
-	if err := errors.Join(db.pdb.Set([]byte{kindVersion}, []byte{format + 1}, pebble.Sync), db.Close()); err != nil {
+	if err := errors.Join(db.pdb.Set([]byte{kindVersion}, []byte{format + 1}, pebble.NoSync), db.durable(), db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if db, err := open("db", fs); err == nil {

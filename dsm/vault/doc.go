@@ -25,6 +25,12 @@
 // written in the same batch as the blocks, so that kill -9 leaves no block that
 // nobody lists; what was not committed is removed when the database is opened.
 //
+// # When something is durable
+//
+// A block is written once: there is no log. Commit and Delete return when all that was
+// written before them is in tables on the disk, and after a crash the database is as it
+// was after some write, never with a gap.
+//
 // # What it does not do
 //
 // It fetches nothing and knows nothing of files: see packages engine and importer.

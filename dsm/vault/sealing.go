@@ -82,13 +82,24 @@ func (db *DB) Import(context.Context) (*Import, error) {
 
 // Put takes blocks, in any order and also twice. One that has not the hash of its
 // CID is [dag.ErrMismatch].
-func (i *Import) Put(_ context.Context, blocks []Block) error {
+func (i *Import) Put(ctx context.Context, blocks []Block) error {
+	cids, data := make([]dag.CID, len(blocks)), make([][]byte, len(blocks))
+	for k, b := range blocks {
+		cids[k], data[k] = b.CID, b.Data
+	}
+	for k, matches := range dag.Matches(cids, data) {
+		if !matches {
+			return fmt.Errorf("%v: %w", cids[k], dag.ErrMismatch)
+		}
+	}
+	return i.PutOwn(ctx, blocks)
+}
+
+// PutOwn is Put for blocks whose CIDs the caller has just computed.
+func (i *Import) PutOwn(_ context.Context, blocks []Block) error {
 	for _, b := range blocks {
 		if len(b.Data) > dag.MaxBlock {
 			return fmt.Errorf("%w: a block of %d bytes, at most %d", dag.ErrLimit, len(b.Data), dag.MaxBlock)
-		}
-		if !b.CID.Matches(b.Data) {
-			return fmt.Errorf("%v: %w", b.CID, dag.ErrMismatch)
 		}
 	}
 	return i.db.add(i.group, blocks)
@@ -101,38 +112,51 @@ func (i *Import) Get(ctx context.Context, c dag.CID) ([]byte, error) { return i.
 // vault, from this import or from elsewhere. It returns the graph's size. An import
 // may have several roots; Close removes what none of them needs.
 func (i *Import) Finish(ctx context.Context, root dag.CID, limit uint64) (size uint64, err error) {
-	s, err := i.db.Begin(ctx, root, limit)
+	g, err := i.db.Begin(ctx, root, limit)
 	if err != nil {
 		return 0, err
 	}
+	s := g.(*sealing)
 	defer func() { err = errors.Join(err, s.Abandon(ctx)) }()
-	// The walk is the one rule for sizes and forms; it sees every block once more, so
-	// that what is committed has been read back from the database.
+	// The walk is the one rule for sizes and forms. Of what has no links it needs no more
+	// than Put has seen, which is most of a graph: that is not read again.
 	wanted := []dag.CID{root}
+	var leaves []dag.CID
 	for len(wanted) > 0 {
-		if err := ctx.Err(); err != nil {
+		c := wanted[len(wanted)-1]
+		wanted = wanted[:len(wanted)-1]
+		length, leaf, err := i.db.leaf(i.group, c)
+		if err == nil && leaf {
+			leaves = append(leaves, c)
+			err = s.walk.AcceptLeaf(c, length)
+		} else if err == nil {
+			var more []dag.CID
+			more, err = i.read(ctx, s, c)
+			wanted = append(wanted, more...)
+		}
+		if err == nil && (len(wanted) == 0 || len(leaves) == finishBatch) {
+			err = i.db.share(s.group, leaves)
+			leaves = leaves[:0]
+		}
+		if err = errors.Join(err, ctx.Err()); err != nil {
 			return 0, err
 		}
-		n := min(len(wanted), finishBatch)
-		blocks := make([]Block, n)
-		for k, c := range wanted[len(wanted)-n:] {
-			data, err := i.db.Get(ctx, c)
-			if err != nil {
-				return 0, fmt.Errorf("block %v of %v: %w", c, root, err)
-			}
-			blocks[k] = Block{c, data}
-		}
-		more, err := s.Put(ctx, blocks)
-		if err != nil {
-			return 0, err
-		}
-		wanted = append(wanted[:len(wanted)-n], more...)
 	}
 	return s.Commit(ctx)
 }
 
-// finishBatch is how many blocks are read at once: 2 MiB each at most.
-const finishBatch = 16
+// read takes a block out of the vault into a graph, and returns what is wanted because
+// of it.
+func (i *Import) read(ctx context.Context, s *sealing, c dag.CID) ([]dag.CID, error) {
+	data, err := i.db.Get(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("block %v of %v: %w", c, s.walk.Root(), err)
+	}
+	return s.Put(ctx, []Block{{c, data}})
+}
+
+// finishBatch is how many leaves are entered at once.
+const finishBatch = 1024
 
 // Close removes the blocks that no finished graph has.
 func (i *Import) Close(ctx context.Context) error {

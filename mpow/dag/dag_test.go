@@ -260,12 +260,20 @@ func TestWalkMeasures(t *testing.T) {
 			if _, err := w.Accept(c, append([]byte("x"), blocks[c.Key()]...)); !errors.Is(err, ErrMismatch) {
 				t.Fatalf("another block: %v", err)
 			}
-			links, err := w.Accept(c, blocks[c.Key()])
+			var links []CID
+			if block := blocks[c.Key()]; Leaf(c.Codec(), block) && rapid.Bool().Draw(t, "by its length") {
+				err = w.AcceptLeaf(c, len(block))
+			} else {
+				links, err = w.Accept(c, block)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
 			if _, err := w.Accept(c, blocks[c.Key()]); !errors.Is(err, ErrNotWanted) {
 				t.Fatalf("a block twice: %v", err)
+			}
+			if err := w.AcceptLeaf(c, 1); !errors.Is(err, ErrNotWanted) {
+				t.Fatalf("a leaf twice: %v", err)
 			}
 			open = append(open, links...)
 		}
@@ -279,7 +287,11 @@ func TestWalkMeasures(t *testing.T) {
 		open = []CID{root}
 		for err = nil; err == nil && len(open) > 0; open = open[1:] {
 			var links []CID
-			links, err = w.Accept(open[0], blocks[open[0].Key()])
+			if block := blocks[open[0].Key()]; Leaf(open[0].Codec(), block) {
+				err = w.AcceptLeaf(open[0], len(block))
+			} else {
+				links, err = w.Accept(open[0], block)
+			}
 			open = append(open, links...)
 		}
 		if !errors.Is(err, ErrLimit) || w.Done() {

@@ -86,12 +86,38 @@ func (w *Walk) AcceptMatched(c CID, block []byte, matches bool) (links []CID, er
 	if links, err = w.follow(nil, c.codec, block, 0); err != nil {
 		return nil, w.fail(fmt.Errorf("block %v: %w", c, err))
 	}
-	if w.size += uint64(len(block)); w.size > w.limit {
-		return nil, w.fail(fmt.Errorf("%w: more than %d bytes", ErrLimit, w.limit))
+	if err := w.count(c, len(block)); err != nil {
+		return nil, err
+	}
+	return links, nil
+}
+
+// AcceptLeaf is Accept for a block of some length of which it is known that its hash is that
+// of its CID, and that it has no links: see [Leaf].
+func (w *Walk) AcceptLeaf(c CID, size int) error {
+	switch {
+	case w.failed != nil:
+		return w.failed
+	case !w.Wants(c):
+		return fmt.Errorf("%v: %w", c, ErrNotWanted)
+	}
+	return w.count(c, size)
+}
+
+// count notes a block that is in order.
+func (w *Walk) count(c CID, size int) error {
+	if w.size += uint64(size); w.size > w.limit {
+		return w.fail(fmt.Errorf("%w: more than %d bytes", ErrLimit, w.limit))
 	}
 	w.seen[c.text] = true
 	w.wanted--
-	return links, nil
+	return nil
+}
+
+// Leaf reports whether a block is in the form of its codec, and has no links.
+func Leaf(codec Codec, block []byte) bool {
+	links, err := Links(codec, block)
+	return err == nil && len(links) == 0
 }
 
 func (w *Walk) fail(err error) error {
