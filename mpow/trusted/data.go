@@ -189,8 +189,9 @@ func ReadHeader(b []byte) (h Header, err error) {
 	return h, nil
 }
 
-// open reads a record of a unit: nothing of it is told unless all of it is right.
-func (s *secret) open(unit *proof.UnitID, b []byte) (h Header, block []byte, err error) {
+// open reads a record of a unit and appends its block: nothing of it is told unless all of it is
+// right.
+func (s *secret) open(dst []byte, unit *proof.UnitID, b []byte) (h Header, block []byte, err error) {
 	if h, err = ReadHeader(b); err != nil {
 		return Header{}, nil, err
 	}
@@ -199,7 +200,7 @@ func (s *secret) open(unit *proof.UnitID, b []byte) (h Header, block []byte, err
 	}
 	header := b[:len(b)-tagSize-int(h.Size)]
 	iv := nonce(h.Index)
-	if block, err = s.unitAEAD(unit).Open(nil, iv[:], b[len(header):], append(unit[:len(unit):len(unit)], header...)); err != nil {
+	if block, err = s.unitAEAD(unit).Open(dst, iv[:], b[len(header):], append(unit[:len(unit):len(unit)], header...)); err != nil {
 		return Header{}, nil, fmt.Errorf("%w: it does not authenticate", ErrRecord)
 	}
 	return h, block, nil
@@ -207,6 +208,6 @@ func (s *secret) open(unit *proof.UnitID, b []byte) (h Header, block []byte, err
 
 // OpenRecord returns the block that a record of some unit holds.
 func (c *Core) OpenRecord(unit proof.UnitID, b []byte) (dag.CID, []byte, error) {
-	r, block, err := c.secret.open(&unit, b)
+	r, block, err := c.secret.open(nil, &unit, b)
 	return r.CID, block, err
 }

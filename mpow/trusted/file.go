@@ -258,7 +258,7 @@ func (m *Move) Put(u *DataUnit, b []byte) (Emitted, error) {
 
 // accept opens a record that is still to come.
 func (m *Move) accept(b []byte) (Header, []byte, error) {
-	r, block, err := m.secret.open(&m.from, b)
+	r, block, err := m.secret.open(nil, &m.from, b)
 	if err == nil && (r.File != m.entry.ID || m.seen[r.Index]) {
 		err = fmt.Errorf("%w: record %d is of another file, or was moved", ErrRecord, r.Index)
 	}

@@ -87,8 +87,7 @@ func (n *Session) HandleFramed(body []byte) []byte {
 	case *CheckRequest:
 		return n.answer(n.check(r))
 	case *OpenRequest:
-		cid, block, err := n.s.Core.OpenRecord(r.Unit, r.Record) // reads only what never changes
-		return n.answer(&OpenAnswer{cid, block}, err)
+		return n.inPlace(n.open(r))
 	}
 	n.s.Lock.Lock()
 	defer n.s.Lock.Unlock()
@@ -200,6 +199,22 @@ func orNil[M Message](m M, err error) (Message, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// open writes the answer in place: a block is decrypted where it is sent from. It reads only
+// what never changes.
+func (n *Session) open(r *OpenRequest) error {
+	h, err := ReadHeader(r.Record)
+	if err != nil {
+		return err
+	}
+	k := coder{dst: append(n.out, 0)}
+	k.cid(&h.CID)
+	_, out, err := n.s.Core.secret.open(scale.AppendCompact(k.dst, uint64(h.Size)), &r.Unit, r.Record)
+	if err == nil {
+		n.out = out
+	}
+	return err
 }
 
 // fill writes the answer in place: leaves are encrypted where they are sent from.

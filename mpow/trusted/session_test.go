@@ -177,7 +177,7 @@ func TestPutSeveral(t *testing.T) {
 		if size := recordSize(want[2+i], g.blocks[want[2+i].Key()]); uint64(len(p.Record.Bytes)) != size {
 			t.Errorf("record %d has %d bytes, want %d", i, len(p.Record.Bytes), size)
 		}
-		if _, block, err := h.core.secret.open(&p.Unit, p.Record.Bytes); err != nil || !bytes.Equal(block, g.blocks[want[2+i].Key()]) {
+		if _, block, err := h.core.secret.open(nil, &p.Unit, p.Record.Bytes); err != nil || !bytes.Equal(block, g.blocks[want[2+i].Key()]) {
 			t.Errorf("record %d: %v", i, err)
 		}
 	}
