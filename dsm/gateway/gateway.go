@@ -62,7 +62,7 @@ func New(cfg Config) (http.Handler, error) {
 	if cfg.Registry == nil {
 		cfg.Registry = prometheus.NewRegistry()
 	}
-	blocks := engine.Blockstore(cfg.Store, cfg.Up, cfg.Metrics)
+	blocks := engine.Blockstore(reader{cfg.Store}, cfg.Up, cfg.Metrics)
 	backend, err := boxo.NewBlocksBackend(blockservice.New(blocks, offline.Exchange(blocks)))
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func New(cfg Config) (http.Handler, error) {
 		MaxRequestDuration: cfg.Longest, MetricsRegistry: cfg.Registry,
 	}, backend)
 	mux := http.NewServeMux()
-	mux.Handle("/ipfs/", present(cfg.Store, files))
+	mux.Handle("/ipfs/", present(cfg.Store, readAhead(cfg.Store, files)))
 	mux.HandleFunc("/ipns/", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "this gateway resolves no names; ask for /ipfs/ and a CID", http.StatusNotImplemented)
 	})
