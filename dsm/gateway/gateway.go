@@ -63,14 +63,14 @@ func New(cfg Config) (http.Handler, error) {
 		cfg.Registry = prometheus.NewRegistry()
 	}
 	blocks := engine.Blockstore(reader{cfg.Store}, cfg.Up, cfg.Metrics)
-	backend, err := boxo.NewBlocksBackend(blockservice.New(blocks, offline.Exchange(blocks)))
+	all, err := boxo.NewBlocksBackend(blockservice.New(blocks, offline.Exchange(blocks)))
 	if err != nil {
 		return nil, err
 	}
 	files := boxo.NewHandler(boxo.Config{
 		DeserializedResponses: cfg.Deserialized, NoDNSLink: true, RetrievalTimeout: cfg.Stall, MaxConcurrentRequests: cfg.Requests,
 		MaxRequestDuration: cfg.Longest, MetricsRegistry: cfg.Registry,
-	}, backend)
+	}, backend{all, blocks})
 	mux := http.NewServeMux()
 	mux.Handle("/ipfs/", present(cfg.Store, readAhead(cfg.Store, files)))
 	mux.HandleFunc("/ipns/", func(w http.ResponseWriter, _ *http.Request) {
