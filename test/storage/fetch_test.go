@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
