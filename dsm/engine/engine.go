@@ -180,6 +180,9 @@ func (e *Engine) Run(ctx context.Context) error {
 // Close ends fetches, serving and listening, in that order. The store stays open.
 func (e *Engine) Close() error {
 	e.stop()
+	for _, p := range e.host.Network().Peers() {
+		_ = e.host.Network().ClosePeer(p) // or bitswap waits until messages that nobody reads are late
+	}
 	err := e.bitswap.Close()
 	e.network.Stop()
 	return errors.Join(err, e.host.Close())

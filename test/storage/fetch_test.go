@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
@@ -191,6 +192,21 @@ func TestResume(t *testing.T) {
 	w := start(t, 1, func(*runtime.Preset) {})
 	root, content, size := file(240, 128<<10)
 	w.resumes(root, content, size, w.newSource(10<<20), func() {})
+}
+
+// The same with 300 MB over a connection that breaks all the time.
+func TestLongResume(t *testing.T) {
+	program.Long(t)
+	w := start(t, 1, func(*runtime.Preset) {})
+	root, content, size := file(1200, 256<<10)
+	from, last := w.newSource(20<<20), time.Now()
+	w.resumes(root, content, size, from, func() {
+		if time.Since(last) > 3*time.Second {
+			from.close()
+			from.open()
+			last = time.Now()
+		}
+	})
 }
 
 // Orders that cannot be fetched stay ordered, nothing of them is reported, and they do
