@@ -213,7 +213,7 @@ func TestLongResume(t *testing.T) {
 // not keep a good one from being live.
 func TestLongHopeless(t *testing.T) {
 	program.Long(t)
-	w := start(t, 1, func(*runtime.Preset) {})
+	w := start(t, 1, func(p *runtime.Preset) { p.Market.PendingLife *= 4 }) // longer than it takes to find that nobody has a file
 	from := w.newSource(0)
 	n := w.fetcher("--disk", shortDir(t)+":64MiB")
 	graphs := func(blocks, size int) (dag.CID, map[dag.CID][]byte, int) {
