@@ -9,7 +9,7 @@ STEP    := bin/testsum step
 export CGO_ENABLED := 0
 export GOFLAGS     := -trimpath
 # The race detector has something to find only where goroutines start or meet: where a package or its tests do so themselves.
-RACE = $$(git grep -lwE 'go func|chan|sync\.[A-Z][A-Za-z]*|errgroup' -- '*.go' | xargs -n1 dirname | grep -v '^test/interop' | sort -u | sed 's,^,./,')
+RACE = $$(git grep -lwE 'go func|chan|sync\.[A-Z][A-Za-z]*|errgroup' -- '*.go' | xargs -n1 dirname | grep -vE '^(test/interop|bench/peers)' | sort -u | sed 's,^,./,')
 
 .PHONY: build demo dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-network interop-pinning \
         interop-js interop-ipfs kubo gsrpc roots long fuzz-long bench benchstat peers weights weights-check generate testsum clean
