@@ -185,7 +185,7 @@ func (v RuntimeVersion) AppendSCALE(dst []byte) []byte {
 
 // DecodeSCALE reads the layout that Core_version returns.
 func (v *RuntimeVersion) DecodeSCALE(c *scale.Cursor) {
-	v.SpecName, v.ImplName = string(c.BytesRef(64)), string(c.BytesRef(64))
+	v.SpecName, v.ImplName = c.Text(64), c.Text(64)
 	v.AuthoringVersion, v.SpecVersion, v.ImplVersion = c.U32(), c.U32(), c.U32()
 	v.APIs = make([]APIVersion, c.Len(12))
 	for i := range v.APIs {

@@ -122,6 +122,10 @@ func TestVersionRoundTrip(t *testing.T) {
 	if err := scale.Decode(scale.Encode(v), &back); err != nil || !cmp.Equal(v, back) {
 		t.Errorf("%+v: %v", back, err)
 	}
+	v.ImplName = "\xe2Y"
+	if scale.Decode(scale.Encode(v), &back) == nil {
+		t.Error("a name that is no UTF-8 was taken")
+	}
 }
 
 func FuzzBlock(f *testing.F) {
