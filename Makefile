@@ -9,7 +9,7 @@ STEP    := bin/testsum step
 export CGO_ENABLED := 0
 export GOFLAGS     := -trimpath
 # The race detector has something to find only where goroutines start or meet: where a package or its tests do so themselves.
-RACE = $$(git grep -lwE 'go func|chan|sync\.[A-Z][A-Za-z]*|errgroup' -- '*.go' | xargs -n1 dirname | grep -vE '^(test/interop|bench/peers)' | sort -u | sed 's,^,./,')
+RACE = $$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./... | while read -r dir; do grep -qwE 'go func|chan|sync\.[A-Z][A-Za-z]*|errgroup' $$dir/*.go && echo $$dir; done)
 
 .PHONY: build demo dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-network interop-pinning \
         interop-js interop-ipfs kubo gsrpc roots long fuzz-long bench benchstat peers weights weights-check generate testsum clean
@@ -68,7 +68,7 @@ bench: build peers ; go run ./bench/report $(BENCH_FLAGS)
 # The benchmarks of package bench, for benchstat: "make benchstat COUNT=10 >new.txt" before and after a change.
 benchstat: build ; go test -run '^$$' -bench . -benchmem -count=$(COUNT) -timeout 60m ./bench
 # go-ethereum, cosmos-sdk and CometBFT, as programs that the report runs in turns with ours.
-peers: testsum ; $(STEP) -timeout 20m -dir bench/peers peers -- go build -trimpath -o ../../out/peers/ ./geth ./cosmos ./comet
+peers: testsum ; $(STEP) -timeout 20m -dir bench/peers peers -- go build -o ../../out/peers/ ./geth ./cosmos ./comet
 weights: ; go generate -run weights ./...
 weights-check: ; go run ./internal/cmd/weights -check
 generate: ; go generate -skip weights ./...

@@ -225,7 +225,7 @@ func (f *fetch) begin(ctx context.Context) {
 		f.cancel()
 	}
 	for _, o := range f.job.Origins { // does nothing where there is a connection
-		f.group.Go("dial", func(ctx context.Context) error { f.e.dial(ctx, o); return nil })
+		f.dial(o)
 	}
 	f.request, f.cancel = context.WithCancel(ctx)
 	f.session = f.e.bitswap.NewSession(f.request)
@@ -233,6 +233,11 @@ func (f *fetch) begin(ctx context.Context) {
 		f.queue = append(f.queue, c)
 	}
 	clear(f.asked)
+}
+
+// dial connects to a source while the fetch goes on.
+func (f *fetch) dial(o peer.AddrInfo) {
+	f.group.Go("dial", func(ctx context.Context) error { f.e.dial(ctx, o); return nil })
 }
 
 // redial dials origins whose connection broke, and reports whether one is back. Those
@@ -246,7 +251,7 @@ func (f *fetch) redial() (back bool) {
 		}
 		back = back || up && known && !was
 		if !up && known {
-			f.group.Go("dial", func(ctx context.Context) error { f.e.dial(ctx, o); return nil })
+			f.dial(o)
 		}
 	}
 	return back

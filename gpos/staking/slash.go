@@ -85,7 +85,7 @@ func (p *Pallet) applyDue(e *frame.Env, active types.EraIndex) {
 		}
 	}
 	p.EarliestUnappliedSlash.Put(e, max(earliest, keep))
-	p.putDue(e, due)
+	putQueue(e, &p.DueSlashes, due)
 	p.takeDue(e, p.atOnce())
 }
 
@@ -109,15 +109,16 @@ func (p *Pallet) charge(e *frame.Env, b *budget) {
 		p.charged(e, &left[0])
 		left = left[1:]
 	}
-	p.putCharges(e, left)
+	putQueue(e, &p.Charges, left)
 }
 
-func (p *Pallet) putCharges(e *frame.Env, all []Charge) {
-	if len(all) == 0 {
-		p.Charges.Kill(e)
+// putQueue writes what is left of a queue; an empty one leaves nothing in the state.
+func putQueue[T any](e *frame.Env, queue *frame.Value[[]T], left []T) {
+	if len(left) == 0 {
+		queue.Kill(e)
 		return
 	}
-	p.Charges.Put(e, all)
+	queue.Put(e, left)
 }
 
 // chargeSome goes on with one slash, and reports whether it came to the end.
@@ -167,7 +168,7 @@ func (p *Pallet) charged(e *frame.Env, c *Charge) {
 	due := slices.Clone(p.DueSlashes.Get(e))
 	if i := slices.IndexFunc(due, func(d DueSlash) bool { return d.ID == c.ID }); i >= 0 {
 		due[i].Payout = due[i].Payout.AddSat(c.Payout)
-		p.putDue(e, due)
+		putQueue(e, &p.DueSlashes, due)
 		return
 	}
 	p.expire(e, ExpiredSlash, uint32(c.ID))
@@ -183,15 +184,7 @@ func (p *Pallet) takeDue(e *frame.Env, b *budget) {
 		p.taken(e, &left[0])
 		left = left[1:]
 	}
-	p.putDue(e, left)
-}
-
-func (p *Pallet) putDue(e *frame.Env, all []DueSlash) {
-	if len(all) == 0 {
-		p.DueSlashes.Kill(e)
-		return
-	}
-	p.DueSlashes.Put(e, all)
+	putQueue(e, &p.DueSlashes, left)
 }
 
 // takeSome goes on with one slash, and reports whether it came to the end.
