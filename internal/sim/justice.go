@@ -113,9 +113,9 @@ func (j *justice) block(e *frame.Env) error {
 	if now := p.CurrentEra.Get(e); now > j.current {
 		before := j.elected[j.current]
 		j.current, j.elected[now] = now, p.CurrentElected.Get(e)
-		for _, who := range j.elected[now] {
-			if !p.Validators.Exists(e, who) && !slices.Equal(j.elected[now], before) {
-				return fmt.Errorf("%v is elected for era %d and did not stand", who, now)
+		for i, stash := range j.stashes { // who stood at the begin of the block: the block itself may report it
+			if !j.stands[i] && slices.Contains(j.elected[now], stash) && !slices.Equal(j.elected[now], before) {
+				return fmt.Errorf("node %d is elected for era %d and did not stand", i, now)
 			}
 		}
 	}
