@@ -12,7 +12,8 @@
 // A key that has made no block in a session sends one heartbeat, at a block that
 // the key and the session decide: rarely soon after the first tenth of the
 // session, ever more likely towards its end, and certainly after four fifths of
-// it, so that not all nodes send at once. A heartbeat that is in no block after
+// it or in its last four slots, so that not all nodes send at once and a block of
+// the session is left to take it. A heartbeat that is in no block after
 // resendBlocks is sent again. What was sent is remembered on disk. A node that is
 // far behind the clock is silent: its sessions are over.
 //

@@ -18,9 +18,9 @@ import (
 // When heartbeats are sent.
 const (
 	million      = 1_000_000
-	firstPart    = million / 10     // of a session, in which none is sent
-	lastPart     = million / 10 * 8 // of a session, after which all are sent
-	resendBlocks = 10               // after which a heartbeat that is in no block is sent again
+	firstPart    = million / 10 // of a session, in which none is sent
+	lastSlots    = 4            // of a session, in which all are sent though it be short: a block has to take them
+	resendBlocks = 10           // after which a heartbeat that is in no block is sent again
 )
 
 // sent is a heartbeat that was sent.
@@ -52,8 +52,8 @@ func (r *Core) heartbeats(ctx context.Context, best chain.Ref, view state.View) 
 		return nil
 	}
 	epoch, _ := head.Epochs.At(head.Slot)
-	progress := uint64(head.Slot-epoch.Start) * million / epoch.Duration
-	if progress < firstPart {
+	passed := uint64(head.Slot - epoch.Start)
+	if !due(passed, epoch.Duration, 0) {
 		return nil
 	}
 	s, err := r.silence(view)
@@ -63,7 +63,7 @@ func (r *Core) heartbeats(ctx context.Context, best chain.Ref, view state.View) 
 	changed := false
 	for _, v := range s.silent {
 		i := slices.IndexFunc(keys, func(k Key) bool { return k.Public() == v.key })
-		if i < 0 || r.recent(v.key, s.session, best.Number) || !due(progress, epoch.Duration, draw(v.key, best.Number)) {
+		if i < 0 || r.recent(v.key, s.session, best.Number) || !due(passed, epoch.Duration, draw(v.key, best.Number)) {
 			continue
 		}
 		raw, err := heartbeat(r.chain.Runtime(), keys[i], best.Number, s, v.position)
@@ -110,18 +110,22 @@ func heartbeat(rt *frame.Runtime, key Key, best types.BlockNumber, s silence, po
 	return bare(rt, "ImOnline.heartbeat", append(b, signature[:]...))
 }
 
-// due reports whether a heartbeat is sent at a block, given how much of the
-// session has passed in millionths, its length in slots, and a draw below a
-// million: p⁶ + 1/length of the draws are winners.
-func due(progress, length, draw uint64) bool {
-	if progress < firstPart || progress >= lastPart {
-		return progress >= lastPart
+// due reports whether a heartbeat is sent at a block, given how many slots of the
+// session have passed, its length, and a draw below a million. Of the part p that
+// has passed, p⁶ + 1/length of the draws are winners, and in the end all.
+func due(passed, length, draw uint64) bool {
+	if passed >= min(length*8/10, max(length-min(length, lastSlots), length/2)) {
+		return true
+	}
+	progress := passed * million / length
+	if progress < firstPart {
+		return false
 	}
 	threshold := progress
 	for range 5 {
 		threshold = threshold * progress / million
 	}
-	return draw <= threshold+million/max(length, 1)
+	return draw <= threshold+million/length
 }
 
 // draw is a number below a million, for each key and block another.

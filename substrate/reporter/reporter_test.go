@@ -11,20 +11,21 @@ import (
 )
 
 // In the first tenth nobody sends, in the last fifth everybody, and between them
-// a share that rises with the sixth power of what has passed.
+// a share that rises with the sixth power of what has passed. In a short session
+// everybody sends while there are blocks left to hold it.
 func TestDue(t *testing.T) {
-	const length = 600
-	for _, tc := range []struct{ progress, winners uint64 }{ // of a million draws
-		{0, 0}, {99_999, 0}, {100_000, 1 + 1666}, {200_000, 64 + 1666}, {500_000, 15_625 + 1666}, {790_000, 243_087 + 1666}, {800_000, million}, {1_500_000, million},
+	for _, tc := range []struct{ passed, length, winners uint64 }{ // of a million draws
+		{0, 600, 0}, {59, 600, 0}, {60, 600, 1 + 1666}, {120, 600, 64 + 1666}, {300, 600, 15_625 + 1666}, {474, 600, 243_087 + 1666}, {480, 600, million}, {900, 600, million},
+		{0, 8, 0}, {1, 8, 125_003}, {3, 8, 2_780 + 125_000}, {4, 8, million}, {0, 4, 0}, {1, 4, 244 + 250_000}, {2, 4, million}, {0, 1, million},
 	} {
 		won := uint64(0)
 		for d := range uint64(million) {
-			if due(tc.progress, length, d) {
+			if due(tc.passed, tc.length, d) {
 				won++
 			}
 		}
 		if won > tc.winners+2 || won+2 < tc.winners {
-			t.Errorf("after %d millionths %d of a million draws win, want %d", tc.progress, won, tc.winners)
+			t.Errorf("after %d of %d slots %d of a million draws win, want %d", tc.passed, tc.length, won, tc.winners)
 		}
 	}
 }
