@@ -22,6 +22,7 @@ const (
 	stateUpdates = 1000 // of a block
 	stateKeyLen  = 80   // the prefix of one of 16 maps, and the key in it
 	stateValue   = 80
+	stateParts   = 50  // blocks that change every key once
 	stateWarm    = 158 // blocks before the first turn; the peer makes as many
 )
 
@@ -57,6 +58,15 @@ func newStateBench(keys int) (*stateBench, error) {
 	entries, room = nil, nil
 	debug.FreeOSMemory()
 	time.Sleep(3 * time.Second) // compactions
+	for i := range stateParts { // every node of the trie is loaded, as in a node that has run for some time
+		var all []int
+		for k := i; k < keys; k += stateParts {
+			all = append(all, k)
+		}
+		if err := s.block(s.changesOf(all)); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
 	for range stateWarm {
 		if err := s.block(s.changes()); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -80,9 +90,18 @@ func (s *stateBench) appendValue(b []byte) []byte {
 
 // changes are those of one block.
 func (s *stateBench) changes() []state.Change {
-	all := make([]state.Change, stateUpdates)
-	for i := range all {
-		all[i] = state.Change{Key: s.appendKey(nil, s.random.IntN(s.keys)), Value: s.appendValue(nil), HadOld: true}
+	keys := make([]int, stateUpdates)
+	for i := range keys {
+		keys[i] = s.random.IntN(s.keys)
+	}
+	return s.changesOf(keys)
+}
+
+// changesOf gives keys new values.
+func (s *stateBench) changesOf(keys []int) []state.Change {
+	all := make([]state.Change, len(keys))
+	for i, k := range keys {
+		all[i] = state.Change{Key: s.appendKey(nil, k), Value: s.appendValue(nil), HadOld: true}
 	}
 	slices.SortFunc(all, func(a, b state.Change) int { return bytes.Compare(a.Key, b.Key) })
 	return slices.CompactFunc(all, func(a, b state.Change) bool { return bytes.Equal(a.Key, b.Key) })
