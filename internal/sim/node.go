@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -407,7 +408,7 @@ func (n *node) nextSlot() {
 		now := n.now()
 		slot := babe.SlotAt(now, duration)
 		if !n.mute() {
-			if err := n.author.Make(slot, now); err != nil && n.honest() { // who was reported is disabled
+			if err := n.author.Make(slot, now); err != nil && (n.honest() || !errors.Is(err, babe.ErrDisabled)) {
 				n.w.fail("node %d makes no block in slot %d: %w", n.index, slot, err)
 				return
 			}

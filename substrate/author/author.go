@@ -67,6 +67,7 @@ type Author struct {
 	last  types.Slot // for which a block was attempted
 
 	applying *frame.Tx // the transaction that is being put into the block
+	disabled bool      // said that it is, and has made no block since
 }
 
 // New makes an author. It does nothing until Run.
@@ -98,7 +99,9 @@ func (a *Author) Run(ctx context.Context) error {
 		}
 		now := a.cfg.Now()
 		slot := babe.SlotAt(now, duration)
-		if err := a.Make(slot, now); err != nil {
+		if err := a.Make(slot, now); errors.Is(err, babe.ErrDisabled) {
+			a.noteDisabled(slot)
+		} else if err != nil {
 			a.cfg.Log.Error("no block was made", "slot", uint64(slot), "err", err)
 		}
 		if a.chain.Halted() != nil {
@@ -111,6 +114,8 @@ func (a *Author) Run(ctx context.Context) error {
 
 // Make makes the block of the slot that now is in, if one of the keys may claim
 // it; for a slot it is of use once. Run calls it, or who has a clock of its own.
+// If the claim is of an authority that is disabled it fails with
+// babe.ErrDisabled.
 func (a *Author) Make(slot types.Slot, now types.Moment) error {
 	if slot <= a.last {
 		return nil
@@ -160,10 +165,19 @@ func (a *Author) attempt(slot types.Slot, now types.Moment) (err error) {
 	if made.Imported, err = a.chain.ImportOwn(b, out); err != nil {
 		return err
 	}
+	a.disabled = false
 	if a.cfg.Made != nil {
 		a.cfg.Made(made)
 	}
 	return nil
+}
+
+// noteDisabled says once, not in every slot, that the runtime refuses blocks of this validator.
+func (a *Author) noteDisabled(slot types.Slot) {
+	if !a.disabled {
+		a.cfg.Log.Warn("an offence of this validator was reported; it makes no blocks until the session ends", "slot", uint64(slot))
+	}
+	a.disabled = true
 }
 
 // inTouch reports whether the node knows enough of the others to make blocks.

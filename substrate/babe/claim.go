@@ -73,6 +73,10 @@ func indexOf(e *Epoch, public [32]byte) (uint32, bool) {
 	return 0, false
 }
 
+// ErrDisabled reports a claim of an authority that the runtime has disabled for the
+// rest of its session, because of an offence.
+var ErrDisabled = errors.New("babe: the block's author is disabled")
+
 // ErrSealed reports a header that has a seal already.
 var ErrSealed = errors.New("babe: the header has a seal already")
 

@@ -115,7 +115,7 @@ func (rt *Runtime) apply(e *Env, t *Tx) error {
 	e.post = postInfo{}
 	result := t.Call.Dispatch(e, origin)
 	if result != nil && t.Info.Class == Mandatory {
-		return refuse(ErrBadMandatory)
+		return refuse(fmt.Errorf("%w %w", ErrBadMandatory, result)) // whoever made the block wants to know why
 	}
 	used := t.Info.Weight
 	if w, ok := e.post.weight.Get(); ok {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/crustgo/crust/runtime"
+	"github.com/crustgo/crust/substrate/author"
 	"github.com/crustgo/crust/substrate/babe"
 	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/fixed"
@@ -210,6 +212,27 @@ func TestEquivocationsAreReported(t *testing.T) {
 		if _, err := judge(t, n, raw, frame.SourceLocal); !errors.Is(err, frame.ErrStale) {
 			t.Errorf("a second report: %v", err)
 		}
+	}
+	// Bob's author is told so, every time, and says it once.
+	var log strings.Builder
+	ctx, cancel := context.WithCancel(t.Context())
+	slots, bobs := 0, hurry{n.Net, []string{"//Bob"}}
+	a := author.New(n.Manager, &offers{}, bobs, author.Config{
+		Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Now: func() types.Moment {
+			if slots++; slots == 60 { // asked twice in a slot
+				cancel()
+			}
+			return bobs.now()
+		},
+	})
+	n.Net.AtLeast(types.Moment(uint64(n.HighestSlot()+1) * n.Net.Runtime.Preset.SlotDuration))
+	before := n.Heads().Best
+	if err := a.Run(ctx); err != nil || n.Heads().Best != before {
+		t.Errorf("%v, the best block is %v", err, n.Heads().Best)
+	}
+	if said := strings.Count(log.String(), "\n"); said != 1 || !strings.Contains(log.String(), "an offence of this validator was reported") {
+		t.Errorf("in %d lines Bob's author says: %s", said, &log)
 	}
 	other := n.Net.Start(t)
 	for i := types.BlockNumber(1); i <= n.Heads().Best.Number; i++ { // whoever imports the blocks agrees

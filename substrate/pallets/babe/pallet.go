@@ -69,11 +69,8 @@ var (
 	ErrInvalidConfiguration = frame.NewError("InvalidConfiguration")
 )
 
-// Reasons why a block is refused.
-var (
-	errNoClaim  = errors.New("babe: the block's digest has no claim on a slot")
-	errDisabled = errors.New("babe: the block's author is disabled")
-)
+// errNoClaim is why a block is refused.
+var errNoClaim = errors.New("babe: the block's digest has no claim on a slot")
 
 // Spec lists the wire surface.
 func (p *Pallet) Spec() frame.Spec {
@@ -117,7 +114,7 @@ func (p *Pallet) OnTimestampSet(e *frame.Env, now types.Moment) error {
 		return fmt.Errorf("babe: authority %d of %d", claim.Authority, n)
 	}
 	if p.Session.IsDisabled(e, claim.Authority) {
-		return fmt.Errorf("%w: authority %d", errDisabled, claim.Authority)
+		return fmt.Errorf("%w: authority %d", babe.ErrDisabled, claim.Authority)
 	}
 	return nil
 }
