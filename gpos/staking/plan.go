@@ -109,7 +109,10 @@ func (p *Pallet) carry(e *frame.Env, era types.EraIndex) (v vote) {
 			if len(more) == 0 {
 				break
 			}
-			x.Others = append(x.Others[:len(x.Others):len(x.Others)], more...)
+			if page == 1 {
+				x.Others = slices.Clip(x.Others) // which is the state's
+			}
+			x.Others = append(x.Others, more...)
 		}
 		v.planned = append(v.planned, PlannedExposure{Stash: stash, Prefs: p.Validators.Get(e, stash), Exposure: x})
 	}
