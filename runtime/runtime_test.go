@@ -55,7 +55,7 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("%s differs; if that is meant, raise the spec version and run go test -rewrite ./runtime\n%s", name, d)
+		t.Errorf("%s differs; if that is meant, raise the spec version and run go test ./runtime -rewrite\n%s", name, d)
 	}
 }
 

@@ -90,6 +90,9 @@ type Pallet struct {
 	// DisabledThreshold is the part of the validators of which more must be disabled
 	// for a new era to be forced.
 	DisabledThreshold fixed.Perbill `frame:"-"`
+	// UnbackedSeats gives seats that are free to candidates without effective stake,
+	// as on the original chain (ADR 0024).
+	UnbackedSeats bool `frame:"-"`
 }
 
 // Currency is what the pallet needs of package balances.

@@ -89,7 +89,7 @@ func (p *Pallet) elect(e *frame.Env, v *vote) (elected []types.AccountID, ok boo
 	}
 	var candidates []election.Candidate
 	for i := range v.candidates {
-		if c := &v.candidates[i]; allowed(c.Stash) {
+		if c := &v.candidates[i]; allowed(c.Stash) && (p.UnbackedSeats || !c.Stake.IsZero()) {
 			candidates = append(candidates, election.Candidate{Who: c.Stash, Stake: c.Stake})
 		}
 	}

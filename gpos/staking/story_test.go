@@ -124,6 +124,8 @@ func (s *story) begin(words []string) *world {
 			t.genesis.HistoryDepth = types.EraIndex(s.int(value))
 		case "block":
 			t.block = uint32(s.int(value))
+		case "backed":
+			t.backed = true
 		case "unfair":
 			t.staker(21).Bond = coins(2000)
 		case "pool":

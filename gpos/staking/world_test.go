@@ -68,6 +68,7 @@ type terms struct {
 	genesis                 staking.Genesis
 	balances                map[int]fixed.U128
 	keys                    []int // who has session keys
+	backed                  bool  // seats are for those that stake backs
 }
 
 // mock is the chain of the scenarios of the original, at its defaults.
@@ -127,7 +128,7 @@ func (t *terms) chain(tb testing.TB, more map[types.AccountID]fixed.U128, keys m
 		MaxGuarantorRewardedPerValidator: frame.ConstOf(t.rewarded), MarketStakingPotDuration: frame.ConstOf(uint32(5)),
 		SPowerRatio: frame.ConstOf(coins(t.spower)), UncheckedFrozenBondFund: frame.ConstOf(coins(10)),
 		Currency: w.balances, Session: w.session, Clock: w.clock, Treasury: w.treasury, History: history, MarketPot: w.market, Benefits: w.market, Workloads: w.market,
-		ErasPerYear: 17532, DisabledThreshold: 250_000_000,
+		ErasPerYear: 17532, DisabledThreshold: 250_000_000, UnbackedSeats: !t.backed,
 	}
 	w.session.Trigger, w.session.Manager, w.session.Identity = every(t.block), w.p, w.p
 	w.session.Handlers = []session.Handler{history}
