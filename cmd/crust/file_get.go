@@ -133,13 +133,10 @@ func (f *getFlags) fromHolders(ctx context.Context, t *trader, db *vault.DB, key
 	}
 	var addresses []string
 	for _, r := range replicas {
-		if r.Endpoint == nil {
-			continue
-		}
-		if texts := ipfs.EndpointOf(r.Endpoint).Texts(); r.Live {
-			addresses = slices.Concat(texts, addresses) // what is proven first
+		if r.Live {
+			addresses = slices.Concat(dialable(&r), addresses) // what is proven first
 		} else {
-			addresses = append(addresses, texts...)
+			addresses = append(addresses, dialable(&r)...)
 		}
 	}
 	if len(addresses) == 0 {

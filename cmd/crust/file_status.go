@@ -10,6 +10,7 @@ import (
 
 	"github.com/crustgo/crust/client/market"
 	"github.com/crustgo/crust/client/metadata"
+	"github.com/crustgo/crust/node/ipfs"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -81,7 +82,21 @@ func (v *fileState) advice(t *trader) (out []string) {
 	if v.Stage.Name == "live" && v.Live < minLive {
 		add("Only %d of %d replicas are live; %d are wanted.", v.Live, v.Replicas, v.Wanted)
 	}
+	for _, r := range v.replicas {
+		if a := dialable(&r); r.Live && len(a) > 0 {
+			add("Any IPFS node fetches it once it is connected: `ipfs swarm connect %s`.", a[0])
+			break
+		}
+	}
 	return out
+}
+
+// dialable are the addresses, with its peer id, that the holder of a replica has told.
+func dialable(r *market.Replica) []string {
+	if r.Endpoint == nil {
+		return nil
+	}
+	return ipfs.EndpointOf(r.Endpoint).Texts()
 }
 
 // minLive is how many live replicas nobody needs to worry below: as many as are paid.
@@ -109,7 +124,7 @@ func (v *fileState) write(t *trader) error {
 	if len(v.replicas) > 0 {
 		fmt.Fprintln(w, "\nGROUP\tMEMBER\tLIVE\tSINCE\tREACHABLE")
 		for _, r := range v.replicas {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", t.address(r.Owner), t.address(r.Member), yes(r.Live), r.ReportedAt, yes(r.Endpoint != nil))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", t.address(r.Owner), t.address(r.Member), yes(r.Live), r.ReportedAt, yes(len(dialable(&r)) > 0))
 		}
 	}
 	if err := w.Flush(); err != nil {
@@ -127,16 +142,12 @@ func yes(b bool) string { return map[bool]string{true: "yes", false: "-"}[b] }
 func (v *fileState) record(t *trader) metadata.Value {
 	replicas, advice := metadata.List{}, metadata.List{}
 	for _, r := range v.replicas {
-		var endpoint metadata.Value
-		if r.Endpoint != nil {
-			addresses := metadata.List{}
-			for _, a := range r.Endpoint.Addresses {
-				addresses = append(addresses, metadata.Bytes(a))
-			}
-			endpoint = metadata.Record{{Name: "peer", Value: metadata.Bytes(r.Endpoint.Peer)}, {Name: "addresses", Value: addresses}}
+		addresses := metadata.List{}
+		for _, a := range dialable(&r) {
+			addresses = append(addresses, a)
 		}
 		replicas = append(replicas, metadata.Record{{Name: "group", Value: t.value(r.Owner)}, {Name: "member", Value: t.value(r.Member)}, {Name: "lineage", Value: metadata.Bytes(r.Lineage)},
-			{Name: "platform", Value: r.Platform.String()}, {Name: "live", Value: r.Live}, {Name: "paid", Value: r.Paid}, {Name: "since", Value: uint64(r.ReportedAt)}, {Name: "endpoint", Value: endpoint}})
+			{Name: "platform", Value: r.Platform.String()}, {Name: "live", Value: r.Live}, {Name: "paid", Value: r.Paid}, {Name: "since", Value: uint64(r.ReportedAt)}, {Name: "addresses", Value: addresses}})
 	}
 	for _, text := range v.advice(t) {
 		advice = append(advice, text)

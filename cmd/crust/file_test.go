@@ -54,8 +54,7 @@ func cidOf(t *testing.T, name string) string {
 }
 
 // traders is a network on which Alice has paid for a file that Dave and Eve prove, and
-// Ferdie says that he holds.
-// Orders wait for so many blocks.
+// Ferdie says that he holds. Orders wait for so many blocks.
 func traders(t *testing.T, pending types.BlockNumber) *chainspec.Spec {
 	t.Helper()
 	n := runtime.Networks()["dev"]
@@ -71,7 +70,7 @@ func traders(t *testing.T, pending types.BlockNumber) *chainspec.Spec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return chaintest.WithStored(t, spec, chaintest.Stored{File: cidOf(t, "held"), Size: 5 << 20, Payer: "//Alice", Live: []string{"//Dave", "//Eve"}, Dead: []string{"//Ferdie"}})
+	return chaintest.WithStored(t, spec, chaintest.Stored{File: cidOf(t, "held"), Size: 5 << 20, Payer: "//Alice", Live: []string{"//Dave", "//Eve"}, Dead: []string{"//Ferdie"}, Told: true})
 }
 
 // A gateway that lacks blocks has said 200 before it knows; what it then writes is no block.
