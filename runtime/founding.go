@@ -106,7 +106,7 @@ func ProductionSpec(network string, f Founding) (*chainspec.Spec, error) {
 func (f *Founding) spec(name, id string, kind chainspec.ChainType, p Preset, trust attest.Genesis) (*chainspec.Spec, error) {
 	var keys []session.GenesisKeys
 	g := &staking.Genesis{HistoryDepth: p.Staking.HistoryDepth, StartRewardEra: p.Staking.StartRewardEra, MinimumValidatorCount: p.Staking.MinimumValidatorCount,
-		ValidatorCount: max(p.Staking.ValidatorCount, uint32(len(f.Validators))), SlashRewardFraction: 100_000_000}
+		ValidatorCount: max(p.Staking.ValidatorCount, uint32(len(f.Validators))), SlashRewardFraction: 100_000_000, Bounds: p.Staking.ElectionBounds}
 	for _, v := range f.Validators {
 		keys = append(keys, session.GenesisKeys{Validator: v.Stash, Keys: v.Keys})
 		if v.Invulnerable {

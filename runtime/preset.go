@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/crustgo/crust/gpos/staking"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -58,7 +59,7 @@ type MarketPreset struct {
 }
 
 // StakingPreset holds the constants of staking in which networks differ. The last
-// four are what a chain begins with: Root can change three of them.
+// five are what a chain begins with: Root can change four of them.
 type StakingPreset struct {
 	SessionsPerEra     uint32         `json:"sessionsPerEra"`
 	BondingDuration    types.EraIndex `json:"bondingDuration"`    // eras for which a bond still answers after it was unbonded
@@ -70,6 +71,7 @@ type StakingPreset struct {
 	ValidatorCount        uint32         `json:"validatorCount"` // how many are elected
 	MinimumValidatorCount uint32         `json:"minimumValidatorCount"`
 	StartRewardEra        types.EraIndex `json:"startRewardEra"` // first era that pays out of new coins
+	ElectionBounds        staking.Bounds `json:"electionBounds"` // what candidates and guarantees have to keep to
 }
 
 // tenth is 0.1 as a fixed-point number.
@@ -81,7 +83,8 @@ func Production() Preset {
 		Name: "production", SlotDuration: 6000, EpochLength: 600, NormalWeight: 1_500_000_000_000, BlockHashCount: 2400,
 		MaxAuthorities: 1000, FeeMultiplierMin: tenth(), PerByteFee: fixed.FromUint64(100_000), WeightFee: 300_000_000,
 		Staking: StakingPreset{SessionsPerEra: 6, BondingDuration: 112, SlashDeferDuration: 108, MarketPotEras: 60, SPowerRatio: fixed.FromUint64(1),
-			HistoryDepth: 84, ValidatorCount: 100, MinimumValidatorCount: 4, StartRewardEra: 1},
+			HistoryDepth: 84, ValidatorCount: 100, MinimumValidatorCount: 4, StartRewardEra: 1,
+			ElectionBounds: staking.Bounds{LeastStake: fixed.FromUint64(CRU), Candidates: 10_000, Guarantees: 100_000}},
 		Storage: StoragePreset{ReportSlot: 600, UpdateOffset: 100, Deadline: 50, AuditWindow: 100, PunishmentSlots: 8, Samples: 1024, AuditOdds: 100, UnitLeaves: 1 << 14,
 			PublicAddresses: true, AttestPeriod: 30 * day, PlatformCap: 1 << 50},
 		Market: MarketPreset{FileDuration: 2_592_000, SpowerReadyPeriod: 1_296_000, PendingLife: 100_800, BonusPerFee: 20},
@@ -93,7 +96,7 @@ func Development() Preset {
 	p := Production()
 	p.Name, p.SlotDuration, p.EpochLength, p.NormalWeight = "development", 1000, 20, 500_000_000_000
 	p.Staking = StakingPreset{SessionsPerEra: 3, BondingDuration: 4, SlashDeferDuration: 2, MarketPotEras: 6, SPowerRatio: fixed.FromUint64(1_000_000),
-		HistoryDepth: 84, ValidatorCount: 5, MinimumValidatorCount: 1, StartRewardEra: 1}
+		HistoryDepth: 84, ValidatorCount: 5, MinimumValidatorCount: 1, StartRewardEra: 1, ElectionBounds: staking.Bounds{Candidates: 10_000, Guarantees: 100_000}}
 	p.Storage = StoragePreset{ReportSlot: 20, UpdateOffset: 3, Deadline: 12, AuditWindow: 16, PunishmentSlots: 2, Samples: 64, AuditOdds: 4, UnitLeaves: 256, PlatformCap: 1 << 40}
 	p.Market = MarketPreset{FileDuration: 3600, SpowerReadyPeriod: 120, PendingLife: 200}
 	return p

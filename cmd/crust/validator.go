@@ -251,6 +251,8 @@ func stakingHint(err *metadata.DispatchError) string {
 		"InvalidEraToReward":     "rewards can be paid when an era has ended, and for 84 eras",
 		"AlreadyClaimed":         "see what is left with `crust validator payout --dry-run`",
 		"NoUnlockChunk":          "nothing was unbonded",
+		"TooManyCandidates":      "wait until one chills, or ask for higher bounds",
+		"TooManyGuarantees":      "add to a guarantee that you have, or wait until others are cut",
 		"InsufficientFrozenBond": "bond at least as much as the stash's other locks hold",
 	}[err.Name]; hint != "" {
 		return "; " + hint

@@ -135,6 +135,9 @@ func (p *Pallet) unbond(e *frame.Env, o frame.Origin, a ValueArgs) error {
 	if l.Active.Less(p.Currency.MinimumBalance()) {
 		value, l.Active = value.AddSat(l.Active), Balance{}
 	}
+	if l.Active.Less(p.ElectionBounds.Get(e).LeastStake) && p.Validators.Exists(e, l.Stash) {
+		return p.Fail(ErrInsufficientValue) // it would stand with less; chill comes first
+	}
 	l.Unlocking = append(slices.Clone(l.Unlocking), UnlockChunk{value, p.currentEra(e) + p.BondingDuration.Get()})
 	p.Emit(e, Unbonded{l.Stash, value})
 	return p.writeLedger(e, controller, l)
@@ -185,9 +188,14 @@ func (p *Pallet) validate(e *frame.Env, o frame.Origin, a ValidateArgs) error {
 	if err != nil {
 		return err
 	}
+	if !p.Validators.Exists(e, l.Stash) {
+		if err := p.admitCandidate(e, l.Active); err != nil {
+			return err
+		}
+	}
 	a.Prefs.Fee = fixed.PerbillFromParts(a.Prefs.Fee.Parts())
 	p.dropGuarantees(e, l.Stash)
-	p.Validators.Put(e, l.Stash, a.Prefs)
+	p.putCandidate(e, l.Stash, a.Prefs)
 	if active, ok := p.ActiveEra.Lookup(e); ok {
 		p.hasten(e, active.Index, l.Stash)
 		if at := (eraStash{A: active.Index, B: l.Stash}); p.ErasValidatorPrefs.Get(e, at).Fee > a.Prefs.Fee {
@@ -227,18 +235,21 @@ func (p *Pallet) guarantee(e *frame.Env, o frame.Origin, a GuaranteeArgs) error 
 	case len(g.Targets) >= maxTargets:
 		return p.Fail(ErrExceedGuaranteeLimit)
 	default:
+		if err := p.admitGuarantee(e, real); err != nil {
+			return err
+		}
 		i = len(g.Targets)
 		g.Targets = append(g.Targets, IndividualExposure{Who: target, Value: real})
 	}
 	g.Total, g.SubmittedIn, g.Suppressed = g.Total.AddSat(real), p.currentEra(e), false
-	p.Validators.Kill(e, l.Stash)
+	p.dropCandidate(e, l.Stash)
 	p.Guarantors.Put(e, l.Stash, g)
 	p.putBacker(e, target, l.Stash, g.Targets[i].Value)
 	p.Emit(e, GuaranteeSuccess{controller, target, a.Target.B})
 	return nil
 }
 
-// cutGuarantee stakes less behind a validator. It counts from the next election on; the money is free to be guaranteed or unbonded at once.
+// cutGuarantee stakes less behind a validator, nothing if less than the least stake would be left. It counts from the next election on; the money is free to be guaranteed or unbonded at once.
 func (p *Pallet) cutGuarantee(e *frame.Env, o frame.Origin, a GuaranteeArgs) error {
 	controller, l, err := p.controlled(e, o)
 	if err != nil {
@@ -259,6 +270,9 @@ func (p *Pallet) cutGuarantee(e *frame.Env, o frame.Origin, a GuaranteeArgs) err
 	g.Targets = slices.Clone(g.Targets)
 	t := &g.Targets[i]
 	cut := t.Value.Min(a.Target.B)
+	if sub(t.Value, cut).Less(p.ElectionBounds.Get(e).LeastStake) {
+		cut = t.Value // what would be left is no guarantee
+	}
 	g.Total = g.Total.SubSat(cut)
 	if t.Value = sub(t.Value, cut); t.Value.IsZero() {
 		g.Targets = slices.Delete(g.Targets, i, i+1)

@@ -2,6 +2,7 @@ package staking
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -23,6 +24,8 @@ type Genesis struct {
 	Stakers               []Staker          `json:"stakers"`
 	// BootstrapLimits are the stake limits that named stashes have without any workload.
 	BootstrapLimits []AmountOf `json:"bootstrapLimits"`
+	// Bounds are what candidates and guarantees have to keep to after genesis.
+	Bounds Bounds `json:"electionBounds"`
 }
 
 // Staker is an account that has bonded at genesis.
@@ -85,6 +88,9 @@ func (p *Pallet) BuildGenesis(e *frame.Env, config any) error {
 		if err := p.bondAtGenesis(e, &g.Stakers[i]); err != nil {
 			return fmt.Errorf("staker %v: %w", g.Stakers[i].Stash, err)
 		}
+	}
+	if g.Bounds != (Bounds{}) {
+		p.ElectionBounds.Put(e, g.Bounds)
 	}
 	return nil
 }
@@ -154,5 +160,5 @@ func (p *Pallet) Check(e *frame.Env) error {
 			return fmt.Errorf("the guarantees of %v sum to %v, not %v", stash, sum, g.Total)
 		}
 	}
-	return p.checkBackers(e)
+	return errors.Join(p.checkBackers(e), p.checkStanding(e))
 }

@@ -78,7 +78,7 @@ func (p *Pallet) IsValidator(e *frame.Env, stash types.AccountID) bool {
 // stays, and counts again when it is a candidate again.
 func (p *Pallet) chill(e *frame.Env, stash types.AccountID) {
 	p.dropLimit(e, stash)
-	p.Validators.Kill(e, stash)
+	p.dropCandidate(e, stash)
 	p.dropGuarantees(e, stash)
 }
 

@@ -74,6 +74,9 @@ type Pallet struct {
 	Charges         frame.Value[[]Charge]                                            // slashes whose shares are being worked out, in the order of their reports
 	DueSlashes      frame.Value[[]DueSlash]                                          // slashes that are being taken, in their order
 
+	ElectionBounds frame.Value[Bounds]   // how much an election may have to read
+	Standing       frame.Value[Standing] // how much one reads
+
 	Currency  Currency  // moves the money
 	Session   Session   // knows the validators
 	Clock     Clock     // knows the time
@@ -268,6 +271,10 @@ var (
 	ErrNoUnlockChunk = frame.NewError("NoUnlockChunk")
 	// ErrInsufficientFrozenBond says that another lock of the stash exceeds the bond.
 	ErrInsufficientFrozenBond = frame.NewError("InsufficientFrozenBond")
+	// ErrTooManyCandidates says that there are as many candidates as there may be.
+	ErrTooManyCandidates = frame.NewError("TooManyCandidates")
+	// ErrTooManyGuarantees says that there are as many guarantees as there may be.
+	ErrTooManyGuarantees = frame.NewError("TooManyGuarantees")
 )
 
 // Spec lists the wire surface, and fixes the defaults of the storage.
@@ -281,7 +288,8 @@ func (p *Pallet) Spec() frame.Spec {
 			ValidateSuccess{}, GuaranteeSuccess{}, CutGuaranteeSuccess{}, ChillSuccess{}, UpdateStakeLimitSuccess{}},
 		Errors: []*frame.Error{ErrNotController, ErrNotStash, ErrAlreadyBonded, ErrAlreadyPaired, ErrAllGuaranteed, ErrDuplicateIndex,
 			ErrInvalidSlashIndex, ErrInvalidTarget, ErrInsufficientValue, ErrNoMoreChunks, ErrExceedGuaranteeLimit, ErrFundedTarget,
-			ErrInvalidEraToReward, ErrAlreadyClaimed, ErrInsufficientCurrency, ErrNoUnlockChunk, ErrInsufficientFrozenBond},
+			ErrInvalidEraToReward, ErrAlreadyClaimed, ErrInsufficientCurrency, ErrNoUnlockChunk, ErrInsufficientFrozenBond,
+			ErrTooManyCandidates, ErrTooManyGuarantees},
 	}
 }
 
@@ -325,5 +333,6 @@ func (p *Pallet) rootCalls() []frame.Call {
 		frame.NewCall("set_validators_whitelist", p.setValidatorsWhitelist, set).
 			Info(func(a *SetValidatorsWhitelistArgs) frame.DispatchInfo { return accounts(len(a.Whitelist)) }),
 		frame.NewCall("force_validators_whitelist", p.forceValidatorsWhitelist, set),
+		frame.NewCall("set_election_bounds", p.setElectionBounds, set),
 	}
 }

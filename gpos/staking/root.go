@@ -31,6 +31,8 @@ type (
 	CancelEraRewardArgs struct{ Era types.EraIndex }
 	// SetValidatorsWhitelistArgs are the arguments of set_validators_whitelist.
 	SetValidatorsWhitelistArgs struct{ Whitelist []types.AccountID }
+	// SetElectionBoundsArgs are the arguments of set_election_bounds.
+	SetElectionBoundsArgs struct{ Bounds Bounds }
 	// ForceValidatorsWhitelistArgs are the arguments of force_validators_whitelist.
 	ForceValidatorsWhitelistArgs struct{ IsForce bool }
 )

@@ -263,6 +263,8 @@ func (s *story) args(name string, a []string) any {
 		return &staking.CancelEraRewardArgs{Era: types.EraIndex(s.int(a[0]))}
 	case "set_validators_whitelist":
 		return &staking.SetValidatorsWhitelistArgs{Whitelist: s.accounts(a)}
+	case "set_election_bounds":
+		return &staking.SetElectionBoundsArgs{Bounds: staking.Bounds{LeastStake: s.amount(a[0]), Candidates: uint32(s.int(a[1])), Guarantees: uint32(s.int(a[2]))}}
 	case "force_validators_whitelist":
 		return &staking.ForceValidatorsWhitelistArgs{IsForce: a[0] == "true"}
 	}
