@@ -34,6 +34,7 @@ type justice struct {
 	current types.EraIndex
 	next    staking.SlashID // the first that was not seen yet
 	bonds   []fixed.U128    // by node
+	most    []fixed.U128    // that each had bonded at a time
 	stands  []bool          // for election, by node
 	waiting map[types.EraIndex][]staking.UnappliedSlash
 	elected map[types.EraIndex][]types.AccountID
@@ -48,7 +49,7 @@ type proven struct {
 
 func (j *justice) init(w *world) error {
 	n := len(w.network.Validators)
-	*j = justice{w: w, bonds: make([]fixed.U128, n), stands: make([]bool, n), slashed: make([]int, n),
+	*j = justice{w: w, bonds: make([]fixed.U128, n), most: make([]fixed.U128, n), stands: make([]bool, n), slashed: make([]int, n),
 		waiting: map[types.EraIndex][]staking.UnappliedSlash{}, elected: map[types.EraIndex][]types.AccountID{}}
 	for _, name := range w.network.Validators {
 		stash, err := stashOf(name)
@@ -73,6 +74,7 @@ func (j *justice) begin(e *frame.Env) {
 	clear(j.slashed)
 	for i, stash := range j.stashes {
 		j.bonds[i], j.stands[i] = bondOf(p, e, stash), p.Validators.Exists(e, stash)
+		j.most[i] = j.bonds[i]
 	}
 	for era := range j.current + 1 {
 		j.elected[era] = p.CurrentElected.Get(e)
@@ -139,7 +141,7 @@ func (j *justice) bond(e *frame.Env, i int, due fixed.U128) error {
 		j.slashed[i]++
 		j.w.result.Slashed++
 	}
-	j.bonds[i] = got
+	j.bonds[i], j.most[i] = got, got.Max(j.most[i])
 	return nil
 }
 
@@ -159,8 +161,8 @@ func (j *justice) reports(e *frame.Env) error {
 		if j.stands[i] && p.Validators.Exists(e, s.Validator) {
 			return fmt.Errorf("node %d is to be slashed and still stands for election", i)
 		}
-		if j.bonds[i].Less(s.Own) {
-			return fmt.Errorf("node %d is to lose %v of %v", i, s.Own, j.bonds[i])
+		if j.most[i].Less(s.Own) { // what is left may be less: slashes of before were taken since it was exposed
+			return fmt.Errorf("node %d is to lose %v of %v", i, s.Own, j.most[i])
 		}
 		j.next = s.ID + 1
 		j.w.result.Reported++

@@ -336,7 +336,7 @@ func targetOf(b blocktree.Block) grandpa.Target {
 
 // BestContaining is the best block.
 func (s *single) BestContaining(h types.Hash) (grandpa.Target, bool) {
-	b, err := s.tree.BestContaining(h)
+	b, err := s.tree.Agreeable(h)
 	return targetOf(b), err == nil
 }
 

@@ -1,6 +1,7 @@
 package blocktree
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -164,8 +165,7 @@ func (t *Tree) Weight(h types.Hash) (uint64, error) {
 	return n.total - t.root.total, nil
 }
 
-// BestContaining returns the head of the best chain that contains a block: what
-// a GRANDPA voter may vote for once its round is bound to that block.
+// BestContaining returns the head of the best chain that contains a block.
 func (t *Tree) BestContaining(h types.Hash) (Block, error) {
 	n := t.nodes[h]
 	if n == nil {
@@ -174,11 +174,29 @@ func (t *Tree) BestContaining(h types.Hash) (Block, error) {
 	return bestAbove(n).Block, nil
 }
 
+// Agreeable is BestContaining but that of equal heads it returns the one with the lowest
+// hash, not the first that came: whoever knows the same blocks votes alike.
+func (t *Tree) Agreeable(h types.Hash) (Block, error) {
+	n := t.nodes[h]
+	if n == nil {
+		return Block{}, ErrUnknown
+	}
+	return above(n, func(a, b *node) bool {
+		if a.total != b.total || a.Number != b.Number {
+			return better(a, b)
+		}
+		return bytes.Compare(a.Hash[:], b.Hash[:]) < 0
+	}).Block, nil
+}
+
 // bestAbove is the best block of the subtree of n.
-func bestAbove(n *node) *node {
+func bestAbove(n *node) *node { return above(n, better) }
+
+// above is the block of the subtree of n that is before all others.
+func above(n *node, before func(a, b *node) bool) *node {
 	best := n
 	walk(n, func(m *node) {
-		if better(m, best) {
+		if before(m, best) {
 			best = m
 		}
 	})

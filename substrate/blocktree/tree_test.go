@@ -1,6 +1,7 @@
 package blocktree
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -202,6 +203,15 @@ func (m *model) above(a, x types.Hash) bool {
 }
 
 func (m *model) best(a types.Hash) types.Hash {
+	return m.bestBy(a, func(b, best types.Hash) bool { return false })
+}
+
+// agreeable is the best block, of equals the one with the lowest hash.
+func (m *model) agreeable(a types.Hash) types.Hash {
+	return m.bestBy(a, func(b, best types.Hash) bool { return bytes.Compare(b[:], best[:]) < 0 })
+}
+
+func (m *model) bestBy(a types.Hash, before func(b, best types.Hash) bool) types.Hash {
 	best, bestWeight, bestNumber := types.Hash{}, -1, -1
 	for _, b := range m.blocks {
 		if !m.above(a, b.Hash) {
@@ -211,7 +221,7 @@ func (m *model) best(a types.Hash) types.Hash {
 		for _, p := range m.path(b.Hash)[1:] {
 			w += int(p.Weight)
 		}
-		if w > bestWeight || w == bestWeight && int(b.Number) > bestNumber {
+		if w > bestWeight || w == bestWeight && (int(b.Number) > bestNumber || int(b.Number) == bestNumber && before(b.Hash, best)) {
 			best, bestWeight, bestNumber = b.Hash, w, int(b.Number)
 		}
 	}
@@ -281,6 +291,10 @@ func TestAgainstList(t *testing.T) {
 			"": func(t *rapid.T) {
 				a := pick("containing")
 				got, err := tree.BestContaining(a)
+				agreed, err2 := tree.Agreeable(a)
+				if err2 != nil || agreed.Hash != m.agreeable(a) {
+					t.Fatalf("above %v voters agree on %v (want %v), %v", a, agreed.Hash, m.agreeable(a), err2)
+				}
 				if tree.Best().Hash != m.best(m.root) || err != nil || got.Hash != m.best(a) || tree.Len() != len(m.blocks)-1 {
 					t.Fatalf("best %v (want %v), above %v %v (want %v), %v", tree.Best().Hash, m.best(m.root), a, got.Hash, m.best(a), err)
 				}

@@ -32,7 +32,7 @@ func (c *treeChain) BestContaining(h types.Hash) (Target, bool) {
 	if _, ok := c.canonical(h); ok {
 		h = c.tree.Root().Hash
 	}
-	b, err := c.tree.BestContaining(h)
+	b, err := c.tree.Agreeable(h)
 	return Target{b.Hash, b.Number}, err == nil
 }
 

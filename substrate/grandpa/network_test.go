@@ -49,6 +49,7 @@ type netConfig struct {
 	minDelay, delay types.Moment
 	lossPercent     int
 	forks           bool
+	ties            bool // two nodes make a block in each slot
 	changeEvery     types.BlockNumber
 	faulty          int
 	crashes         bool
@@ -386,11 +387,15 @@ func (n *network) author(at types.Moment, until types.Moment) {
 		}
 		n.author(n.now+1000, until)
 		count := 1
-		if n.cfg.forks && n.rnd.IntN(4) == 0 {
+		if n.cfg.ties || n.cfg.forks && n.rnd.IntN(4) == 0 {
 			count = 2
 		}
-		for range count {
+		first := n.rnd.IntN(len(n.nodes))
+		for i := range count {
 			nd := n.nodes[n.rnd.IntN(len(n.nodes))]
+			if n.cfg.ties {
+				nd = n.nodes[(first+i)%len(n.nodes)]
+			}
 			if nd.down {
 				continue
 			}
@@ -543,6 +548,7 @@ func TestFinalityIsFast(t *testing.T) {
 		want   types.Moment
 	}{
 		{"4 near", netConfig{voters: 4, minDelay: 1, delay: 5}, 20, 20},
+		{"4 near with two blocks a slot", netConfig{voters: 4, minDelay: 1, delay: 5, ties: true}, 20, 270},
 		{"100", netConfig{voters: 100, degree: 24, minDelay: 20, delay: 150}, 3, 650},
 		{"100 with 10 % offline", netConfig{voters: 100, degree: 24, minDelay: 20, delay: 150, offline: 10}, 3, 1950},
 		{"300", netConfig{voters: 300, degree: 16, minDelay: 20, delay: 150}, 1, 950},

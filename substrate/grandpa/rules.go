@@ -148,7 +148,8 @@ func (v *Voter) hints(estimate, hint Target) bool {
 }
 
 // prevote votes for the candidate: at once if it is new and nobody can have seen
-// another one; else when the primary's hint has had time to come.
+// another one; else when all blocks have had time to come to everybody, and the
+// primary's hint if there can be one.
 func (v *Voter) prevote() bool {
 	if v.cur.active == 0 || !v.votes() || v.voted(Prevote) {
 		return false
@@ -157,8 +158,15 @@ func (v *Voter) prevote() bool {
 	if !ok {
 		return false
 	}
-	fresh := t.Number > v.final().Number && !v.chain.Contested(t.Hash)
-	return (fresh || v.cur.completable || v.now >= v.cur.active+2*v.cfg.Gossip) && v.cast(Prevote, t)
+	wait := 2 * v.cfg.Gossip
+	if t.Number > v.final().Number {
+		if !v.chain.Contested(t.Hash) {
+			wait = 0
+		} else if e, ok := v.last.at(v.last.estimate); ok && e.Number <= v.final().Number {
+			wait = v.cfg.Gossip // the primary has nothing to hint at
+		}
+	}
+	return (v.cur.completable || v.now >= v.cur.active+wait) && v.cast(Prevote, t)
 }
 
 // precommit votes for the ghost of the prevotes: when waiting longer cannot, or
@@ -324,6 +332,7 @@ func (v *Voter) wake() types.Moment {
 		}
 	}
 	if a := v.cur.active; a != 0 && v.votes() {
+		soon(a + v.cfg.Gossip)
 		soon(a + 2*v.cfg.Gossip)
 		soon(a + 4*v.cfg.Gossip)
 	}

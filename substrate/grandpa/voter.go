@@ -39,7 +39,8 @@ type Verifier func(items []ed25519.Item) []bool
 // the defaults; times are in milliseconds.
 type VoterConfig struct {
 	// Gossip is T, how long a message takes to everybody: a prevote for a contested
-	// block waits 2 T for the primary's hint, a precommit 4 T for missing prevotes.
+	// block waits T for its siblings, or 2 T for the primary's hint, a precommit 4 T for
+	// missing prevotes.
 	// Default: 250.
 	Gossip types.Moment
 	// Behind is how many blocks behind the best one a vote stays. Default: 0.

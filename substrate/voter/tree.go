@@ -57,9 +57,10 @@ func targetOf(b blocktree.Block) grandpa.Target {
 // Finalised is the root of the tree.
 func (t *tree) Finalised() grandpa.Target { return targetOf(t.Root()) }
 
-// BestContaining is the head of the best chain that contains a block.
+// BestContaining is the head of the best chain that contains a block; of equal ones
+// that which all voters take.
 func (t *tree) BestContaining(h types.Hash) (grandpa.Target, bool) {
-	b, err := t.Tree.BestContaining(h)
+	b, err := t.Agreeable(h)
 	return targetOf(b), err == nil
 }
 
