@@ -139,6 +139,58 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
+// TestSteps writes units of less and more than is written at a time, in pieces of odd lengths, and
+// reads them back.
+func TestSteps(t *testing.T) {
+	const step = writeStep / proof.LeafSize
+	d := open(t, Config{Dir: t.TempDir()})
+	for _, leaves := range []uint32{step - 1, step, step + 1, 3*step + 1} {
+		b, err := write(d, uint64(leaves), leaves, 4*step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(d.path(uint64(leaves)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if uint64(len(got)) != FileSize(leaves) || !bytes.Equal(got[:len(b)], b) {
+			t.Errorf("%d leaves: %d bytes, and not what was written", leaves, len(got))
+		}
+	}
+}
+
+// TestLateError has a disk fail after bytes were taken: whoever goes on learns it, Close at the
+// latest.
+func TestLateError(t *testing.T) {
+	for _, steps := range []int{0, 1, 2, 3} {
+		d := open(t, Config{Dir: t.TempDir()})
+		w, err := d.Create(1, 4*writeStep/proof.LeafSize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.f.Close()
+		hashes := make([]proof.Hash, writeStep/proof.LeafSize)
+		var all []proof.Hash
+		for i := 0; i < steps && err == nil; i++ {
+			err = w.Append(uint64(i)*writeStep, make([]byte, writeStep), hashes)
+			all = append(all, hashes...)
+		}
+		if err == nil {
+			if err = w.Append(uint64(steps)*writeStep, make([]byte, proof.LeafSize), hashes[:1]); err != nil {
+				t.Fatalf("%d steps: an error of bytes that were not on their way: %v", steps, err)
+			}
+			err = w.Close(proof.UnitRoot(append(all, hashes[0])))
+		}
+		if !errors.Is(err, ErrWrite) || d.Has(1, uint32(len(all))+1) || d.Status().Err == nil {
+			t.Errorf("%d steps: %v", steps, err)
+		}
+		w.Discard()
+		if s := d.Status(); s.Used != 0 {
+			t.Errorf("%d steps: %d bytes in use", steps, s.Used)
+		}
+	}
+}
+
 // TestWrongRoot writes other bytes than the enclave says.
 func TestWrongRoot(t *testing.T) {
 	d := open(t, Config{Dir: t.TempDir()})

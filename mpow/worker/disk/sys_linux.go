@@ -20,12 +20,18 @@ func datasync(f *os.File) error {
 	return ignoringEINTR(func() error { return syscall.Fdatasync(int(f.Fd())) })
 }
 
-// syncFileRangeWrite begins to write pages out without waiting for them.
-const syncFileRangeWrite = 2
-
-// beginFlush asks the system to begin writing bytes out. It is only a hint.
-func beginFlush(f *os.File, offset, n int64) {
-	_ = syscall.SyncFileRange(int(f.Fd()), offset, n, syncFileRangeWrite)
+// pastCache has what is read and written go past the system's cache, or through it again. Where
+// a file system cannot, it goes through it.
+func pastCache(f *os.File, on bool) {
+	flags, _, no := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_GETFL, 0)
+	if no != 0 {
+		return
+	}
+	flags &^= syscall.O_DIRECT
+	if on {
+		flags |= syscall.O_DIRECT
+	}
+	_, _, _ = syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_SETFL, flags)
 }
 
 func ignoringEINTR(f func() error) error {

@@ -1,14 +1,17 @@
 package disk
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"unsafe"
 
 	"github.com/crustgo/crust/mpow/proof"
+	"github.com/crustgo/crust/substrate/lifecycle"
 )
 
 // hashSize is the length of a hash in a unit's rows.
@@ -35,16 +38,40 @@ type Writer struct {
 	d      *Disk
 	no     uint64
 	f      *os.File
-	limit  uint32       // leaves
-	end    uint64       // bytes that were appended
-	flush  uint64       // of them, those whose way to the platter has begun
+	limit  uint32     // leaves
+	end    uint64     // bytes that were appended
+	buf    []byte     // the last of them, which are not on their way yet
+	full   chan piece // on their way
+	done   chan piece // written, or not; it has room for all that there are
+	writes *lifecycle.Group
 	hashes []proof.Hash // of complete leaves
 	err    error        // of an Append that failed: the unit is of no use
 }
 
-// flushStep is after how many bytes the system is asked to begin writing them out,
-// so that Close has little left to wait for.
-const flushStep = 8 << 20
+// writeStep is how many bytes are written at a time, past the system's cache: what is sealed is
+// not soon read, and its way through the cache can take more of the processor than sealing it.
+const writeStep = 4 << 20
+
+// piece is some bytes of a unit, and what became of them.
+type piece struct {
+	at  uint64
+	b   []byte
+	err error
+}
+
+// align is of what offsets, lengths and addresses are multiples where bytes go past the cache.
+const align = 4096
+
+// up is the next multiple of it.
+func up(n uint64) uint64 { return (n + align - 1) &^ (align - 1) }
+
+// aligned makes room for some bytes at such an address.
+func aligned(size int) []byte {
+	b := make([]byte, size+align)
+	skip := -uintptr(unsafe.Pointer(&b[0])) & (align - 1)
+	end := skip + uintptr(size)
+	return b[skip:end:end]
+}
 
 // Create begins a unit of at most some number of leaves, for which space is set
 // aside. A number is used once.
@@ -72,11 +99,17 @@ func (d *Disk) Create(no uint64, leaves uint32) (*Writer, error) {
 		os.Remove(path)
 		return nil, d.giveUp(d.fail("beginning a unit", err, ErrWrite))
 	}
+	pastCache(f, true)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.used += size
 	d.open[no] = true
-	return &Writer{d: d, no: no, f: f, limit: leaves, hashes: make([]proof.Hash, 0, leaves)}, nil
+	full, step := make(chan piece), int(min(writeStep, up(size)))
+	w := &Writer{d: d, no: no, f: f, limit: leaves, buf: aligned(step)[:0], hashes: make([]proof.Hash, 0, leaves),
+		full: full, done: make(chan piece, 2), writes: lifecycle.NewGroup(context.Background(), 0)}
+	w.done <- piece{b: aligned(step)} // one is gathered in while the other is on its way
+	w.writes.Go(fmt.Sprintf("writing unit %d", no), func(context.Context) error { w.write(full); return nil })
+	return w, nil
 }
 
 // Number is that of the unit.
@@ -94,17 +127,67 @@ func (w *Writer) Append(offset uint64, b []byte, hashes []proof.Hash) error {
 	if offset != w.end || offset+uint64(len(b)) > uint64(w.limit)*proof.LeafSize || len(w.hashes)+len(hashes) > int(w.limit) {
 		return fmt.Errorf("disk %s: %d bytes at %d of unit %d, which has %d of at most %d", w.d.dir, len(b), offset, w.no, w.end, uint64(w.limit)*proof.LeafSize)
 	}
-	if _, err := w.f.WriteAt(b, int64(offset)); err != nil {
-		w.err = w.d.giveUp(w.d.fail(fmt.Sprintf("writing unit %d", w.no), err, ErrWrite))
-		return w.err
-	}
-	w.end += uint64(len(b))
 	w.hashes = append(w.hashes, hashes...)
-	if w.end-w.flush >= flushStep {
-		beginFlush(w.f, int64(w.flush), int64(w.end-w.flush))
-		w.flush = w.end
+	return w.append(b)
+}
+
+// append gathers bytes, and sends what makes a step on its way.
+func (w *Writer) append(b []byte) error {
+	for len(b) > 0 {
+		n := copy(w.buf[len(w.buf):cap(w.buf)], b)
+		w.buf, b, w.end = w.buf[:len(w.buf)+n], b[n:], w.end+uint64(n)
+		if len(w.buf) == cap(w.buf) {
+			if err := w.send(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// send sends what was gathered on its way, with zeros up to what can be written. The error is that
+// of an earlier piece.
+func (w *Writer) send() error {
+	n := uint64(len(w.buf))
+	b := w.buf[:up(n)]
+	clear(b[n:])
+	w.full <- piece{at: w.end - n, b: b}
+	return w.take()
+}
+
+// take takes a piece that is written.
+func (w *Writer) take() error {
+	p := <-w.done
+	w.buf = p.b[:0]
+	if p.err != nil {
+		w.err = w.d.giveUp(w.d.fail(fmt.Sprintf("writing unit %d", w.no), p.err, ErrWrite))
+	}
+	return w.err
+}
+
+// write writes pieces until there are no more.
+func (w *Writer) write(full <-chan piece) {
+	for p := range full {
+		_, p.err = w.f.WriteAt(p.b, int64(p.at))
+		if errors.Is(p.err, syscall.EINVAL) { // a file system that wants more than we align to
+			pastCache(w.f, false)
+			_, p.err = w.f.WriteAt(p.b, int64(p.at))
+		}
+		w.done <- p
+	}
+}
+
+// wait waits for what is on its way.
+func (w *Writer) wait() error {
+	if w.full == nil {
+		return w.err
+	}
+	close(w.full)
+	w.full = nil
+	if err := w.writes.Wait(); err != nil {
+		return err
+	}
+	return w.take()
 }
 
 // Close completes the unit with the rows of its tree, and returns once all of it, its
@@ -139,13 +222,17 @@ func (w *Writer) close(root proof.Hash) error {
 	}
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&rows[0])), len(rows)*hashSize) // arrays of bytes, one after the other
 	do := fmt.Sprintf("completing unit %d", w.no)
-	if _, err := w.f.WriteAt(b, int64(w.end)); err != nil {
-		return w.d.giveUp(w.d.fail(do, err, ErrWrite))
+	if err := w.append(b); err != nil {
+		return err
 	}
-	if uint32(n) < w.limit {
-		if err := w.f.Truncate(int64(FileSize(uint32(n)))); err != nil {
-			return w.d.giveUp(w.d.fail(do, err, ErrWrite))
-		}
+	if err := w.send(); err != nil {
+		return err
+	}
+	if err := w.wait(); err != nil {
+		return err
+	}
+	if err := w.f.Truncate(int64(FileSize(uint32(n)))); err != nil {
+		return w.d.giveUp(w.d.fail(do, err, ErrWrite))
 	}
 	if err := datasync(w.f); err != nil {
 		return w.d.giveUp(w.d.fail(do, err, ErrWrite))
@@ -164,6 +251,7 @@ func (w *Writer) close(root proof.Hash) error {
 // Discard gives the unit up and deletes it.
 func (w *Writer) Discard() {
 	if w.f != nil {
+		_ = w.wait() // the unit is of no use anyway
 		w.f.Close()
 		w.f = nil
 	}
