@@ -11,6 +11,11 @@
 //	c, err := enclave.Dial(ctx, path)
 //	var id trusted.Identity
 //	err = c.Call(&trusted.Hello{Version: trusted.Version, UnitLeaves: 16384}, &id)
+//	err = c.Share()                         // for those that have much to carry
+//
+// With Share bodies lie in memory that both processes have, where the system can do that, and
+// only their lengths go through the socket. The other side of it is that the host may
+// change a request while it is read: the enclave copies it first.
 //
 // [Load] and [Save] keep the sealed state in a file: what is there is whole and on
 // disk when Save returns.

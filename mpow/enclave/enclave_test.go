@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -100,6 +101,9 @@ func (p *process) dial(unitLeaves uint32) (*Client, trusted.Identity) {
 		p.t.Cleanup(func() { c.Close() })
 		var id trusted.Identity
 		call(p.t, c, &trusted.Hello{Version: trusted.Version, UnitLeaves: unitLeaves}, &id)
+		if err := c.Share(); err != nil {
+			p.t.Fatal(err)
+		}
 		return c, id
 	}
 }
@@ -431,14 +435,14 @@ func TestSave(t *testing.T) {
 	}
 }
 
-// Connections work beside each other: they fill, seal and show leaves at a time.
-func TestConnectionsAtATime(t *testing.T) {
-	chain := prooftest.New()
-	core, err := trusted.New(trusted.Birth{Account: chain.Account, Genesis: chain.Genesis.Hash(), Checkpoint: chain.Checkpoint(t)}, trusted.Env{Rand: rand.Reader})
+// serve runs the enclave of a new worker here, on a socket.
+func serve(t testing.TB, chain *prooftest.Chain, random io.Reader) (path string) {
+	t.Helper()
+	core, err := trusted.New(trusted.Birth{Account: chain.Account, Genesis: chain.Genesis.Hash(), Checkpoint: chain.Checkpoint(t)}, trusted.Env{Rand: random})
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "socket")
+	path = filepath.Join(t.TempDir(), "socket")
 	l, err := Listen(path)
 	if err != nil {
 		t.Fatal(err)
@@ -448,19 +452,26 @@ func TestConnectionsAtATime(t *testing.T) {
 	g.Go("enclave", func(ctx context.Context) error {
 		return Serve(ctx, l, &trusted.Server{Core: core, Lock: new(sync.Mutex)})
 	})
-	defer func() {
+	t.Cleanup(func() {
 		stop()
 		if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-	}()
+	})
+	return path
+}
 
+// Connections work beside each other, without shared memory: they fill, seal and show leaves at a time.
+func TestConnectionsAtATime(t *testing.T) {
+	chain := prooftest.New()
+	path := serve(t, chain, rand.Reader)
 	const n = 4
 	clients := make([]*Client, n)
 	disks := make([]disk, n)
 	var id trusted.Identity
 	for i := range clients {
-		if clients[i], err = Dial(ctx, path); err != nil {
+		var err error
+		if clients[i], err = Dial(t.Context(), path); err != nil {
 			t.Fatal(err)
 		}
 		defer clients[i].Close()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 
 	"github.com/crustgo/crust/mpow/trusted"
 )
@@ -15,14 +16,26 @@ const readStep = 4 << 20
 // errFrame reports a length that no frame has.
 var errFrame = errors.New("enclave: a frame that is too long or empty")
 
-// readFrame reads a body into buf, which grows as bytes come: a length alone takes
-// no memory.
-func readFrame(r io.Reader, buf []byte) ([]byte, error) {
-	var head [4]byte
+// headSize is the length of a frame's length.
+const headSize = 4
+
+// inMemory in a frame's length says that the body lies in the shared memory. Without a length
+// it asks for that memory.
+const inMemory = 1 << 31
+
+// readHead reads the length of a body, and where it is.
+func readHead(r io.Reader) (n int, shared bool, err error) {
+	var head [headSize]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return buf, err
+		return 0, false, err
 	}
-	n := int(binary.LittleEndian.Uint32(head[:]))
+	h := binary.LittleEndian.Uint32(head[:])
+	return int(h &^ inMemory), h&inMemory != 0, nil
+}
+
+// readBody reads a body of n bytes into buf, which grows as bytes come: a length alone takes
+// no memory.
+func readBody(r io.Reader, n int, buf []byte) ([]byte, error) {
 	if n == 0 || n > trusted.MaxFrame {
 		return buf, fmt.Errorf("%w: %d bytes", errFrame, n)
 	}
@@ -45,16 +58,18 @@ func readFrame(r io.Reader, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-// writeFrame writes what was encoded behind headSize bytes of room.
-func writeFrame(w io.Writer, framed []byte) error {
-	n := len(framed) - headSize
-	if n > trusted.MaxFrame {
-		return fmt.Errorf("%w: %d bytes", errFrame, n)
-	}
-	binary.LittleEndian.PutUint32(framed, uint32(n))
-	_, err := w.Write(framed)
+// writeHead says that a body of n bytes lies in the shared memory.
+func writeHead(w io.Writer, n int) error {
+	_, err := w.Write(binary.LittleEndian.AppendUint32(nil, uint32(n)|inMemory))
 	return err
 }
 
-// headSize is the length of a frame's length.
-const headSize = 4
+// writeFrame sends a body through the socket.
+func writeFrame(w io.Writer, body []byte) error {
+	if len(body) > trusted.MaxFrame {
+		return fmt.Errorf("%w: %d bytes", errFrame, len(body))
+	}
+	frame := net.Buffers{binary.LittleEndian.AppendUint32(nil, uint32(len(body))), body}
+	_, err := frame.WriteTo(w)
+	return err
+}

@@ -55,7 +55,7 @@ func Serve(ctx context.Context, l net.Listener, s *trusted.Server) error {
 			}
 			g.Go("enclave session", func(ctx context.Context) error {
 				defer func() { <-room }()
-				session(ctx, conn, s)
+				session(ctx, conn.(*net.UnixConn), s)
 				return nil
 			})
 		}
@@ -64,18 +64,42 @@ func Serve(ctx context.Context, l net.Listener, s *trusted.Server) error {
 }
 
 // session answers one connection until it ends or breaks the rules.
-func session(ctx context.Context, conn net.Conn, s *trusted.Server) {
+func session(ctx context.Context, conn *net.UnixConn, s *trusted.Server) {
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	defer conn.Close()
 	n := s.NewSession()
 	defer n.Close()
-	var in []byte
+	var m memory
+	defer func() { m.free() }()
+	var in, out []byte
 	for {
-		var err error
-		if in, err = readFrame(conn, in); err != nil {
+		size, shared, err := readHead(conn)
+		switch {
+		case err != nil:
+			return
+		case !shared:
+			in, err = readBody(conn, size, in)
+		case size == 0 && m.b == nil:
+			if m, err = offerMemory(conn); err == nil {
+				continue
+			}
+		case size == 0 || size > len(m.request()):
+			return
+		default:
+			in = append(in[:0], m.request()[:size]...) // once, whole: the host may change it meanwhile
+		}
+		if err != nil {
 			return
 		}
-		if err := writeFrame(conn, n.HandleFramed(in)); err != nil {
+		if room := m.answer(); room == nil {
+			out = n.Handle(out[:0], in)
+			err = writeFrame(conn, out)
+		} else if body := n.Handle(room[:0], in); &body[0] == &room[0] {
+			err = writeHead(conn, len(body))
+		} else {
+			err = writeFrame(conn, body)
+		}
+		if err != nil {
 			return
 		}
 	}
@@ -90,8 +114,9 @@ var ErrHangs = errors.New("enclave: no answer in time")
 
 // Client is one connection of a worker. It belongs to one goroutine.
 type Client struct {
-	conn    net.Conn
+	conn    *net.UnixConn
 	timeout time.Duration
+	memory  memory
 	in, out []byte
 }
 
@@ -101,11 +126,26 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("enclave at %s: %w", path, err)
 	}
-	return &Client{conn: conn, timeout: callTimeout}, nil
+	return &Client{conn: conn.(*net.UnixConn), timeout: callTimeout}, nil
+}
+
+// Share has large bodies go through memory that both processes have, where the system can do
+// that. It follows the first Call.
+func (c *Client) Share() (err error) {
+	if err = c.conn.SetDeadline(time.Now().Add(c.timeout)); err == nil {
+		c.memory, err = askMemory(c.conn)
+	}
+	if err != nil {
+		return fmt.Errorf("enclave: %w", err)
+	}
+	return nil
 }
 
 // Close ends the connection, and with it what was not complete; a Call that waits fails.
 func (c *Client) Close() error { return c.conn.Close() }
+
+// Free gives back what Share took, after Close: no bytes of an answer may be used any more.
+func (c *Client) Free() { c.memory.free() }
 
 // Call sends a request and reads its answer. Bytes in the answer are valid until
 // the next call. An error of the enclave is a *trusted.RemoteError; after any other
@@ -122,16 +162,45 @@ func (c *Client) call(r trusted.Request, answer trusted.Message) error {
 	if err := c.conn.SetDeadline(time.Now().Add(c.timeout)); err != nil {
 		return fmt.Errorf("enclave: %w", err)
 	}
-	c.out = trusted.AppendRequest(append(c.out[:0], make([]byte, headSize)...), r)
-	if err := writeFrame(c.conn, c.out); err != nil {
+	if err := c.send(r); err != nil {
 		return fmt.Errorf("enclave: %w", err)
 	}
-	var err error
-	if c.in, err = readFrame(c.conn, c.in); err != nil {
+	answered, err := c.receive()
+	if err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return fmt.Errorf("enclave: %w", err)
 	}
-	return trusted.DecodeAnswer(c.in, answer)
+	return trusted.DecodeAnswer(answered, answer)
+}
+
+// send sends a request, through memory if it fits.
+func (c *Client) send(r trusted.Request) error {
+	room := c.memory.request()
+	if room == nil {
+		c.out = trusted.AppendRequest(c.out[:0], r)
+		return writeFrame(c.conn, c.out)
+	}
+	body := trusted.AppendRequest(room[:0], r)
+	if &body[0] == &room[0] {
+		return writeHead(c.conn, len(body))
+	}
+	return writeFrame(c.conn, body)
+}
+
+// receive returns the body of an answer.
+func (c *Client) receive() (body []byte, err error) {
+	n, shared, err := readHead(c.conn)
+	if err != nil {
+		return nil, err
+	}
+	if !shared {
+		c.in, err = readBody(c.conn, n, c.in)
+		return c.in, err
+	}
+	if n > len(c.memory.answer()) {
+		return nil, fmt.Errorf("%w: %d bytes in memory", errFrame, n)
+	}
+	return c.memory.answer()[:n], nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Version is that of the frames between worker and enclave.
-const Version = 2
+const Version = 3
 
 // Limits of frames.
 const (

@@ -31,14 +31,15 @@ type Server struct {
 // sessions run beside each other but for what touches the core.
 type Session struct {
 	s       *Server
-	leaves  uint32 // of a unit; 0 before Hello
+	size    uint32 // of a unit, in leaves; 0 before Hello
 	filler  *Filler
 	unit    *DataUnit
 	files   map[proof.FileID]*File
 	move    *Move
 	scratch Scratch
+	leaves  []byte // of the filler, and their hashes
 	hashes  []Hash
-	out     []byte // the answer, reused
+	out     []byte // what the answer is appended to
 }
 
 // NewSession begins a connection.
@@ -56,57 +57,46 @@ func (n *Session) Close() {
 	n.files, n.filler, n.unit, n.move = nil, nil, nil, nil
 }
 
-// Handle answers the body of one frame with the body of another, which is valid
-// until the next call.
-func (n *Session) Handle(body []byte) []byte { return n.HandleFramed(body)[frameHead:] }
-
-// frameHead is the room for the length that HandleFramed leaves.
-const frameHead = 4
-
-// HandleFramed is Handle with four bytes of room before the answer, for its length.
-func (n *Session) HandleFramed(body []byte) []byte {
-	n.out = append(n.out[:0], make([]byte, frameHead)...)
+// Handle answers the body of one frame with the body of another, which it appends to
+// dst. It believes nothing that it reads back from there: the host may have changed it.
+func (n *Session) Handle(dst, body []byte) []byte {
+	n.out = dst
 	r, err := DecodeRequest(body)
-	if hello, ok := r.(*Hello); err == nil && n.leaves == 0 && !ok {
+	if hello, ok := r.(*Hello); err == nil && n.size == 0 && !ok {
 		err = errors.New("trusted: a connection begins with hello")
 	} else if ok && hello.Version != Version {
 		err = fmt.Errorf("trusted: version %d of the frames; this enclave speaks %d", hello.Version, Version)
 	}
 	if err != nil {
-		n.out = AppendAnswer(n.out, nil, err)
-		return n.out
+		return n.answer(nil, err)
 	}
 	// The requests that take time do it without the core.
 	switch r := r.(type) {
 	case *FillRequest:
-		return n.inPlace(n.fill(r))
+		return n.answer(n.fill(r))
 	case *PutRequest:
-		return n.inPlace(n.put(r))
+		return n.inPlace(n.put(n.out, r))
 	case *MoveRequest:
 		return n.answer(n.moveRecord(r))
 	case *CheckRequest:
 		return n.answer(n.check(r))
 	case *OpenRequest:
-		return n.inPlace(n.open(r))
+		return n.inPlace(n.open(n.out, r))
 	}
 	n.s.Lock.Lock()
 	defer n.s.Lock.Unlock()
 	return n.answer(n.locked(r))
 }
 
-// inPlace is the answer that was written to n.out already, unless there was an error.
-func (n *Session) inPlace(err error) []byte {
-	if err == nil {
-		return n.out
+// inPlace is the answer that was appended already, unless there was an error.
+func (n *Session) inPlace(out []byte, err error) []byte {
+	if err != nil {
+		return n.answer(nil, err)
 	}
-	n.out = n.out[:frameHead]
-	return n.answer(nil, err)
+	return out
 }
 
-func (n *Session) answer(m Message, err error) []byte {
-	n.out = AppendAnswer(n.out, m, err)
-	return n.out
-}
+func (n *Session) answer(m Message, err error) []byte { return AppendAnswer(n.out, m, err) }
 
 // locked answers the requests that need the core.
 func (n *Session) locked(r Request) (Message, error) { //arch:allow longfunc a table of one case a request
@@ -117,7 +107,7 @@ func (n *Session) locked(r Request) (Message, error) { //arch:allow longfunc a t
 		if r.UnitLeaves == 0 || r.UnitLeaves > proof.MaxUnitLeaves {
 			return nil, fmt.Errorf("%w: %d", ErrUnitSize, r.UnitLeaves)
 		}
-		n.leaves = r.UnitLeaves
+		n.size = r.UnitLeaves
 		id := core.Identity()
 		return &id, nil
 	case *QuoteRequest:
@@ -203,58 +193,49 @@ func orNil[M Message](m M, err error) (Message, error) {
 
 // open writes the answer in place: a block is decrypted where it is sent from. It reads only
 // what never changes.
-func (n *Session) open(r *OpenRequest) error {
+func (n *Session) open(dst []byte, r *OpenRequest) ([]byte, error) {
 	h, err := ReadHeader(r.Record)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	k := coder{dst: append(n.out, 0)}
+	k := coder{dst: append(dst, 0)}
 	k.cid(&h.CID)
-	_, out, err := n.s.Core.secret.open(scale.AppendCompact(k.dst, uint64(h.Size)), &r.Unit, r.Record)
-	if err == nil {
-		n.out = out
-	}
-	return err
+	_, dst, err = n.s.Core.secret.open(scale.AppendCompact(k.dst, uint64(h.Size)), &r.Unit, r.Record)
+	return dst, err
 }
 
-// fill writes the answer in place: leaves are encrypted where they are sent from.
-func (n *Session) fill(r *FillRequest) error {
+// fill makes leaves in memory of its own: what is hashed has to be what was made.
+func (n *Session) fill(r *FillRequest) (Message, error) {
 	if r.Leaves == 0 || r.Leaves > MaxLeaves {
-		return fmt.Errorf("trusted: %d leaves in one request, at most %d", r.Leaves, MaxLeaves)
+		return nil, fmt.Errorf("trusted: %d leaves in one request, at most %d", r.Leaves, MaxLeaves)
 	}
 	if n.filler == nil {
 		if err := n.openFiller(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	size := min(int(r.Leaves), n.filler.Left()) * proof.LeafSize
-	n.out = scale.AppendCompact(append(n.out, 0), uint64(size))
-	at := len(n.out)
-	if need := at + size + 4 + MaxLeaves*32 + 1 + proof.DescriptorSize + 32; cap(n.out) < need {
-		n.out = append(make([]byte, 0, need), n.out...)
+	if cap(n.leaves) < size {
+		n.leaves = make([]byte, size)
 	}
-	n.out = n.out[:at+size]
+	a := &FillAnswer{Bytes: n.leaves[:size]}
 	var err error
-	if n.hashes, err = n.filler.Next(n.out[at:], n.hashes[:0]); err != nil {
-		return err
+	if n.hashes, err = n.filler.Next(a.Bytes, n.hashes[:0]); err != nil {
+		return nil, err
 	}
-	k := coder{dst: n.out}
-	k.hashes(&n.hashes, MaxLeaves)
-	var closed *Closed
+	a.Hashes = n.hashes
 	if n.filler.Left() == 0 {
-		if closed, err = n.closeFiller(); err != nil {
-			return err
+		if a.Closed, err = n.closeFiller(); err != nil {
+			return nil, err
 		}
 	}
-	k.closed(&closed)
-	n.out = k.dst
-	return nil
+	return a, nil
 }
 
 func (n *Session) openFiller() (err error) {
 	n.s.Lock.Lock() // for the source of randomness
 	defer n.s.Lock.Unlock()
-	n.filler, err = n.s.Core.OpenFiller(n.leaves)
+	n.filler, err = n.s.Core.OpenFiller(n.size)
 	return err
 }
 
@@ -313,16 +294,16 @@ func (n *Session) write(a *RecordAnswer, put func(*DataUnit) (Emitted, error)) e
 func (n *Session) openUnit() (err error) {
 	n.s.Lock.Lock() // for the source of randomness
 	defer n.s.Lock.Unlock()
-	n.unit, err = n.s.Core.OpenData(n.leaves)
+	n.unit, err = n.s.Core.OpenData(n.size)
 	return err
 }
 
 // put seals blocks, and writes the answer in place: what is emitted is valid only until
 // the next block.
-func (n *Session) put(r *PutRequest) error {
+func (n *Session) put(dst []byte, r *PutRequest) ([]byte, error) {
 	f := n.files[r.File]
 	if f == nil {
-		return fmt.Errorf("file %x: %w", r.File, ErrUnknown)
+		return nil, fmt.Errorf("file %x: %w", r.File, ErrUnknown)
 	}
 	cids, blocks, size := make([]dag.CID, len(r.Blocks)), make([][]byte, len(r.Blocks)), 0
 	for i, b := range r.Blocks {
@@ -330,24 +311,24 @@ func (n *Session) put(r *PutRequest) error {
 		size += len(b.Block)
 	}
 	if size > MaxOfferedBytes {
-		return fmt.Errorf("trusted: %d bytes of blocks in one request, at most %d", size, MaxOfferedBytes)
+		return nil, fmt.Errorf("trusted: %d bytes of blocks in one request, at most %d", size, MaxOfferedBytes)
 	}
 	matches := dag.Matches(cids, blocks)
-	k := coder{dst: append(n.out, 0, 0)} // a result; of no record
+	k := coder{dst: append(dst, 0, 0)} // a result; the number of records, once it is known
 	count := len(k.dst) - 1
+	sealed := 0
 	var refused *RemoteError
-	for i := range r.Blocks {
-		a, err := n.putBlock(f, &r.Blocks[i], matches[i])
+	for ; sealed < len(r.Blocks); sealed++ {
+		a, err := n.putBlock(f, &r.Blocks[sealed], matches[sealed])
 		if err != nil {
 			refused = remote(err)
 			break
 		}
 		a.fields(&k)
-		k.dst[count] += 1 << 2 // a compact number below 64
 	}
+	k.dst[count] = byte(sealed) << 2 // a compact number below 64
 	k.refusal(&refused)
-	n.out = k.dst
-	return nil
+	return k.dst, nil
 }
 
 // putBlock seals a block. It is checked first: the end of a unit that is closed for it
@@ -355,7 +336,7 @@ func (n *Session) put(r *PutRequest) error {
 func (n *Session) putBlock(f *File, b *Offered, matches bool) (*RecordAnswer, error) {
 	a := new(RecordAnswer)
 	var err error
-	if a.Wanted, err = f.accept(b.CID, b.Block, matches, uint64(n.leaves)*proof.LeafSize); err != nil {
+	if a.Wanted, err = f.accept(b.CID, b.Block, matches, uint64(n.size)*proof.LeafSize); err != nil {
 		return nil, err
 	}
 	if err := n.count(f); err != nil {

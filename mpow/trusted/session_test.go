@@ -23,7 +23,7 @@ func newServer(h *host) *Server {
 
 // do sends a request and decodes the answer, as a worker does.
 func do(n *Session, r Request, a Message) error {
-	return DecodeAnswer(n.Handle(AppendRequest(nil, r)), a)
+	return DecodeAnswer(n.Handle(nil, AppendRequest(nil, r)), a)
 }
 
 // requests is one of each kind, with something in every field.
@@ -205,10 +205,10 @@ func FuzzSession(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h := newHost(t, newChain())
 		n := newServer(h).NewSession()
-		n.Handle(AppendRequest(nil, &Hello{Version, 4}))
+		n.Handle(nil, AppendRequest(nil, &Hello{Version, 4}))
 		for len(b) > 0 {
 			size := min(int(b[0]), len(b)-1)
-			out := n.Handle(b[1 : 1+size])
+			out := n.Handle(nil, b[1:1+size])
 			if len(out) == 0 || out[0] > 1 {
 				t.Fatalf("answer %x", out)
 			}

@@ -36,6 +36,18 @@ func dial(ctx context.Context, socket string, unitLeaves uint32) (*conn, trusted
 	return n, id, nil
 }
 
+// dialShared is dial for a connection that has much to carry.
+func dialShared(ctx context.Context, cfg *Config) (*conn, error) {
+	n, _, err := dial(ctx, cfg.Socket, cfg.UnitLeaves)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.with((*enclave.Client).Share); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return n, nil
+}
+
 // call sends a request and reads its answer, of which bytes are valid only if nobody
 // else calls meanwhile.
 func (n *conn) call(r trusted.Request, answer trusted.Message) error {
@@ -86,6 +98,7 @@ func (n *conn) close() error {
 	if n.broken == nil {
 		n.broken = ErrEnclave
 	}
+	n.c.Free()
 	return err
 }
 
@@ -98,7 +111,7 @@ type pool struct {
 func newPool(ctx context.Context, cfg *Config, n int) (*pool, error) {
 	p := &pool{free: make(chan *conn, n)}
 	for range n {
-		c, _, err := dial(ctx, cfg.Socket, cfg.UnitLeaves)
+		c, err := dialShared(ctx, cfg)
 		if err != nil {
 			p.close()
 			return nil, err

@@ -97,7 +97,7 @@ func (w *Worker) fill(ctx context.Context) error {
 		w.poke() // others may find something to do as well
 		if c == nil {
 			var err error
-			if c, _, err = dial(ctx, w.cfg.Socket, w.cfg.UnitLeaves); err != nil {
+			if c, err = dialShared(ctx, &w.cfg); err != nil {
 				w.gaveFill()
 				return err
 			}

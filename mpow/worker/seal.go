@@ -352,7 +352,7 @@ func (l *lane) fail(cause error) error {
 		l.forget(s, err)
 	}
 	l.c.close()
-	if c, _, e := dial(context.Background(), l.w.cfg.Socket, l.w.cfg.UnitLeaves); e == nil {
+	if c, e := dialShared(context.Background(), &l.w.cfg); e == nil {
 		l.c = c
 	}
 	return err

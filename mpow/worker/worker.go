@@ -119,7 +119,7 @@ func Open(ctx context.Context, cfg Config) (w *Worker, err error) {
 	}
 	for range cfg.Lanes {
 		l := &lane{w: w, sealings: map[*Sealing]bool{}}
-		if l.c, _, err = dial(ctx, cfg.Socket, cfg.UnitLeaves); err != nil {
+		if l.c, err = dialShared(ctx, &cfg); err != nil {
 			return nil, err
 		}
 		w.lanes = append(w.lanes, l)
