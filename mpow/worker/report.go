@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	"sync/atomic"
 
 	"github.com/crustgo/crust/mpow/enclave"
 	"github.com/crustgo/crust/mpow/proof"
@@ -152,31 +152,41 @@ func (w *Worker) noteDropping(s *index.Step) error {
 	return nil
 }
 
+// showLeaves is how many leaves are shown at a time: they stay in the caches of both sides.
+const showLeaves = 8
+
+// readers is how many frames of leaves are read, or checked, at the same time: a disk is faster if
+// it has a choice of what to read next.
+const readers = 8
+
 // show reads leaves and has them checked, over all connections at a time. It notes the
 // units of which one is wrong, and only those.
 func (w *Worker) show(ctx context.Context, asked []trusted.Asked) error {
 	w.mu.Lock()
 	clear(w.bad)
 	w.mu.Unlock()
-	frames := (len(asked) + fillLeaves - 1) / fillLeaves
-	var mu sync.Mutex // guards first
-	var first error
-	lifecycle.Parallel(frames, func(i int) {
-		from := i * fillLeaves
-		if err := w.showFrame(ctx, asked[from:min(from+fillLeaves, len(asked))], uint32(from)); err != nil {
-			mu.Lock()
-			defer mu.Unlock()
-			if first == nil {
-				first = err
+	var next atomic.Int64
+	g := lifecycle.NewGroup(ctx, 0)
+	for range readers {
+		g.Go("showing leaves", func(ctx context.Context) error {
+			buf := disk.Leaves(showLeaves)
+			for {
+				to := int(next.Add(showLeaves))
+				from := to - showLeaves
+				if from >= len(asked) {
+					return nil
+				}
+				if err := w.showFrame(ctx, asked[from:min(to, len(asked))], uint32(from), buf); err != nil {
+					return err
+				}
 			}
-		}
-	})
-	return first
+		})
+	}
+	return g.Wait()
 }
 
-func (w *Worker) showFrame(ctx context.Context, asked []trusted.Asked, from uint32) error {
+func (w *Worker) showFrame(ctx context.Context, asked []trusted.Asked, from uint32, buf []byte) error {
 	r := trusted.CheckRequest{From: from, Shown: make([]trusted.Shown, len(asked))}
-	buf := make([]byte, len(asked)*proof.LeafSize)
 	var unread error
 	for i := range asked {
 		leaf := buf[i*proof.LeafSize : (i+1)*proof.LeafSize]
@@ -336,7 +346,7 @@ func (w *Worker) Answer(a *Audit) (*proof.AuditAnswer, error) {
 		return nil, err
 	}
 	answer := &proof.AuditAnswer{Lineage: w.id.Lineage, Slot: a.Slot}
-	buf := make([]byte, proof.LeafSize)
+	buf := disk.Leaves(1)
 	for _, s := range proof.Audit(a.Seed, &a.Plan) {
 		at, err := g.Plan.Find(s.Leaf)
 		if err != nil {

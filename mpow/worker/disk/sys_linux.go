@@ -20,6 +20,9 @@ func datasync(f *os.File) error {
 	return ignoringEINTR(func() error { return syscall.Fdatasync(int(f.Fd())) })
 }
 
+// noCache opens a file so that what is read goes past the system's cache.
+const noCache = syscall.O_DIRECT
+
 // pastCache has what is read and written go past the system's cache, or through it again. Where
 // a file system cannot, it goes through it.
 func pastCache(f *os.File, on bool) {

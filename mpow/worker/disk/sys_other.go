@@ -12,3 +12,6 @@ func datasync(f *os.File) error { return f.Sync() }
 
 // pastCache does nothing here.
 func pastCache(*os.File, bool) {}
+
+// noCache is no flag here.
+const noCache = 0

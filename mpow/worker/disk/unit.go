@@ -281,7 +281,7 @@ func (d *Disk) read(no uint64, from func(f *os.File) error) error {
 		f.Close()
 	}
 	if err != nil {
-		return d.fail(fmt.Sprintf("reading unit %d", no), err, ErrRead)
+		return d.failRead(no, err)
 	}
 	return nil
 }
@@ -294,9 +294,29 @@ func (d *Disk) ReadAt(no uint64, b []byte, offset uint64) error {
 	})
 }
 
-// ReadLeaf fills b, which has the size of a leaf, with leaf i of a unit.
+// Leaves makes room for some leaves, of which ReadLeaf fills one at a time: at addresses where the
+// disk can put them.
+func Leaves(n int) []byte { return aligned(n * proof.LeafSize) }
+
+// ReadLeaf fills b, which has the size of a leaf and is best made by Leaves, with leaf i of a unit.
+// It reads past the system's cache: what a slot asks for once is not soon asked for again.
 func (d *Disk) ReadLeaf(no uint64, i uint32, b []byte) error {
-	return d.ReadAt(no, b[:proof.LeafSize], uint64(i)*proof.LeafSize)
+	f, err := os.OpenFile(d.path(no), os.O_RDONLY|noCache, 0)
+	if err == nil {
+		_, err = f.ReadAt(b[:proof.LeafSize], int64(i)*proof.LeafSize)
+		f.Close()
+	}
+	if errors.Is(err, syscall.EINVAL) { // a file system that cannot, or b lies elsewhere
+		return d.ReadAt(no, b[:proof.LeafSize], uint64(i)*proof.LeafSize)
+	}
+	if err != nil {
+		return d.failRead(no, err)
+	}
+	return nil
+}
+
+func (d *Disk) failRead(no uint64, err error) error {
+	return d.fail(fmt.Sprintf("reading unit %d", no), err, ErrRead)
 }
 
 // Path reads the path of leaf i in a unit of some number of leaves.
