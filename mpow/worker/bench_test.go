@@ -72,8 +72,7 @@ func (m *machine) forget() {
 			m.ok(bt.DeleteUnit(no))
 			m.ok(bt.Commit())
 			m.ok(m.w.disks[0].Remove(no))
-			delete(m.w.units, no)
-			delete(m.w.byID, u.Desc.ID)
+			m.w.forgetUnit(no)
 		}
 	}
 }

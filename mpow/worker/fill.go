@@ -144,17 +144,6 @@ func (w *Worker) gaveFill() {
 	w.making -= w.unitBytes()
 }
 
-// fillers is how many bytes of fillers there are that do not leave, with mu held.
-func (w *Worker) fillers() uint64 {
-	n := 0
-	for _, u := range w.units {
-		if u.Kind == proof.Filler && u.Left == 0 && !w.dropping[u.Desc.ID] {
-			n++
-		}
-	}
-	return uint64(n) * w.unitBytes()
-}
-
 // SetFiller changes how many bytes of free space are to be proven. Fillers that are
 // too many leave with the next report.
 func (w *Worker) SetFiller(bytes uint64) {

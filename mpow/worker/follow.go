@@ -160,7 +160,7 @@ func (w *Worker) leave(t *proof.Transition, final uint32) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, u := range units {
-		w.units[u.Number], w.byID[u.Desc.ID] = u, u
+		w.putUnit(u)
 	}
 	for _, f := range files {
 		w.removeFile(f)
@@ -242,13 +242,14 @@ func (w *Worker) cleanUp(auditWindow uint32) error {
 	type place struct {
 		no uint64
 		on *disk.Disk
-		id proof.UnitID
 	}
 	var gone []place
 	w.mu.Lock()
-	for no, u := range w.units {
-		if d := w.disk(u.Disk); u.Left != 0 && w.final > u.Left+auditWindow && d != nil {
-			gone = append(gone, place{no, d, u.Desc.ID})
+	if w.tally.left > 0 {
+		for no, u := range w.units {
+			if d := w.disk(u.Disk); u.Left != 0 && w.final > u.Left+auditWindow && d != nil {
+				gone = append(gone, place{no, d})
+			}
 		}
 	}
 	w.mu.Unlock()
@@ -266,8 +267,7 @@ func (w *Worker) cleanUp(auditWindow uint32) error {
 	}
 	w.mu.Lock()
 	for _, p := range gone {
-		delete(w.units, p.no)
-		delete(w.byID, p.id)
+		w.forgetUnit(p.no)
 	}
 	w.mu.Unlock()
 	for _, p := range gone {

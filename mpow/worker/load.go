@@ -69,6 +69,7 @@ func (w *Worker) note(id *trusted.Identity, loaded bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.record, w.final, w.loaded = id.Record, id.Final, loaded
+	w.missing() // now, and not while a slot waits for its heartbeat
 }
 
 // ledgerOf makes the ledger of a record and checks that it is that.

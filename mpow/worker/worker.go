@@ -79,6 +79,8 @@ type Worker struct {
 	byID   map[proof.UnitID]*index.Unit
 	files  map[proof.FileID]*index.File
 	byCID  map[string]proof.FileID
+	tally  tally                // of units
+	absent absent               // what the disks did not have of the plan when it was looked for last
 	parts  map[proof.UnitID]int // sealings, files and remnants that need a data unit
 	record proof.Record         // the last one known to be final
 	ledger proof.Ledger         // what it commits to
@@ -190,7 +192,7 @@ func (w *Worker) readIndex() error {
 		if err != nil {
 			return fmt.Errorf("reading the index: %w", err)
 		}
-		w.units[u.Number], w.byID[u.Desc.ID] = u, u
+		w.putUnit(u)
 		w.next = max(w.next, u.Number+1)
 	}
 	for f, err := range w.db.Files() {
@@ -344,6 +346,6 @@ func (w *Worker) complete(u *disk.Writer, kind proof.Kind, c *trusted.Closed, b 
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.units[row.Number], w.byID[row.Desc.ID] = row, row
+	w.putUnit(row)
 	return row, nil
 }

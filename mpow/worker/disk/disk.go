@@ -43,6 +43,7 @@ type Disk struct {
 	files   map[uint64]uint64 // complete units: number to length
 	open    map[uint64]bool   // numbers that are being written
 	failed  *Error            // why no new units are taken
+	changes uint64            // of failed, and units that were removed
 }
 
 // manifestName is the file that makes a directory a disk.
@@ -215,6 +216,13 @@ func (d *Disk) Gone() bool {
 	return d.failed != nil && d.failed.Kind == ErrVanished
 }
 
+// Changes counts what may have changed what Gone and Has say of units that are complete.
+func (d *Disk) Changes() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.changes
+}
+
 // Recheck looks whether the disk is there and takes writes, and lets it take new
 // units again if it does.
 func (d *Disk) Recheck() error {
@@ -236,6 +244,7 @@ func (d *Disk) Recheck() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.failed = nil
+	d.changes++
 	return nil
 }
 
@@ -248,6 +257,7 @@ func (d *Disk) giveUp(e *Error) error {
 	defer d.mu.Unlock()
 	if d.failed == nil || e.Kind == ErrVanished {
 		d.failed = e
+		d.changes++
 	}
 	return e
 }
@@ -288,5 +298,6 @@ func (d *Disk) Remove(no uint64) error {
 	defer d.mu.Unlock()
 	d.used -= d.files[no]
 	delete(d.files, no)
+	d.changes++
 	return nil
 }

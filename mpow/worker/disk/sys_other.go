@@ -2,7 +2,10 @@
 
 package disk
 
-import "os"
+import (
+	"os"
+	"syscall"
+)
 
 // preallocate makes the file as long as it may become.
 func preallocate(f *os.File, size int64) error { return f.Truncate(size) }
@@ -13,5 +16,5 @@ func datasync(f *os.File) error { return f.Sync() }
 // pastCache does nothing here.
 func pastCache(*os.File, bool) {}
 
-// noCache is no flag here.
-const noCache = 0
+// readPastCache cannot do so here.
+func readPastCache(string, []byte, int64) error { return syscall.EINVAL }

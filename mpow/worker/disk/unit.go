@@ -301,11 +301,7 @@ func Leaves(n int) []byte { return aligned(n * proof.LeafSize) }
 // ReadLeaf fills b, which has the size of a leaf and is best made by Leaves, with leaf i of a unit.
 // It reads past the system's cache: what a slot asks for once is not soon asked for again.
 func (d *Disk) ReadLeaf(no uint64, i uint32, b []byte) error {
-	f, err := os.OpenFile(d.path(no), os.O_RDONLY|noCache, 0)
-	if err == nil {
-		_, err = f.ReadAt(b[:proof.LeafSize], int64(i)*proof.LeafSize)
-		f.Close()
-	}
+	err := readPastCache(d.path(no), b[:proof.LeafSize], int64(i)*proof.LeafSize)
 	if errors.Is(err, syscall.EINVAL) { // a file system that cannot, or b lies elsewhere
 		return d.ReadAt(no, b[:proof.LeafSize], uint64(i)*proof.LeafSize)
 	}
