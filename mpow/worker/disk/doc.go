@@ -9,7 +9,12 @@
 //	w, err := d.Create(number, leaves)        // space is set aside
 //	err = w.Append(emitted.Offset, emitted.Bytes, emitted.Hashes)
 //	err = w.Close()                           // rows written, all of it on the platter
-//	leaf, err := d.ReadLeaf(number, 7, buf)
+//	buf := disk.Leaves(1)
+//	err = d.ReadLeaf(number, 7, buf)
+//
+// Units are written, and leaves that a slot asks for are read, past the system's cache where the
+// file system can do that (docs/adr/0024): both are used once. Records of files are read
+// through it.
 //
 // Which files mean something is not known here: package index says so, in a write
 // that comes after Close. Whatever has no line there is what a crash left, and
