@@ -44,7 +44,13 @@ func write(d *Disk, no uint64, leaves, limit uint32) ([]byte, error) {
 	if err := w.Append(uint64(half), b[half:], hashes[half/proof.LeafSize:]); err != nil {
 		return nil, err
 	}
-	return b, w.Close(proof.UnitRoot(hashes))
+	if err := w.Close(proof.UnitRoot(hashes)); err != nil {
+		return nil, err
+	}
+	if w.Append(w.end, make([]byte, 1), nil) == nil {
+		return nil, errors.New("a complete unit was appended to")
+	}
+	return b, nil
 }
 
 func TestUnit(t *testing.T) {

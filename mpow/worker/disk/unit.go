@@ -124,6 +124,9 @@ func (w *Writer) Append(offset uint64, b []byte, hashes []proof.Hash) error {
 	if w.err != nil {
 		return w.err
 	}
+	if w.full == nil {
+		return fmt.Errorf("disk %s: unit %d is complete", w.d.dir, w.no)
+	}
 	if offset != w.end || offset+uint64(len(b)) > uint64(w.limit)*proof.LeafSize || len(w.hashes)+len(hashes) > int(w.limit) {
 		return fmt.Errorf("disk %s: %d bytes at %d of unit %d, which has %d of at most %d", w.d.dir, len(b), offset, w.no, w.end, uint64(w.limit)*proof.LeafSize)
 	}
