@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +53,15 @@ func dialShared(ctx context.Context, cfg *Config) (*conn, error) {
 // else calls meanwhile.
 func (n *conn) call(r trusted.Request, answer trusted.Message) error {
 	return n.with(func(c *enclave.Client) error { return c.Call(r, answer) })
+}
+
+// keep is call for an answer with bytes that outlive the next call.
+func (n *conn) keep(r trusted.Request, answer trusted.Message, part *[]byte) error {
+	return n.with(func(c *enclave.Client) error {
+		err := c.Call(r, answer)
+		*part = bytes.Clone(*part)
+		return err
+	})
 }
 
 // with lends the connection for several calls, or until the bytes of an answer are used.

@@ -49,7 +49,7 @@ func (w *Worker) Changes() uint64 {
 // recent block.
 func (w *Worker) Quote(anchor proof.Hash) ([]byte, error) {
 	var a trusted.QuoteAnswer
-	err := w.control.call(&trusted.QuoteRequest{Anchor: anchor}, &a)
+	err := w.control.keep(&trusted.QuoteRequest{Anchor: anchor}, &a, &a.Quote)
 	return a.Quote, err
 }
 
@@ -134,7 +134,7 @@ func (w *Worker) sign(r trusted.Request, counter uint64, step index.Step) (*trus
 		}
 	}
 	s := new(trusted.Signed)
-	return s, w.control.call(&trusted.PersistedRequest{Seq: p.Seq}, s)
+	return s, w.control.keep(&trusted.PersistedRequest{Seq: p.Seq}, s, &s.Message)
 }
 
 // noteDropping remembers what is on its way out.
@@ -249,7 +249,7 @@ func (w *Worker) unit(id proof.UnitID) (*index.Unit, *disk.Disk, error) {
 // of the changes that the chain has accepted.
 func (w *Worker) FileReport(from uint64) (*trusted.Signed, error) {
 	s := new(trusted.Signed)
-	return s, w.control.call(&trusted.FilesRequest{From: from, Limit: proof.MaxFileChanges}, s)
+	return s, w.control.keep(&trusted.FilesRequest{From: from, Limit: proof.MaxFileChanges}, s, &s.Message)
 }
 
 // Answer answers an audit from what the disks have.

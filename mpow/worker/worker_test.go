@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -82,6 +83,27 @@ func TestLife(t *testing.T) {
 	m.ok(files[0].seal(m.w)) // again
 	m.ok(files[0].check(m.w))
 	m.slot()
+}
+
+// TestMessageStays checks that a signed message is not what later answers of the enclave
+// write over.
+func TestMessageStays(t *testing.T) {
+	m := newMachine(t)
+	m.start(m.config(40))
+	f := newGraph(1, 3, 60_000)
+	m.ok(f.seal(m.w))
+	m.slot()
+	s, err := m.w.FileReport(m.chain.Record.Changes)
+	m.ok(err)
+	before := bytes.Clone(s.Message)
+	for range 3 {
+		if _, err := m.w.identity(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(before) == 0 || !bytes.Equal(s.Message, before) {
+		t.Errorf("the file report %x became %x", before, s.Message)
+	}
 }
 
 // TestShrink checks that fillers make room for files, and come back when those go.

@@ -13,7 +13,7 @@
 //	err = d.ReadLeaf(number, 7, buf)
 //
 // Units are written, and leaves that a slot asks for are read, past the system's cache where the
-// file system can do that (docs/adr/0024): both are used once. Records of files are read
+// file system can do that (docs/adr/0026): both are used once. Records of files are read
 // through it.
 //
 // Which files mean something is not known here: package index says so, in a write
