@@ -78,6 +78,10 @@ func open(dir string, fs vfs.FS) (*DB, error) {
 	return db, nil
 }
 
+// tableBytes is how much a table holds or refers to before the next is begun. With the usual
+// 2 MiB a table would be made for every eight blocks of a file.
+const tableBytes = 64 << 20
+
 // options are those of the database. There is no log, which would be a second copy of
 // every block: what counts is flushed to tables, in the order in which it was written
 // (durable).
@@ -87,6 +91,7 @@ func options(fs vfs.FS, cache *pebble.Cache) *pebble.Options {
 		LBaseMaxBytes: 128 << 20, MaxOpenFiles: 512, FormatMajorVersion: pebble.FormatValueSeparation, Logger: quiet{},
 	}
 	for i := range o.Levels {
+		o.TargetFileSizes[i] = tableBytes
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10) // most blocks that are asked for are not there
 	}
 	// Blocks are written once and never changed: rewriting them whenever tables are
