@@ -27,7 +27,11 @@ func TestExport(t *testing.T) {
 	if _, err := rand.NewChaCha8([32]byte{1}).Read(big); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string][]byte{"a/empty": {}, "a/big": big, "a/b/c/name with spaces ä": []byte("x"), "a/..data": []byte("dots")}
+	again := make([]byte, 10<<20) // begins with the same leaf twice, so that batches end elsewhere
+	if _, err := rand.NewChaCha8([32]byte{2}).Read(again[512<<10:]); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]byte{"a/empty": {}, "a/big": big, "a/again": again, "a/b/c/name with spaces ä": []byte("x"), "a/..data": []byte("dots")}
 	i := New(into, Kubo, Limits{Bytes: 1 << 30})
 	for path, content := range want {
 		if _, err := i.File(ctx, path, bytes.NewReader(content)); err != nil {

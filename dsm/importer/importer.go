@@ -10,10 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	chunker "github.com/ipfs/boxo/chunker"
 	"github.com/ipfs/boxo/ipld/merkledag"
-	"github.com/ipfs/boxo/ipld/unixfs/importer/balanced"
-	"github.com/ipfs/boxo/ipld/unixfs/importer/helpers"
 	unixfs "github.com/ipfs/boxo/ipld/unixfs/io"
 	"github.com/ipfs/go-cid"
 	ipld "github.com/ipfs/go-ipld-format"
@@ -120,26 +117,22 @@ func (i *Importer) File(ctx context.Context, path string, content io.Reader) (En
 	if i.entries++; i.entries > i.limits.Entries {
 		return Entry{}, fmt.Errorf("%w: more than %d files and directories", ErrTooMuch, i.limits.Entries)
 	}
-	params := helpers.DagBuilderParams{Dagserv: i.blocks.in(ctx), Maxlinks: i.profile.links, RawLeaves: i.profile.rawLeaves, CidBuilder: i.builder()}
-	b, err := params.New(chunker.NewSizeSplitter(whole{content}, i.profile.chunk))
-	if err != nil {
-		return Entry{}, err
-	}
-	node, err := balanced.Layout(b)
+	l := layout{p: i.profile, blocks: i.blocks}
+	k, err := l.file(ctx, whole{content})
 	if err != nil {
 		return Entry{}, fmt.Errorf("import %q: %w", path, err)
 	}
-	e, err := entry(path, node, false)
+	c, err := dag.ParseCID(k.cid.Bytes())
 	if err != nil {
 		return Entry{}, err
 	}
+	e := Entry{Path: path, CID: c, Text: k.cid.String(), Size: k.graph}
 	parent.children[name] = &tree{file: e}
 	return e, nil
 }
 
-// whole reads content that has to come to a proper end: boxo's chunker takes
-// io.ErrUnexpectedEOF, which is how forms and requests say that they were cut off,
-// for the end of the file.
+// whole reads content that has to come to a proper end: io.ReadFull says
+// io.ErrUnexpectedEOF at the end of a file, and so do forms and requests that were cut off.
 type whole struct{ io.Reader }
 
 func (w whole) Read(p []byte) (int, error) {
@@ -261,16 +254,11 @@ func (i *Importer) finish(ctx context.Context, path string, t *tree, out *[]Entr
 	if err := i.blocks.Add(ctx, node); err != nil {
 		return nil, err
 	}
-	e, err := entry(path, node, true)
-	*out = append(*out, e)
-	return node, err
-}
-
-func entry(path string, node ipld.Node, dir bool) (Entry, error) {
 	c, err := dag.ParseCID(node.Cid().Bytes())
 	if err != nil {
-		return Entry{}, err
+		return nil, err
 	}
 	size, err := node.Size()
-	return Entry{Path: path, CID: c, Text: node.Cid().String(), Size: size, Dir: dir}, err
+	*out = append(*out, Entry{Path: path, CID: c, Text: node.Cid().String(), Size: size, Dir: true})
+	return node, err
 }

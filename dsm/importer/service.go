@@ -17,27 +17,26 @@ import (
 // batchBytes is how much is given to the vault at once.
 const batchBytes = 8 << 20
 
-// service is a vault's import as boxo's builders see one. They add without a
-// context of their own, hence that of in.
+// service is a vault's import as boxo's builders see one.
 type service struct {
 	into    *vault.Import
 	give    func(context.Context, []vault.Block) error // one of into's
 	left    uint64
 	waiting map[dag.CID]vault.Block // not given to the vault yet
 	bytes   int
+	// Buffers of leaves: what nobody uses, and what waiting has blocks in.
+	free, lent [][]byte
 }
 
-// in binds the service to the context of a call.
-func (s *service) in(ctx context.Context) ipld.DAGService { return bound{s, ctx} }
-
-type bound struct {
-	*service
-	ctx context.Context // of the one call that this is made for
-}
-
-func (b bound) Add(_ context.Context, n ipld.Node) error { return b.service.Add(b.ctx, n) }
-func (b bound) AddMany(_ context.Context, ns []ipld.Node) error {
-	return b.service.AddMany(b.ctx, ns)
+// buffer is one for a leaf, all of an import being equally long. Its owner says when it is
+// free, or lent to a block that waits.
+func (s *service) buffer(size int) []byte {
+	if n := len(s.free); n > 0 {
+		b := s.free[n-1]
+		s.free = s.free[:n-1]
+		return b
+	}
+	return make([]byte, size)
 }
 
 func (s *service) Add(ctx context.Context, n ipld.Node) error {
@@ -81,9 +80,11 @@ func (s *service) flush(ctx context.Context) error {
 	for _, b := range s.waiting {
 		batch = append(batch, b)
 	}
+	err := s.give(ctx, batch)
 	clear(s.waiting)
 	s.bytes = 0
-	return s.give(ctx, batch)
+	s.free, s.lent = append(s.free, s.lent...), s.lent[:0]
+	return err
 }
 
 // node reads a node back.
