@@ -30,8 +30,9 @@ func (db *DB) Begin(_ context.Context, root dag.CID, limit uint64) (Sealing, err
 }
 
 func (s *sealing) Put(_ context.Context, blocks []Block) (wanted []dag.CID, err error) {
-	for _, b := range blocks {
-		links, err := s.walk.Accept(b.CID, b.Data)
+	matches := matches(blocks)
+	for k, b := range blocks {
+		links, err := s.walk.AcceptMatched(b.CID, b.Data, matches[k])
 		if err != nil {
 			return nil, err
 		}
@@ -83,16 +84,21 @@ func (db *DB) Import(context.Context) (*Import, error) {
 // Put takes blocks, in any order and also twice. One that has not the hash of its
 // CID is [dag.ErrMismatch].
 func (i *Import) Put(ctx context.Context, blocks []Block) error {
+	for k, matches := range matches(blocks) {
+		if !matches {
+			return fmt.Errorf("%v: %w", blocks[k].CID, dag.ErrMismatch)
+		}
+	}
+	return i.PutOwn(ctx, blocks)
+}
+
+// matches reports of each block whether its hash is that of its CID.
+func matches(blocks []Block) []bool {
 	cids, data := make([]dag.CID, len(blocks)), make([][]byte, len(blocks))
 	for k, b := range blocks {
 		cids[k], data[k] = b.CID, b.Data
 	}
-	for k, matches := range dag.Matches(cids, data) {
-		if !matches {
-			return fmt.Errorf("%v: %w", cids[k], dag.ErrMismatch)
-		}
-	}
-	return i.PutOwn(ctx, blocks)
+	return dag.Matches(cids, data)
 }
 
 // PutOwn is Put for blocks whose CIDs the caller has just computed.
