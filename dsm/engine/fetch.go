@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -96,7 +97,7 @@ func (e *Engine) Fetch(ctx context.Context, job Job) (size uint64, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, job.Deadline, ErrLate)
 	defer cancel()
 	group := lifecycle.NewGroup(ctx, 0)
-	f := &fetch{e: e, job: &job, group: group, asked: map[dag.CID]struct{}{}, up: map[peer.ID]bool{}, arrived: make(chan blocks.Block, 64)}
+	f := &fetch{e: e, job: &job, group: group, asked: map[dag.CID]struct{}{}, over: map[peer.ID]string{}, arrived: make(chan blocks.Block, 64)}
 	group.Go("fetch", func(ctx context.Context) (err error) {
 		defer group.Stop() // the requests in flight
 		size, err = f.run(ctx)
@@ -166,8 +167,8 @@ type fetch struct {
 	queue   []dag.CID            // wanted and not asked for
 	asked   map[dag.CID]struct{} // in flight
 	arrived chan blocks.Block
-	up      map[peer.ID]bool // origins that have been connected, and whether they were when last looked at
-	quiet   int              // how many times in a row nothing has come
+	over    map[peer.ID]string // connections over which origins were asked, by their ids
+	quiet   int                // how many times in a row nothing has come
 	done    Progress
 	err     error // why run failed
 }
@@ -233,6 +234,7 @@ func (f *fetch) begin(ctx context.Context) {
 		f.queue = append(f.queue, c)
 	}
 	clear(f.asked)
+	clear(f.over)
 }
 
 // dial connects to a source while the fetch goes on.
@@ -240,21 +242,32 @@ func (f *fetch) dial(o peer.AddrInfo) {
 	f.group.Go("dial", func(ctx context.Context) error { f.e.dial(ctx, o); return nil })
 }
 
-// redial dials origins whose connection broke, and reports whether one is back. Those
-// that were never there wait for the watchdog.
+// redial dials origins whose connection broke, and reports whether one is back: over a new
+// connection nothing was asked for yet, however soon it came. Those that were never there wait
+// for the watchdog.
 func (f *fetch) redial() (back bool) {
 	for _, o := range f.job.Origins {
-		up := f.e.host.Network().Connectedness(o.ID) == network.Connected
-		was, known := f.up[o.ID]
-		if up || known {
-			f.up[o.ID] = up
+		over, asked := f.over[o.ID]
+		conns := f.e.host.Network().ConnsToPeer(o.ID)
+		if !asked || slices.ContainsFunc(conns, func(c network.Conn) bool { return c.ID() == over }) {
+			continue
 		}
-		back = back || up && known && !was
-		if !up && known {
+		if len(conns) == 0 {
 			f.dial(o)
 		}
+		back = back || len(conns) > 0
 	}
 	return back
+}
+
+// note notes over which connections is asked, each origin's first since begin.
+func (f *fetch) note() {
+	for _, o := range f.job.Origins {
+		conns := f.e.host.Network().ConnsToPeer(o.ID)
+		if _, asked := f.over[o.ID]; !asked && len(conns) > 0 {
+			f.over[o.ID] = conns[0].ID()
+		}
+	}
 }
 
 // root gets the root block, which says whether anybody has the file at all.
@@ -316,6 +329,7 @@ func (f *fetch) ask(ctx context.Context) (here []vault.Block, err error) {
 	if len(keys) == 0 {
 		return here, nil
 	}
+	f.note()
 	incoming, err := f.session.GetBlocks(receive, keys)
 	if err != nil {
 		return nil, err
