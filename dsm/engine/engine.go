@@ -22,6 +22,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
@@ -162,10 +163,12 @@ func newHost(cfg *Config) (host.Host, error) {
 	}
 	mux := *yamux.DefaultTransport
 	mux.MaxStreamWindowSize = streamWindow
+	mux.MaxMessageSize = noise.MaxPlaintextLength // a frame of 64 KiB would go as two messages, the second of 17 bytes
 	return libp2p.New(
 		libp2p.Identity(key), libp2p.UserAgent(cfg.Agent), libp2p.NoListenAddrs, libp2p.DisableRelay(), libp2p.DisableMetrics(),
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), libp2p.Transport(quic.NewTransport),
-		libp2p.Security(noise.ID, noise.New), libp2p.Muxer(yamux.ID, &mux),
+		// TLS first, as kubo has it: its cipher is the one that processors have instructions for.
+		libp2p.Security(libp2ptls.ID, libp2ptls.New), libp2p.Security(noise.ID, noise.New), libp2p.Muxer(yamux.ID, &mux),
 		libp2p.ResourceManager(resources), libp2p.ConnectionManager(conns), libp2p.ConnectionGater(gater{cfg.NoPrivate}),
 		libp2p.AddrsFactory(func(addrs []ma.Multiaddr) []ma.Multiaddr { return append(addrs[:len(addrs):len(addrs)], public...) }),
 	)
