@@ -70,11 +70,12 @@ type Progress struct {
 
 // What is asked for and taken at once.
 const (
-	windowBytes = 64 << 20 // of the blocks in flight, by their mean size so far
-	minWants    = 32       // in flight, however large blocks are
+	windowBytes = 16 << 20 // of the blocks in flight, by their mean size so far, over all fetches
+	minWants    = 8        // in flight, however large blocks are
 	firstGuess  = 256 << 10
+	guessBlocks = 32      // until so many have come, their mean size is a guess
 	nudges      = 6       // how often Stall is divided: after each part, all is asked for anew
-	putBytes    = 8 << 20 // given to the vault at once
+	putBytes    = 4 << 20 // given to the vault at once
 	dialTimeout = 15 * time.Second
 	redialEvery = 2 * time.Second
 )
@@ -293,11 +294,11 @@ func (f *fetch) root(ctx context.Context) (vault.Block, error) {
 // window is how many wants may be in flight.
 func (f *fetch) window() int {
 	mean := uint64(firstGuess)
-	if f.done.Blocks >= minWants {
+	if f.done.Blocks >= guessBlocks {
 		mean = f.done.Bytes/uint64(f.done.Blocks) + 1
 	}
-	most := max(f.e.cfg.Wants/max(f.e.moving.load(), 1), minWants)
-	return max(minWants, min(most, int(windowBytes/mean)))
+	most := min(uint64(f.e.cfg.Wants), windowBytes/mean)
+	return max(minWants, int(most)/max(f.e.moving.load(), 1))
 }
 
 // ask requests what is wanted once half of the window is free, because many small

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,12 +46,19 @@ type Config struct {
 // startTimeout is how long an enclave may take to listen.
 const startTimeout = 30 * time.Second
 
+// collectAt has the collector run when half as much as is in use was allocated, not as much: most
+// of it is blocks, which cost it little, and they would be half of the node's memory.
+const collectAt = 50
+
 // restartPause is how long the node waits before it starts an enclave again.
 const restartPause = 5 * time.Second
 
 // Run runs a storage node until ctx ends. An enclave that ends, or does not answer, is
 // killed and started again from its state, and with it all that talks to it.
 func Run(ctx context.Context, cfg Config) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
 	n, err := reporter.Dial(ctx, cfg.NodeURL, cfg.Pair)
 	if err != nil {
 		return fmt.Errorf("%w; is a node running there? Start one with `crust node --dev`, or name another with --node-url", err)
