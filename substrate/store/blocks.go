@@ -96,6 +96,9 @@ func (db *DB) Block(h types.Hash) (b *Block, err error) {
 			return err
 		}
 		if rec == nil {
+			if _, _, err := db.numberOf(h); err != nil {
+				return err // finality has discarded it in between
+			}
 			return fmt.Errorf("%w: record of block %d", ErrCorrupt, n)
 		}
 		b, err = decodeBlock(ref{n, h}, rec)

@@ -240,7 +240,9 @@ func (db *DB) Finalise(h types.Hash, justification []byte, o FinaliseOptions) (p
 	set.set(metaKey(metaFinalised), target.ref.encode())
 	set.set(metaKey(metaBest), best.ref.encode())
 	set.aux(o.Aux)
+	db.leave(keep)
 	if err := set.apply(!o.NoSync); err != nil {
+		db.leave(nil)
 		return nil, err
 	}
 	db.mu.Lock()

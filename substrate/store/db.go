@@ -59,6 +59,7 @@ type DB struct {
 	waiting   int               // Σ bytes of the nodes above the finalised one
 	lost      []*discarded      // the first to go first
 	lostBytes int               // Σ size of them
+	leaving   []*discarded      // about to be among lost: the disk may have deleted them already
 
 	// trieMu guards the tries of nodes. It may be taken under mu, not around it.
 	trieMu     sync.Mutex

@@ -46,9 +46,18 @@ func (db *DB) readLost(lost []*node) (keep []*discarded, err error) {
 	return keep, nil
 }
 
+// leave says which blocks are about to be discarded, and kept: they can be read
+// while the disk, which shows what it has not synced yet, forgets them.
+func (db *DB) leave(keep []*discarded) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.leaving = keep
+}
+
 // discard takes the lost nodes out of the tree and keeps some of them, at the cost
 // of those that were kept for longest. The caller holds db.mu.
 func (db *DB) discard(lost []*node, keep []*discarded) {
+	db.leaving = nil
 	for _, n := range lost {
 		n.pruned = true
 		delete(db.nodes, n.hash)
@@ -72,9 +81,11 @@ func (db *DB) discard(lost []*node, keep []*discarded) {
 
 // lostAt finds a discarded block; nil if it is not kept. The caller holds db.mu.
 func (db *DB) lostAt(h types.Hash) *discarded {
-	for _, d := range db.lost {
-		if d.hash == h {
-			return d
+	for _, some := range [...][]*discarded{db.leaving, db.lost} {
+		for _, d := range some {
+			if d.hash == h {
+				return d
+			}
 		}
 	}
 	return nil

@@ -82,6 +82,44 @@ func TestDiscarded(t *testing.T) {
 	}
 }
 
+// While the disk still syncs that a block is final, it shows it already, and has
+// deleted the block that lost: that one can be read all the same.
+func TestDiscardedWhileSyncing(t *testing.T) {
+	c := grow(t, Options{}, 1)
+	defer func() { _ = c.db.abandon() }()
+	from := c.finalised
+	lost, won := c.onto(t, from, c.drawChanges(from)), c.onto(t, from, c.drawChanges(from))
+	syncing := false
+	c.mem.OnWrite(func(int) {
+		if syncing {
+			return
+		}
+		syncing = true
+		for final := false; !final; {
+			var err error
+			if _, final, err = c.db.Number(won.info.Hash); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		if b, err := c.db.Block(lost.info.Hash); err != nil || b.Number != lost.info.Number {
+			t.Errorf("%+v, %v", b, err)
+		}
+		if n, final, err := c.db.Number(lost.info.Hash); n != lost.info.Number || final || err != nil {
+			t.Errorf("%d, %v, %v", n, final, err)
+		}
+		if _, err := c.db.Justification(lost.info.Hash); err != nil {
+			t.Error(err)
+		}
+	})
+	c.finaliseBlock(t, won)
+	c.mem.OnWrite(nil)
+	if !syncing {
+		t.Error("nothing was written")
+	}
+	c.check(t, lost)
+}
+
 // TestDiscardedLimits checks that the latest are kept, within both limits, and that
 // a fork goes from its end, for a block is read through those below it.
 func TestDiscardedLimits(t *testing.T) {
