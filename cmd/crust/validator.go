@@ -71,6 +71,11 @@ func (g *globals) act(cmd *cobra.Command, f *roleFlags, run func(ctx context.Con
 	if err != nil {
 		return err
 	}
+	return g.actAs(cmd, f, pair, run)
+}
+
+// actAs runs a command that is signed with a key.
+func (g *globals) actAs(cmd *cobra.Command, f *roleFlags, pair crypto.Pair, run func(ctx context.Context, r *role) error) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
 	defer cancel()
 	return g.look(ctx, cmd, func(ctx context.Context, r *role) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/crustgo/crust/client/staking"
+	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -28,6 +29,9 @@ type payoutFlags struct {
 	batch int
 }
 
+// retryPause is the time until payouts that failed are tried again.
+const retryPause = 5 * time.Second
+
 // maxBatch is how many payouts are made by one transaction at most.
 const maxBatch = 200
 
@@ -43,19 +47,18 @@ func newPayoutCommand(g *globals, long, example string) *cobra.Command {
 			if f.auto && (f.dryRun || f.wait == "none") {
 				return errors.New("--auto waits for what it pays; leave out --dry-run and --wait none")
 			}
-			for {
-				era := types.EraIndex(0)
-				err := g.act(cmd, &f.roleFlags, func(ctx context.Context, r *role) error {
-					era = r.state.Active
-					return r.payout(ctx, args, f.batch)
-				})
-				if err != nil || !f.auto {
-					return err
-				}
-				if err := g.untilEraEnds(cmd, era); err != nil {
-					return err
-				}
+			if _, err := f.until(); err != nil { // before anything is read or asked
+				return err
 			}
+			pair, err := f.secret.pair(cmd, "")
+			if err != nil {
+				return err
+			}
+			if f.auto {
+				return g.payAlways(cmd, &f, pair, args)
+			}
+			_, err = g.pay(cmd, &f, pair, args)
+			return err
 		},
 	}
 	f.add(cmd)
@@ -110,19 +113,31 @@ func (r *role) payoutOf(ctx context.Context, stash types.AccountID, rewards []st
 	return nil
 }
 
-// untilEraEnds waits until another era is active.
-func (g *globals) untilEraEnds(cmd *cobra.Command, era types.EraIndex) error {
-	ctx := cmd.Context()
-	if !g.json {
-		fmt.Fprintf(cmd.ErrOrStderr(), "Waiting for the end of era %d\n", era)
+// pay has rewards paid once, and returns the era that was active then.
+func (g *globals) pay(cmd *cobra.Command, f *payoutFlags, pair crypto.Pair, args []string) (active types.EraIndex, err error) {
+	err = g.actAs(cmd, &f.roleFlags, pair, func(ctx context.Context, r *role) error {
+		active = r.state.Active
+		return r.payout(ctx, args, f.batch)
+	})
+	if err == nil && f.auto && !g.json {
+		fmt.Fprintf(cmd.ErrOrStderr(), "Waiting for the end of era %d\n", active)
 	}
-	for {
-		active, rest, err := g.activeEra(ctx)
-		if err != nil {
-			return err
-		}
-		if active > era {
-			return nil
+	return active, err
+}
+
+// payAlways has rewards paid now and whenever an era has ended. If that fails at first it
+// returns; later on it says so and tries again: a node may be restarted, and
+// somebody else may pay at the same time.
+func (g *globals) payAlways(cmd *cobra.Command, f *payoutFlags, pair crypto.Pair, args []string) error {
+	era, err := g.pay(cmd, f, pair, args)
+	if err != nil {
+		return err
+	}
+	for ctx := cmd.Context(); ; {
+		rest, err := g.payEra(cmd, f, pair, args, &era)
+		if err != nil && ctx.Err() == nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%v; tries again\n", err)
+			rest = retryPause
 		}
 		select {
 		case <-ctx.Done():
@@ -130,6 +145,18 @@ func (g *globals) untilEraEnds(cmd *cobra.Command, era types.EraIndex) error {
 		case <-time.After(min(max(rest, time.Second), time.Minute)):
 		}
 	}
+}
+
+// payEra has rewards paid if another era is active than when they were paid last, and
+// returns about how long it is until there is something to pay.
+func (g *globals) payEra(cmd *cobra.Command, f *payoutFlags, pair crypto.Pair, args []string, paid *types.EraIndex) (rest time.Duration, err error) {
+	active, rest, err := g.activeEra(cmd.Context())
+	if err == nil && active > *paid {
+		if active, err = g.pay(cmd, f, pair, args); err == nil {
+			*paid, rest = active, 0
+		}
+	}
+	return rest, err
 }
 
 // activeEra is the era, and about how long it still is. Each time it connects anew:

@@ -27,21 +27,31 @@ func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
 // patience is when a test that waits for a condition gives up.
 const patience = 3 * time.Minute
 
-// world is a network of four validators, whom no offences are punished of, and of
-// two nodes that have no keys at first.
+// world is a network with eras of 16 slots, eight seconds.
 type world struct {
 	*testnet.Net
 	t   *testing.T
 	ctx context.Context // of the test
 }
 
-// spec is four validators with 20,000 CRU each and five seats. Eve and Ferdie may
-// have stake behind them without storage. An era has 16 slots.
-func spec(t *testing.T) *chainspec.Spec {
-	t.Helper()
-	n := runtime.Devnet(4)
+// network has validators with 20,000 CRU each, whom no offences are punished of, and
+// five seats. Guests have money, and may have stake behind them without storage.
+func network(validators int, guests ...string) runtime.Network {
+	n := runtime.Devnet(validators)
 	n.Endowed = append(n.Endowed, "//User//stash")
+	for _, g := range guests {
+		for _, uri := range []string{"//" + g, "//" + g + "//stash"} {
+			if !slices.Contains(n.Endowed, uri) {
+				n.Endowed = append(n.Endowed, uri)
+			}
+		}
+	}
 	n.Preset.SlotDuration, n.Preset.EpochLength, n.Preset.Staking.SessionsPerEra = 500, 8, 2
+	return n
+}
+
+func spec(t *testing.T, n runtime.Network, guests ...string) *chainspec.Spec {
+	t.Helper()
 	s, err := n.Spec()
 	if err != nil {
 		t.Fatal(err)
@@ -50,8 +60,8 @@ func spec(t *testing.T) *chainspec.Spec {
 	if err := json.Unmarshal(s.Genesis.Runtime["Staking"], &section); err != nil {
 		t.Fatal(err)
 	}
-	for _, stash := range []string{"//Eve//stash", "//Ferdie//stash"} {
-		section["bootstrapLimits"] = append(section["bootstrapLimits"].([]any), []any{account(t, stash).String(), "100000000000000000"})
+	for _, g := range guests {
+		section["bootstrapLimits"] = append(section["bootstrapLimits"].([]any), []any{account(t, "//"+g+"//stash").String(), "100000000000000000"})
 	}
 	if s.Genesis.Runtime["Staking"], err = json.Marshal(section); err != nil {
 		t.Fatal(err)
@@ -68,12 +78,14 @@ func account(t *testing.T, uri string) types.AccountID {
 	return pair.Account()
 }
 
-func start(t *testing.T) *world {
+// newWorld makes a network of which nothing runs; what is left of a configuration is filled in.
+func newWorld(t *testing.T, n runtime.Network, c testnet.Config, guests ...string) *world {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("runs processes")
 	}
-	net, err := testnet.New(testnet.Config{Program: program.Path(), Dir: t.TempDir(), Validators: 4, Others: 2, Spec: spec(t), Args: []string{"--validator"}})
+	c.Program, c.Dir, c.Validators, c.Spec, c.Args = program.Path(), t.TempDir(), len(n.Validators), spec(t, n, guests...), []string{"--validator"}
+	net, err := testnet.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,10 +96,15 @@ func start(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	if err := net.Start(ctx); err != nil {
-		t.Fatal(err)
-	}
 	return &world{net, t, ctx}
+}
+
+// start starts nodes, all if none is named.
+func (w *world) start(which ...int) {
+	w.t.Helper()
+	if err := w.Start(w.ctx, which...); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // crust runs a command against a node, and returns what it writes.
@@ -147,7 +164,8 @@ func (w *world) validate(node int, who, amount, fee string) {
 // A new validator is elected and makes blocks; a guarantor lifts another one above
 // it; and everybody is paid what the rules say.
 func TestFromBondToPayout(t *testing.T) {
-	w := start(t)
+	w := newWorld(t, network(4, "Eve", "Ferdie"), testnet.Config{Others: 2}, "Eve", "Ferdie")
+	w.start()
 	const eve, ferdie = 4, 5 // their nodes
 	w.validate(eve, "Eve", "10000CRU", "40%")
 	w.await("Eve to validate and make blocks", func(of func(string) row) bool { r := of("//Eve//stash"); return r.Validating && r.Points > 0 })

@@ -21,8 +21,12 @@ type Config struct {
 	Program    string // path of crust
 	Dir        string // where specification, data and logs go
 	Validators int
-	// Others is how many nodes there are without keys; they come after the validators.
+	// Others is how many nodes there are beside them, without keys but for those of Keys;
+	// they come after the validators.
 	Others int
+	// Keys are the secret URIs of the first of the others. Who has the key of a validator
+	// is its twin: both make blocks and vote in its name.
+	Keys []string
 	// Slot is the time between blocks, unless Spec says it; 0 means that of
 	// development networks.
 	Slot time.Duration
@@ -40,13 +44,14 @@ type Net struct {
 
 	cfg     Config
 	links   map[[2]int]*link // by who dials, and whom
+	doors   map[int]*link    // to the RPC of nodes
 	storage []*Node
 	watch   *watch
 }
 
 // New makes a network, none of whose nodes runs.
 func New(c Config) (*Net, error) {
-	n := &Net{cfg: c, Spec: filepath.Join(c.Dir, "spec.json"), links: map[[2]int]*link{}}
+	n := &Net{cfg: c, Spec: filepath.Join(c.Dir, "spec.json"), links: map[[2]int]*link{}, doors: map[int]*link{}}
 	if err := n.writeSpec(); err != nil {
 		return nil, err
 	}
@@ -57,6 +62,8 @@ func New(c Config) (*Net, error) {
 		if i < c.Validators {
 			key = "//" + names[i]
 			name = strings.ToLower(strings.ReplaceAll(names[i], "//", "-"))
+		} else if k := i - c.Validators; k < len(c.Keys) {
+			key = c.Keys[k]
 		}
 		if err := n.add(i, name, key); err != nil {
 			return nil, errors.Join(err, n.Close())
@@ -118,11 +125,14 @@ func (n *Net) add(i int, name, key string) error {
 			cmd.Env = append(os.Environ(), "NO_COLOR=1")
 			return cmd
 		},
-		moved: func(address string) {
+		moved: func(address, rpc string) {
 			for pair, k := range n.links {
 				if pair[1] == i {
 					k.set(func(k *link) { k.to = address })
 				}
+			}
+			if k := n.doors[i]; k != nil {
+				k.set(func(k *link) { k.to = rpc })
 			}
 		},
 	})
@@ -144,6 +154,20 @@ func (n *Net) peers(i int) (args []string) {
 		}
 	}
 	return args
+}
+
+// Door is where a node answers RPC over WebSocket, wherever it listens after its next
+// start; nobody answers there while it does not run. It is to be asked for before any
+// node is started.
+func (n *Net) Door(i int) (url string, err error) {
+	k := n.doors[i]
+	if k == nil {
+		if k, err = newLink(); err != nil {
+			return "", err
+		}
+		n.doors[i] = k
+	}
+	return "ws://" + k.listener.Addr().String(), nil
 }
 
 // Start starts nodes, all if none is named, at the same time if they are linked.
@@ -181,6 +205,9 @@ func (n *Net) Close() error {
 	}
 	stopping.Wait()
 	for _, k := range n.links {
+		k.close()
+	}
+	for _, k := range n.doors {
 		k.close()
 	}
 	return errors.Join(errs...)

@@ -27,10 +27,10 @@ type Node struct {
 	command func() *exec.Cmd
 	ready   string // what its log says once it listens
 
-	mu    sync.Mutex // guards what follows
-	run   *run       // nil while it does not run
-	tail  []string   // the last lines of the log
-	moved func(address string)
+	mu    sync.Mutex                // guards what follows
+	run   *run                      // nil while it does not run
+	tail  []string                  // the last lines of the log
+	moved func(address, rpc string) // where it listens now, as host:port; empty if it does not
 }
 
 // run is one process of a node.
@@ -74,12 +74,12 @@ func (n *Node) Start(ctx context.Context) error {
 	go func() {
 		n.read(r, io.TeeReader(pipe, file), ready)
 		r.err = errors.Join(r.cmd.Wait(), file.Close())
-		n.moved("")
+		n.moved("", "")
 		close(r.ended)
 	}()
 	select {
 	case <-ready:
-		n.moved(r.address)
+		n.moved(r.address, strings.TrimPrefix(r.rpc, "http://"))
 		return nil
 	case <-r.ended:
 		return fmt.Errorf("%s ended at its start: %v\n%s", n.Name, r.err, n.Tail())

@@ -23,7 +23,7 @@ func (n *Net) AddStorage(s Storage, at int) *Node {
 		"--reserve", "1MiB", "--api-port", "0", "--prometheus-port", "0", "--gateway-port", "0", "--swarm-addr", "/ip4/127.0.0.1/tcp/0"}
 	args = append(args, s.Args...)
 	node := &Node{
-		Name: s.Name, Log: filepath.Join(n.cfg.Dir, s.Name+".log"), ready: "storage node", moved: func(string) {},
+		Name: s.Name, Log: filepath.Join(n.cfg.Dir, s.Name+".log"), ready: "storage node", moved: func(string, string) {},
 		command: func() *exec.Cmd {
 			cmd := exec.Command(n.cfg.Program, append(args[:len(args):len(args)], "--node-url", n.Nodes[at].URL("ws"))...)
 			cmd.Env = append(os.Environ(), "NO_COLOR=1")
