@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/crustgo/crust/client"
@@ -28,6 +29,11 @@ func (b *block) of(name string) (out []metadata.Event) {
 		}
 	}
 	return out
+}
+
+// own are the events with a name that are the block's itself: of no transaction, which pays fees.
+func (b *block) own(name string) []metadata.Event {
+	return slices.DeleteFunc(b.of(name), func(e metadata.Event) bool { return e.Extrinsic != nil })
 }
 
 // chainReader reads final blocks of a node, one after the other, each once.
