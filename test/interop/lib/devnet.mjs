@@ -2,7 +2,7 @@
 // start again, and storage nodes and gateways if they are asked for.
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
@@ -116,9 +116,11 @@ class Devnet extends Process {
   }
 }
 
-/** startDevnet starts a network of validators, and of more if that is said, and waits until it finalises and all answer. */
-export async function startDevnet(count = 4, { storage = 0, gateways = 0, srd = '64MiB' } = {}) {
+/** startDevnet starts a network of validators, and of more if that is said, and waits until it finalises and all answer.
+ * spec is the chain specification of a network with as many validators, if it is not to be the usual one. */
+export async function startDevnet(count = 4, { storage = 0, gateways = 0, srd = '64MiB', spec } = {}) {
   const dir = await mkdtemp(join(tmpdir(), 'crust-interop-net-'));
+  if (spec) await writeFile(join(dir, 'chain-spec.json'), spec);
   const base = await freePorts((count + storage + gateways) * portsPerNode);
   // With its end of the pipe the network ends too, however this process does.
   const net = new Devnet(crust, ['devnet', '--validators', String(count), '--storage', String(storage), '--gateways', String(gateways), '--srd', srd,
