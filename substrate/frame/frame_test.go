@@ -29,6 +29,7 @@ type shop struct {
 	Prices frame.DoubleMap[uint32, uint16, uint64] `frame:"twox_64_concat,blake2_128_concat"`
 	Blind  frame.Map[uint32, uint8]                `frame:"blake2_256"`
 	hooks  *[]string
+	duty   bool // must is an inherent
 }
 
 type (
@@ -89,7 +90,7 @@ func (p *shop) must(_ *frame.Env, o frame.Origin, a sellArgs) error {
 	return o.EnsureNone()
 }
 
-func (p *shop) IsInherent(frame.RuntimeCall) bool { return false }
+func (p *shop) IsInherent(frame.RuntimeCall) bool { return p.duty }
 func (p *shop) CreateInherent(*frame.Env, frame.InherentData) (any, string, error) {
 	return nil, "", nil
 }
@@ -440,6 +441,19 @@ func TestExecuteRefuses(t *testing.T) {
 	if _, err := c.Runtime.ExecuteBlock(c.State, block(c, sell), with); !errors.Is(err, frame.ErrNoUnsignedValidator) {
 		t.Errorf("unsigned call: %v", err)
 	}
+	p.duty = true
+	tx, err := c.Runtime.DecodeTx(frame.EncodeBare(must))
+	if err != nil {
+		t.Fatal(err)
+	}
+	maker, err := c.Runtime.NewBlock(c.State, &block(c).Header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := maker.Push(tx); !errors.Is(err, frame.ErrBadMandatory) || !errors.Is(err, errSoldOut) {
+		t.Errorf("a mandatory call that fails: %v", err)
+	}
+	p.duty = false
 	if _, err := c.Runtime.ExecuteBlock(c.State, block(c, must), with); err == nil {
 		t.Error("a mandatory call that fails was accepted")
 	}
