@@ -222,8 +222,12 @@ func (c *Core) Followed(now types.Moment) {
 		c.cursor = next
 		syncing := c.sync.Status().Syncing
 		for _, u := range ups {
-			if u.Imported != nil && !syncing {
+			switch {
+			case syncing:
+			case u.Imported != nil:
 				c.announce(u.Imported.Hash, u.Best != nil, false)
+			case u.Best != nil: // by finality: peers were told that a block is the best that has lost
+				c.announce(u.Best.Hash, true, true)
 			}
 		}
 		if len(ups) < step {

@@ -174,6 +174,11 @@ func (n *Network) loop(ctx context.Context, g *lifecycle.Group) {
 		case <-ctx.Done():
 			return
 		case f := <-n.inbox:
+			select { // which block is the best, before votes that made it so
+			case <-wake:
+				n.core.Followed(n.cfg.Now())
+			default:
+			}
 			n.drain(f)
 		case <-wake:
 			n.core.Followed(n.cfg.Now())

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/mempool"
 	"github.com/crustgo/crust/substrate/network"
@@ -123,4 +125,31 @@ func TestNetworkSync(t *testing.T) {
 	if peers := a.peers.Peers(); len(peers) != 2 || peers[0].Role != types.RoleFull {
 		t.Errorf("peers: %+v", peers)
 	}
+}
+
+// Peers that were told of two siblings hear which one is the best when finality has decided:
+// light clients ask only who has the block.
+func TestAnnounceAfterFinality(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens sockets")
+	}
+	net := chaintest.New(t, nil)
+	source := net.Start(t)
+	root := source.Grow()
+	a := connect(t, source)
+	b := connect(t, net.Start(t), a.peers.Host().Addresses()...)
+	heard := func(want chain.Ref) func() bool {
+		return func() bool {
+			peers := b.peers.Peers()
+			return len(peers) == 1 && peers[0].Best.Hash == want.Hash
+		}
+	}
+	until(t, b, "the first block", heard(root))
+	until(t, b, "each other", func() bool { return len(a.peers.Peers()) == 1 })
+	siblings := []chain.Ref{source.Add(chaintest.Plan{Parent: root.Hash}), source.Add(chaintest.Plan{Parent: root.Hash, Skip: 1})}
+	best := source.Heads().Best
+	lost := slices.IndexFunc(siblings, func(r chain.Ref) bool { return r != best })
+	until(t, b, "the best block", heard(best))
+	source.FinaliseRef(siblings[lost])
+	until(t, b, "the final block as the best", heard(siblings[lost]))
 }
