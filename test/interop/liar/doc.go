@@ -5,7 +5,7 @@
 //	liar -node /ip4/…/p2p/… -genesis 0x… -at 12 seal vrf
 //
 // prints an object of the lies and their addresses, and ends with its standard
-// input. Such a peer says that the chain ends at the block -at, or where it ends
+// input. Such a peer says that the chain ends at the block -at, or at what is final
 // for the node if that is 0. The lies:
 //
 //	none     nothing is changed: what clients do believe

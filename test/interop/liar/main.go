@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/p2p"
 	"github.com/crustgo/crust/substrate/protocol"
@@ -26,7 +28,7 @@ func main() {
 func run() error {
 	var genesis types.Hash
 	address := flag.String("node", "", "address of the `node` that is asked")
-	at := flag.Uint("at", 0, "the last `block`; 0 means the node's best")
+	at := flag.Uint("at", 0, "the last `block`; 0 means the node's last final one")
 	flag.TextVar(&genesis, "genesis", genesis, "`hash` of the chain")
 	flag.Parse()
 
@@ -86,7 +88,6 @@ type node struct {
 	host    *p2p.Host
 	genesis types.Hash
 	peer    types.PeerID
-	best    protocol.Status
 	opened  chan struct{}
 }
 
@@ -113,10 +114,9 @@ func connect(ctx context.Context, g *lifecycle.Group, address string, genesis ty
 func (*node) Accept(types.PeerID, []byte) error { return nil }
 
 // Opened takes the first peer for the node.
-func (n *node) Opened(peer types.PeerID, handshake []byte, _ bool) {
+func (n *node) Opened(peer types.PeerID, _ []byte, _ bool) {
 	if n.peer == "" {
 		n.peer = peer
-		n.best, _ = protocol.DecodeStatus(handshake)
 		close(n.opened)
 	}
 }
@@ -154,17 +154,36 @@ type liar struct {
 	node *node
 	lie  string
 	host *p2p.Host
-	head *types.Header // the last block, as it is told
-	true types.Hash    // the last block, as it is
+	head *types.Header     // the last block, as it is told
+	true types.Hash        // the last block, as it is
+	far  grandpa.WarpProof // of the last block, if that is final for the node now
+}
+
+// last is the block that the peer says is the last one: by number, or the one that the node
+// proves to be final now. The node goes on, so that a later proof would lead past it.
+func (l *liar) last(ctx context.Context, at types.BlockNumber) (*types.Header, error) {
+	l.far.Finished = true
+	if at != 0 {
+		return l.node.header(ctx, types.Hash{}, at)
+	}
+	answer, err := l.node.ask(ctx, warp, l.node.genesis[:])
+	if err != nil {
+		return nil, err
+	}
+	p, err := grandpa.DecodeWarpProof(answer)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Fragments) == 0 || !p.Finished {
+		return nil, fmt.Errorf("the node's warp proof has %d fragments, and %v is its end", len(p.Fragments), p.Finished)
+	}
+	l.far = *p
+	return &p.Fragments[len(p.Fragments)-1].Header, nil
 }
 
 // start prepares the lie and listens; it returns where.
 func (l *liar) start(ctx context.Context, g *lifecycle.Group, at types.BlockNumber) (string, error) {
-	h := types.Hash{}
-	if at == 0 {
-		h = l.node.best.BestHash
-	}
-	head, err := l.node.header(ctx, h, at)
+	head, err := l.last(ctx, at)
 	if err != nil {
 		return "", err
 	}
@@ -190,7 +209,7 @@ func (*liar) Accept(types.PeerID, []byte) error { return nil }
 func (l *liar) Opened(peer types.PeerID, _ []byte, _ bool) {
 	a := protocol.Announce{Header: *l.head, Best: true}
 	l.host.Notify(peer, blocks, a.Append(nil))
-	for _, m := range finality(l.lie, l.head) {
+	for _, m := range finality(l.lie, l.head, &l.far) {
 		l.host.Notify(peer, votes, m)
 	}
 }
@@ -243,11 +262,15 @@ func (l *liar) light(ctx context.Context, _ types.PeerID, request []byte) ([]byt
 	return falseProof(answer)
 }
 
-// warp answers with the node's warp proofs, or false ones.
-func (l *liar) warp(ctx context.Context, _ types.PeerID, request []byte) ([]byte, error) {
-	answer, err := l.node.ask(ctx, warp, request)
-	if err != nil || l.lie != "warp" {
-		return answer, err
+// warp proves the last block from genesis, or falsely; from elsewhere there is nothing to prove.
+func (l *liar) warp(_ context.Context, _ types.PeerID, request []byte) ([]byte, error) {
+	p := l.far
+	if !bytes.Equal(request, l.node.genesis[:]) {
+		p.Fragments = nil
+	}
+	answer := p.AppendSCALE(nil)
+	if l.lie != "warp" || len(p.Fragments) == 0 {
+		return answer, nil
 	}
 	return falseWarp(answer)
 }
