@@ -12,7 +12,7 @@ export GOFLAGS     := -trimpath
 RACE = $$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Imports}} {{.TestImports}} {{end}}' ./... | \
         grep -E '[[ ](sync|sync/atomic|golang.org/x/sync/errgroup|[^ ]*/lifecycle)[] ]' | cut -d' ' -f1 | grep -vE '/(internal|test)/') ./test/shell
 
-.PHONY: build demo dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-network interop-pinning \
+.PHONY: build demo dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-pinning \
         interop-js interop-ipfs kubo gsrpc roots long fuzz-long bench benchstat peers weights weights-check generate testsum clean
 
 build: ; go build -ldflags '$(LDFLAGS)' -o bin/crust ./cmd/crust
@@ -45,10 +45,7 @@ oracle: testsum ; $(STEP) -kind go -timeout 6m -dir test/oracle oracle -- go tes
 # The real binary, judged by independent clients.
 interop: interop-js interop-ipfs gsrpc roots
 interop-js: build testsum test/interop/node_modules
-	$(STEP) -kind node -timeout 15m -dir test/interop interop-js -- sh -c 'node --test --test-concurrency=1 --test-reporter=tap $$(ls *.test.mjs | grep -v network.test)'
-# smoldot against a network of four; by command, until docs/STATUS.md says that it never fails.
-interop-network: build testsum test/interop/node_modules
-	$(STEP) -kind node -timeout 8m -dir test/interop interop-network -- node --test --test-reporter=tap network.test.mjs
+	$(STEP) -kind node -timeout 15m -dir test/interop interop-js -- sh -c 'node --test --test-concurrency=1 --test-reporter=tap *.test.mjs'
 # kubo, built from the Go registry, and helia on the Node.js that it needs.
 interop-ipfs: build kubo testsum test/interop/ipfs/node_modules
 	$(STEP) -kind node -timeout 5m -dir test/interop/ipfs interop-ipfs -- node --test --test-concurrency=1 --test-reporter=tap hashes.test.mjs storage.test.mjs
