@@ -12,7 +12,7 @@ export GOFLAGS     := -trimpath
 RACE = $$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Imports}} {{.TestImports}} {{end}}' ./... | \
         grep -E '[[ ](sync|sync/atomic|golang.org/x/sync/errgroup|[^ ]*/lifecycle)[] ]' | cut -d' ' -f1 | grep -vE '/(internal|test)/') ./test/shell
 
-.PHONY: build demo dev test test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-pinning \
+.PHONY: build demo dev test computing waiting test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-pinning \
         interop-js interop-ipfs kubo gsrpc roots long fuzz-long bench benchstat peers weights weights-check generate testsum clean
 
 build: ; go build -ldflags '$(LDFLAGS)' -o bin/crust ./cmd/crust
@@ -21,7 +21,11 @@ demo: build ; bin/crust demo $(DEMO_FLAGS)
 dev: build ; bin/crust node --dev $(DEV_FLAGS)
 
 # What a change must pass: at most 20 minutes on two cores.
-test: lint units race fuzz oracle interop
+test: lint units oracle
+	$(MAKE) -j2 computing waiting
+# The detector and the fuzzers need both cores, outside clients wait for blocks: beside each other they take half the time.
+computing: ; $(MAKE) -j1 race fuzz
+waiting: ; $(MAKE) -j1 interop
 # While working: pure Go, no peers, no processes; less than 3 minutes.
 test-short: ; timeout 3m go test -short -timeout 150s ./...
 # The long runs, tests named TestLong…: at most 45 minutes. fuzz-long is by command: CI fuzzes for 3 minutes.
@@ -33,7 +37,8 @@ gofmt: testsum
 tidy: testsum ; $(STEP) -timeout 1m mod-tidy -- go mod tidy -diff
 vet: testsum ; $(STEP) -timeout 9m vet -- go vet ./...
 staticcheck: testsum ; $(STEP) -timeout 9m staticcheck -- go tool -modfile=internal/tools/go.mod staticcheck ./...
-units: testsum ; $(STEP) -kind go -timeout 20m units -- go test -json -timeout 10m ./...
+# Tests of processes wait as well: four packages at a time.
+units: testsum ; $(STEP) -kind go -timeout 20m units -- go test -json -p 4 -timeout 10m ./...
 race: testsum ; $(STEP) -kind go -timeout 22m race -- env CGO_ENABLED=1 go test -json -race -short -timeout 12m $(RACE)
 fuzz: testsum ; $(STEP) -timeout 8m fuzz -- go run ./internal/cmd/fuzz -budget 3m
 long: testsum ; $(STEP) -kind go -timeout 40m long -- env CRUST_LONG=1 SEED=$(SEED) go test -json -run '^TestLong' -timeout 38m ./...
@@ -48,7 +53,7 @@ interop-js: build testsum test/interop/node_modules
 	$(STEP) -kind node -timeout 15m -dir test/interop interop-js -- sh -c 'node --test --test-concurrency=1 --test-reporter=tap *.test.mjs'
 # kubo, built from the Go registry, and helia on the Node.js that it needs.
 interop-ipfs: build kubo testsum test/interop/ipfs/node_modules
-	$(STEP) -kind node -timeout 5m -dir test/interop/ipfs interop-ipfs -- node --test --test-concurrency=1 --test-reporter=tap hashes.test.mjs storage.test.mjs
+	$(STEP) -kind node -timeout 8m -dir test/interop/ipfs interop-ipfs -- node --test --test-concurrency=1 --test-reporter=tap hashes.test.mjs storage.test.mjs
 kubo: testsum ; $(STEP) -timeout 15m -dir test/interop/kubo kubo -- go build -ldflags '-s -w' -o ../../../out/kubo/ipfs github.com/ipfs/kubo/cmd/ipfs
 # The pinning service's compliance suite, by command: it takes the specification from GitHub, or from PSA_SPEC.
 interop-pinning: build testsum
