@@ -430,7 +430,7 @@ func (e *encoder) primitive(dst []byte, id TypeID, p Prim, v any, as string) ([]
 	case Char:
 		text, ok := v.(string)
 		r, size := utf8.DecodeRuneInString(text)
-		if !ok || size == 0 || size != len(text) {
+		if !ok || size == 0 || size != len(text) || !utf8.ValidString(text) {
 			return dst, e.mismatch(id, v, "one character")
 		}
 		return scale.AppendU32(dst, uint32(r)), nil
@@ -439,8 +439,8 @@ func (e *encoder) primitive(dst []byte, id TypeID, p Prim, v any, as string) ([]
 		if n, isNumber := v.(*big.Int); isNumber {
 			text, ok = n.String(), true
 		}
-		if !ok {
-			return dst, e.mismatch(id, v, "text")
+		if !ok || !utf8.ValidString(text) {
+			return dst, e.mismatch(id, v, "text in UTF-8")
 		}
 		return scale.AppendString(dst, text), nil
 	}

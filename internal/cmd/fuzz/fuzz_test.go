@@ -64,6 +64,21 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+func TestOverran(t *testing.T) {
+	const late = "fuzz: elapsed: 4s, execs: 197886 (49049/sec)\n--- FAIL: FuzzDecode (4.05s)\n    context deadline exceeded\nFAIL\n"
+	for out, want := range map[string]bool{
+		late: true,
+		"--- FAIL: FuzzText (2.97s)\n    --- FAIL: FuzzText (0.00s)\n        x_test.go:7: bad\n\n    Failing input written to testdata/fuzz/FuzzText/a2\nFAIL\n": false,
+		late + "    Failing input written to testdata/fuzz/FuzzDecode/a2\n":                                                                                      false,
+		"panic: boom\n" + late: false,
+		"FAIL\n":               false,
+	} {
+		if got := overran(out); got != want {
+			t.Errorf("%t of\n%s", got, out)
+		}
+	}
+}
+
 func TestStateRoundTrip(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "out", "fuzz.json")
 	empty, err := loadState(file)
