@@ -47,18 +47,14 @@ func (p *Pallet) allBackers(e *frame.Env) map[types.AccountID][]IndividualExposu
 func (p *Pallet) putBacker(e *frame.Env, stash, guarantor types.AccountID, value Balance) {
 	at := backing{A: stash, B: guarantor}
 	if !p.Backers.Exists(e, at) {
-		s := p.Standing.Get(e)
-		s.Guarantees++
-		p.Standing.Put(e, s)
+		p.count(e, func(s *Standing) { s.Guarantees++ })
 	}
 	p.Backers.Put(e, at, value)
 }
 
 // dropBacker forgets what a guarantor guarantees for a stash.
 func (p *Pallet) dropBacker(e *frame.Env, stash, guarantor types.AccountID) {
-	s := p.Standing.Get(e)
-	s.Guarantees--
-	p.Standing.Put(e, s)
+	p.count(e, func(s *Standing) { s.Guarantees-- })
 	p.Backers.Kill(e, backing{A: stash, B: guarantor})
 }
 

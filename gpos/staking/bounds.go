@@ -26,33 +26,37 @@ func (p *Pallet) setElectionBounds(e *frame.Env, o frame.Origin, a SetElectionBo
 // admitCandidate fails if an account with that much bonded may not become a candidate.
 func (p *Pallet) admitCandidate(e *frame.Env, active Balance) error {
 	b := p.ElectionBounds.Get(e)
-	switch {
-	case active.Less(b.LeastStake):
-		return p.Fail(ErrInsufficientValue)
-	case b.Candidates != 0 && p.Standing.Get(e).Candidates >= b.Candidates:
-		return p.Fail(ErrTooManyCandidates)
-	}
-	return nil
+	return p.admit(active, b.LeastStake, p.Standing.Get(e).Candidates, b.Candidates, ErrTooManyCandidates)
 }
 
 // admitGuarantee fails if nobody may guarantee that much for one more candidate.
 func (p *Pallet) admitGuarantee(e *frame.Env, value Balance) error {
 	b := p.ElectionBounds.Get(e)
+	return p.admit(value, b.LeastStake, p.Standing.Get(e).Guarantees, b.Guarantees, ErrTooManyGuarantees)
+}
+
+// admit fails if a stake is too small, or as many as there may be stand already.
+func (p *Pallet) admit(stake, least Balance, standing, most uint32, full *frame.Error) error {
 	switch {
-	case value.Less(b.LeastStake):
+	case stake.Less(least):
 		return p.Fail(ErrInsufficientValue)
-	case b.Guarantees != 0 && p.Standing.Get(e).Guarantees >= b.Guarantees:
-		return p.Fail(ErrTooManyGuarantees)
+	case most != 0 && standing >= most:
+		return p.Fail(full)
 	}
 	return nil
+}
+
+// count changes the counts of what stands.
+func (p *Pallet) count(e *frame.Env, change func(s *Standing)) {
+	s := p.Standing.Get(e)
+	change(&s)
+	p.Standing.Put(e, s)
 }
 
 // putCandidate makes a stash a candidate, or gives it other terms.
 func (p *Pallet) putCandidate(e *frame.Env, stash types.AccountID, prefs ValidatorPrefs) {
 	if !p.Validators.Exists(e, stash) {
-		s := p.Standing.Get(e)
-		s.Candidates++
-		p.Standing.Put(e, s)
+		p.count(e, func(s *Standing) { s.Candidates++ })
 	}
 	p.Validators.Put(e, stash, prefs)
 }
@@ -60,9 +64,7 @@ func (p *Pallet) putCandidate(e *frame.Env, stash types.AccountID, prefs Validat
 // dropCandidate takes a stash out of elections, if it is a candidate.
 func (p *Pallet) dropCandidate(e *frame.Env, stash types.AccountID) {
 	if p.Validators.Exists(e, stash) {
-		s := p.Standing.Get(e)
-		s.Candidates--
-		p.Standing.Put(e, s)
+		p.count(e, func(s *Standing) { s.Candidates-- })
 		p.Validators.Kill(e, stash)
 	}
 }
