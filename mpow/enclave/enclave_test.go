@@ -404,6 +404,10 @@ func TestHangs(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	var stopped syscall.WaitStatus // until then it may still answer
+	if _, err := syscall.Wait4(p.cmd.Process.Pid, &stopped, syscall.WUNTRACED, nil); err != nil || !stopped.Stopped() {
+		t.Fatal(stopped, err)
+	}
 	c.timeout = 100 * time.Millisecond
 	if err := c.Call(&trusted.FillRequest{Leaves: 1}, new(trusted.FillAnswer)); !errors.Is(err, ErrHangs) {
 		t.Fatalf("a stopped enclave: %v", err)

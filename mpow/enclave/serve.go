@@ -83,15 +83,15 @@ func session(ctx context.Context, conn *net.UnixConn, s *trusted.Server) {
 			if m, err = offerMemory(conn); err == nil {
 				continue
 			}
-		case size == 0 || size > len(m.request()):
+		case size == 0 || size > len(m.b):
 			return
 		default:
-			in = append(in[:0], m.request()[:size]...) // once, whole: the host may change it meanwhile
+			in = append(in[:0], m.b[:size]...) // once, whole: the host may change it meanwhile
 		}
 		if err != nil {
 			return
 		}
-		if room := m.answer(); room == nil {
+		if room := m.b; room == nil {
 			out = n.Handle(out[:0], in)
 			err = writeFrame(conn, out)
 		} else if body := n.Handle(room[:0], in); &body[0] == &room[0] {
@@ -177,7 +177,7 @@ func (c *Client) call(r trusted.Request, answer trusted.Message) error {
 
 // send sends a request, through memory if it fits.
 func (c *Client) send(r trusted.Request) error {
-	room := c.memory.request()
+	room := c.memory.b
 	if room == nil {
 		c.out = trusted.AppendRequest(c.out[:0], r)
 		return writeFrame(c.conn, c.out)
@@ -199,8 +199,8 @@ func (c *Client) receive() (body []byte, err error) {
 		c.in, err = readBody(c.conn, n, c.in)
 		return c.in, err
 	}
-	if n > len(c.memory.answer()) {
+	if n > len(c.memory.b) {
 		return nil, fmt.Errorf("%w: %d bytes in memory", errFrame, n)
 	}
-	return c.memory.answer()[:n], nil
+	return c.memory.b[:n], nil
 }

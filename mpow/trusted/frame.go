@@ -10,7 +10,7 @@ import (
 )
 
 // Version is that of the frames between worker and enclave.
-const Version = 3
+const Version = 4
 
 // Limits of frames.
 const (

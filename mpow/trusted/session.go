@@ -37,8 +37,8 @@ type Session struct {
 	files   map[proof.FileID]*File
 	move    *Move
 	scratch Scratch
-	leaves  []byte // of the filler, and their hashes
-	hashes  []Hash
+	leaf    []byte // of the filler, the last that was made
+	hashes  []Hash // of those in one answer
 	out     []byte // what the answer is appended to
 }
 
@@ -73,7 +73,7 @@ func (n *Session) Handle(dst, body []byte) []byte {
 	// The requests that take time do it without the core.
 	switch r := r.(type) {
 	case *FillRequest:
-		return n.answer(n.fill(r))
+		return n.inPlace(n.fill(n.out, r))
 	case *PutRequest:
 		return n.inPlace(n.put(n.out, r))
 	case *MoveRequest:
@@ -204,8 +204,9 @@ func (n *Session) open(dst []byte, r *OpenRequest) ([]byte, error) {
 	return dst, err
 }
 
-// fill makes leaves in memory of its own: what is hashed has to be what was made.
-func (n *Session) fill(r *FillRequest) (Message, error) {
+// fill writes the answer in place, leaf by leaf, so that each is copied while it is in the cache. It
+// is made in memory of the enclave's own: what is hashed has to be what was made.
+func (n *Session) fill(dst []byte, r *FillRequest) ([]byte, error) {
 	if r.Leaves == 0 || r.Leaves > MaxLeaves {
 		return nil, fmt.Errorf("trusted: %d leaves in one request, at most %d", r.Leaves, MaxLeaves)
 	}
@@ -214,22 +215,29 @@ func (n *Session) fill(r *FillRequest) (Message, error) {
 			return nil, err
 		}
 	}
-	size := min(int(r.Leaves), n.filler.Left()) * proof.LeafSize
-	if cap(n.leaves) < size {
-		n.leaves = make([]byte, size)
+	if n.leaf == nil {
+		n.leaf = make([]byte, proof.LeafSize)
 	}
-	a := &FillAnswer{Bytes: n.leaves[:size]}
-	var err error
-	if n.hashes, err = n.filler.Next(a.Bytes, n.hashes[:0]); err != nil {
-		return nil, err
+	leaves := min(int(r.Leaves), n.filler.Left())
+	k := coder{dst: scale.AppendCompact(append(dst, 0), uint64(leaves)*proof.LeafSize)}
+	n.hashes = n.hashes[:0]
+	for range leaves {
+		var err error
+		if n.hashes, err = n.filler.Next(n.leaf, n.hashes); err != nil {
+			return nil, err
+		}
+		k.dst = append(k.dst, n.leaf...)
 	}
-	a.Hashes = n.hashes
+	k.hashes(&n.hashes, MaxLeaves)
+	var closed *Closed
 	if n.filler.Left() == 0 {
-		if a.Closed, err = n.closeFiller(); err != nil {
+		var err error
+		if closed, err = n.closeFiller(); err != nil {
 			return nil, err
 		}
 	}
-	return a, nil
+	k.closed(&closed)
+	return k.dst, nil
 }
 
 func (n *Session) openFiller() (err error) {

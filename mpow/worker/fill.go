@@ -18,8 +18,9 @@ import (
 // at most a filler waits for a reason to go on.
 const recheckEvery = 30 * time.Second
 
-// fillLeaves is how many leaves come in one answer: 1 MiB stays in the caches.
-const fillLeaves = 16
+// fillLeaves is how many leaves come in one answer: as many as shared memory has room for, since
+// waiting for each other takes time of both sides.
+const fillLeaves = 60
 
 // Run makes filler units up to the target, and merges data units, until ctx ends. It returns an error if the
 // enclave is gone; a disk that fails is left out and asked again from time to time.

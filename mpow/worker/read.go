@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/enclave"
@@ -33,12 +34,17 @@ func (w *Worker) locate(p *index.Place) (*index.Unit, *disk.Disk, error) {
 // Get returns a plain block out of sealed storage; ErrNotFound if no file that is held
 // has it. If one copy cannot be read, those of other files are tried.
 func (w *Worker) Get(ctx context.Context, cid dag.CID) ([]byte, error) {
+	return w.Append(ctx, nil, cid)
+}
+
+// Append is Get, but appends the block to dst.
+func (w *Worker) Append(ctx context.Context, dst []byte, cid dag.CID) ([]byte, error) {
 	var last error
 	for p, err := range w.db.Places(cid) {
 		if err != nil {
 			return nil, err
 		}
-		block, err := w.open(ctx, cid, &p)
+		block, err := w.open(ctx, dst, cid, &p)
 		if err == nil {
 			return block, nil
 		}
@@ -52,12 +58,18 @@ func (w *Worker) Get(ctx context.Context, cid dag.CID) ([]byte, error) {
 	return nil, fmt.Errorf("block %v: %w", cid, last)
 }
 
-func (w *Worker) open(ctx context.Context, cid dag.CID, p *index.Place) (block []byte, err error) {
+// records are memory for records on their way from the disk to the enclave.
+var records = sync.Pool{New: func() any { return new([]byte) }}
+
+func (w *Worker) open(ctx context.Context, dst []byte, cid dag.CID, p *index.Place) (block []byte, err error) {
 	u, d, err := w.locate(p)
 	if err != nil {
 		return nil, err
 	}
-	record := make([]byte, p.Length)
+	memory := records.Get().(*[]byte)
+	defer records.Put(memory)
+	*memory = slices.Grow((*memory)[:0], int(p.Length))
+	record := (*memory)[:p.Length]
 	if err := d.ReadAt(u.Number, record, p.Offset); err != nil {
 		return nil, err
 	}
@@ -69,7 +81,7 @@ func (w *Worker) open(ctx context.Context, cid dag.CID, p *index.Place) (block [
 		if a.CID != cid {
 			return local(fmt.Errorf("the index leads to block %v", a.CID))
 		}
-		block = append(record[:0], a.Block...) // the record's memory has room for the block
+		block = append(dst, a.Block...)
 		return nil
 	})
 	return block, err

@@ -167,9 +167,11 @@ func (w *Worker) show(ctx context.Context, asked []trusted.Asked) error {
 	w.mu.Unlock()
 	var next atomic.Int64
 	g := lifecycle.NewGroup(ctx, 0)
-	for range readers {
+	if w.leaves == nil {
+		w.leaves = disk.Leaves(readers * showLeaves)
+	}
+	for buf := range slices.Chunk(w.leaves, showLeaves*proof.LeafSize) {
 		g.Go("showing leaves", func(ctx context.Context) error {
-			buf := disk.Leaves(showLeaves)
 			for {
 				to := int(next.Add(showLeaves))
 				from := to - showLeaves

@@ -68,6 +68,7 @@ type Worker struct {
 	lanes   []*lane
 	wake    chan struct{}   // tells the fillers that something changed
 	asked   []trusted.Asked // by the last challenge; of Heartbeat and Loss alone
+	leaves  []byte          // what they read leaves into; kept, since new memory takes the system more than reading into it
 
 	lines sync.Mutex  // held while the lines of files change, in the index and here; taken before mu
 	group index.Group // for whom it counts, as it was told last; guarded by lines

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -50,7 +51,10 @@ type Writer struct {
 
 // writeStep is how many bytes are written at a time, past the system's cache: what is sealed is
 // not soon read, and its way through the cache can take more of the processor than sealing it.
-const writeStep = 4 << 20
+const writeStep = 2 << 20
+
+// steps are memory for them, used for one unit after the other.
+var steps = sync.Pool{New: func() any { return new(aligned(writeStep)) }}
 
 // piece is some bytes of a unit, and what became of them.
 type piece struct {
@@ -104,10 +108,10 @@ func (d *Disk) Create(no uint64, leaves uint32) (*Writer, error) {
 	defer d.mu.Unlock()
 	d.used += size
 	d.open[no] = true
-	full, step := make(chan piece), int(min(writeStep, up(size)))
-	w := &Writer{d: d, no: no, f: f, limit: leaves, buf: aligned(step)[:0], hashes: make([]proof.Hash, 0, leaves),
+	full := make(chan piece)
+	w := &Writer{d: d, no: no, f: f, limit: leaves, buf: (*steps.Get().(*[]byte))[:0], hashes: make([]proof.Hash, 0, leaves),
 		full: full, done: make(chan piece, 2), writes: lifecycle.NewGroup(context.Background(), 0)}
-	w.done <- piece{b: aligned(step)} // one is gathered in while the other is on its way
+	w.done <- piece{b: *steps.Get().(*[]byte)} // one is gathered in while the other is on its way
 	w.writes.Go(fmt.Sprintf("writing unit %d", no), func(context.Context) error { w.write(full); return nil })
 	return w, nil
 }
@@ -190,7 +194,13 @@ func (w *Writer) wait() error {
 	if err := w.writes.Wait(); err != nil {
 		return err
 	}
-	return w.take()
+	last := w.buf
+	err := w.take()
+	for _, b := range [][]byte{last, w.buf} {
+		steps.Put(&b)
+	}
+	w.buf = nil
+	return err
 }
 
 // Close completes the unit with the rows of its tree, and returns once all of it, its

@@ -31,7 +31,7 @@ func Open(dir string, worker proof.Lineage, log *slog.Logger) (*DB, error) {
 	defer cache.Unref()
 	o := &pebble.Options{
 		Cache:              cache,
-		MemTableSize:       8 << 20,
+		MemTableSize:       4 << 20,
 		FormatMajorVersion: pebble.FormatValueSeparation,
 		WALBytesPerSync:    1 << 20,
 		Logger:             logger{log},

@@ -10,15 +10,29 @@ const Size = sha256.Size
 
 const blockSize = sha256.BlockSize
 
+// way is how messages are hashed. The package takes the best; tests take each.
+type way uint8
+
+const (
+	alone     way = iota // one after the other, by crypto/sha256
+	inPairs              // two in turns, by the SHA instructions
+	bySixteen            // sixteen side by side, where enough have one length, else two in turns
+)
+
 // Each fills dst with hashes, one after the other: the i-th is that of
 // tag ‖ data[i·size : (i+1)·size].
-func Each(dst []byte, tag byte, data []byte, size int) {
-	data = data[:len(dst)/Size*size]
-	if !twoLanes {
+func Each(dst []byte, tag byte, data []byte, size int) { each(best, dst, tag, data, size) }
+
+func each(by way, dst []byte, tag byte, data []byte, size int) {
+	if by == alone {
 		eachAlone(dst, tag, data, size)
 		return
 	}
-	w := work{dst: dst, data: data, size: size, tag: tag}
+	if by == bySixteen {
+		n := eachBySixteen(dst, tag, data, size)
+		dst, data = dst[n*Size:], data[n*size:]
+	}
+	w := work{dst: dst, data: data[:len(dst)/Size*size], size: size, tag: tag}
 	w.run()
 }
 
@@ -32,17 +46,22 @@ func eachAlone(dst []byte, tag byte, data []byte, size int) {
 	m = m[:1+size]
 	m[0] = tag
 	for ; len(dst) >= Size; dst, data = dst[Size:], data[size:] {
-		copy(m[1:], data)
+		copy(m[1:], data[:size])
 		h := sha256.Sum256(m)
 		copy(dst, h[:])
 	}
 }
 
 // All fills dst with the hashes of messages, one after the other. It gains most where
-// messages are about as long as each other.
-func All(dst []byte, messages [][]byte) {
-	dst = dst[:len(messages)*Size]
-	if !twoLanes || len(messages) < 2 {
+// messages are as long as each other.
+func All(dst []byte, messages [][]byte) { all(best, dst[:len(messages)*Size], messages) }
+
+func all(by way, dst []byte, messages [][]byte) {
+	if by == bySixteen {
+		n := allBySixteen(dst, messages)
+		dst, messages = dst[n*Size:], messages[n:]
+	}
+	if by == alone || len(messages) == 1 {
 		for i, m := range messages {
 			h := sha256.Sum256(m)
 			copy(dst[i*Size:], h[:])
@@ -102,6 +121,9 @@ type lane struct {
 	tailAt, tailEnd uint8
 }
 
+// order is where the words a to h of a state are.
+var order = [8]int{3, 2, 7, 6, 1, 0, 5, 4}
+
 // initial is the state before the first block.
 var initial = [8]uint32{0x9b05688c, 0x510e527f, 0xbb67ae85, 0x6a09e667, 0x5be0cd19, 0x1f83d9ab, 0xa54ff53a, 0x3c6ef372}
 
@@ -130,17 +152,23 @@ func (w *work) begin(l *lane) {
 	whole := len(m) &^ (blockSize - 1)
 	l.body = m[:whole]
 	n += copy(l.tail[n:], m[whole:])
-	end := blockSize
-	if n+1+8 > blockSize {
-		end = 2 * blockSize
-	}
-	l.tail[n] = 0x80
-	clear(l.tail[n+1 : end-8])
-	binary.BigEndian.PutUint64(l.tail[end-8:end], uint64(size)*8)
-	l.tailAt, l.tailEnd = 0, uint8(end)
+	l.tailAt, l.tailEnd = 0, uint8(pad(&l.tail, n, size))
 	if l.now == 1 && whole == 0 {
 		l.now = 2
 	}
+}
+
+// pad writes what ends a message of some size after its last n bytes, and tells where that ends: after one
+// block or two.
+func pad(tail *[2 * blockSize]byte, n, size int) (end int) {
+	end = blockSize
+	if n+1+8 > blockSize {
+		end = 2 * blockSize
+	}
+	tail[n] = 0x80
+	clear(tail[n+1 : end-8])
+	binary.BigEndian.PutUint64(tail[end-8:end], uint64(size)*8)
+	return end
 }
 
 // part is what is to be hashed next.
@@ -172,7 +200,7 @@ func (l *lane) done(blocks int) bool {
 	if l.tailAt < l.tailEnd {
 		return false
 	}
-	for i, from := range [8]int{3, 2, 7, 6, 1, 0, 5, 4} {
+	for i, from := range order {
 		binary.BigEndian.PutUint32(l.out[4*i:], l.state[from])
 	}
 	l.out = nil

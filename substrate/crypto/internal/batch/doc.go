@@ -1,12 +1,11 @@
 // Package batch is what the batch verifiers of sr25519 and ed25519 have in
 // common: how to split work, how to draw coefficients, and how to find the
-// invalid signatures of a batch that failed. It knows nothing of curves.
+// invalid signatures of a batch that failed.
 //
-// A verifier feeds every signature into the hash of [NewDigest], takes its
-// coefficients from [Coefficients], and tells [Search] how its equation is
-// checked over a range:
-//
-//	valid := batch.Search{Holds: b.holds, Valid: b.valid, Covered: b.covered}.Each(n, true)
+// An [Equation] is a batch of signatures of one scheme; of its [Curve] it knows no
+// more than how to check a sum of points and a single signature. It feeds every
+// signature into the hash of [NewDigest], takes its coefficients from
+// [Coefficients], and lets [Search] find what does not hold.
 //
 // [First] splits any number of signatures into batches for several goroutines.
 //
