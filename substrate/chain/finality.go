@@ -121,11 +121,11 @@ func (m *Manager) bestMove(h types.Hash) (*BestChange, error) {
 	}
 	move := &BestChange{Ref: refOf(best), Retracted: refsOf(route.Retracted), Enacted: refsOf(route.Enacted)}
 	for _, r := range route.Retracted {
-		b, _, err := m.Block(r.Hash)
+		body, err := m.Body(r.Hash)
 		if err != nil {
 			return nil, err
 		}
-		move.Lost = append(move.Lost, b.Body)
+		move.Lost = append(move.Lost, body)
 	}
 	return move, nil
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/scale"
-	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/store"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -80,7 +79,7 @@ func (m *Manager) verifySignatures(cs []*babe.Candidate) (int, error) {
 		return 0, cs[0].VerifySignatures()
 	}
 	errs := make([]error, len(cs))
-	m.par(len(cs), func(i int) { errs[i] = cs[i].VerifyVRF() })
+	m.Parallel(len(cs), func(i int) { errs[i] = cs[i].VerifyVRF() })
 	good := slices.IndexFunc(errs, func(err error) bool { return err != nil })
 	if good < 0 {
 		good = len(cs)
@@ -101,7 +100,7 @@ func (m *Manager) verifySignatures(cs []*babe.Candidate) (int, error) {
 
 // inspect makes the cheap half of a header's verification.
 func (m *Manager) inspect(h *types.Header, hash types.Hash, after *Checked) (*babe.Candidate, error) {
-	if err := m.ready(hash); err != nil {
+	if err := m.ready(h.Number, hash); err != nil {
 		return nil, err
 	}
 	if after == nil {
@@ -117,7 +116,9 @@ func (m *Manager) inspect(h *types.Header, hash types.Hash, after *Checked) (*ba
 	return babe.Inspect(h, after.verified.Head, m.LatestSlot())
 }
 
-func (m *Manager) par(n int, f func(i int)) {
+// Parallel calls f(0) … f(n−1) as the manager's own work is done: on all cores, or one
+// after the other if there is no Config.Par.
+func (m *Manager) Parallel(n int, f func(i int)) {
 	if m.cfg.Par == nil {
 		for i := range n {
 			f(i)
@@ -141,7 +142,7 @@ func (m *Manager) importChecked(c Checked) (res Imported, proof *babe.Equivocati
 	start := time.Now()
 	b, ref := c.Block, Ref{c.Hash, c.Block.Header.ParentHash, c.Block.Header.Number}
 	wrap := func(err error) error { return fmt.Errorf("block %d (%v): %w", ref.Number, ref.Hash, err) }
-	if err := m.ready(ref.Hash); err != nil {
+	if err := m.ready(ref.Number, ref.Hash); err != nil {
 		return res, nil, wrap(err)
 	}
 	if _, ok := m.Head(ref.Parent); !ok {
@@ -175,7 +176,7 @@ func (m *Manager) importOwn(b *types.Block, out frame.Outcome) (res Imported, pr
 	m.write.Lock()
 	defer m.write.Unlock()
 	hash := b.Header.Hash()
-	if err := m.ready(hash); err != nil {
+	if err := m.ready(b.Header.Number, hash); err != nil {
 		return res, nil, err
 	}
 	parent, ok := m.Head(b.Header.ParentHash)
@@ -193,17 +194,17 @@ func (m *Manager) importOwn(b *types.Block, out frame.Outcome) (res Imported, pr
 }
 
 // ready refuses blocks that cannot be imported at all.
-func (m *Manager) ready(hash types.Hash) error {
+func (m *Manager) ready(number types.BlockNumber, hash types.Hash) error {
 	if err := m.Halted(); err != nil {
 		return fmt.Errorf("%w: %w", ErrHalted, err)
 	}
-	switch _, _, err := m.db.Number(hash); {
-	case err == nil:
-		return ErrKnown
-	case errors.Is(err, state.ErrUnknownBlock):
-		return m.db.CheckRoom()
-	default:
+	switch known, err := m.db.Has(number, hash); {
+	case err != nil:
 		return err
+	case known:
+		return ErrKnown
+	default:
+		return m.db.CheckRoom()
 	}
 }
 
@@ -221,7 +222,7 @@ func (m *Manager) InherentsAt(now types.Moment) frame.InherentData {
 	return frame.InherentData{timestampInherent: binary.LittleEndian.AppendUint64(nil, uint64(now))}
 }
 
-// execute runs a block on its parent's state. A panic is a mistake in the
+// execute runs a block on its parent's state; the caller holds write. A panic is a mistake in the
 // program: it halts import, for no later block can be trusted to be right.
 func (m *Manager) execute(b *types.Block) (out frame.Outcome, err error) {
 	defer func() {
@@ -236,7 +237,7 @@ func (m *Manager) execute(b *types.Block) (out frame.Outcome, err error) {
 	if err := m.rt.CheckInherents(view, b, m.InherentsAt(m.cfg.Now())); err != nil {
 		return out, err
 	}
-	out, err = m.rt.ExecuteBlock(view, b, frame.Checking{Par: m.cfg.Par, Verified: m.cfg.Verified, Points: m.points})
+	out, err = m.rt.ExecuteBlock(view, b, frame.Checking{Par: m.cfg.Par, Verified: m.cfg.Verified, Points: m.points, Scratch: &m.scratch})
 	var corrupt *frame.Corruption
 	if errors.As(err, &corrupt) {
 		return out, m.halt(err)

@@ -88,7 +88,8 @@ type Manager struct {
 	write sync.Mutex // held while a block is imported or finalised; guards what follows
 	// provenPeriod is the last JustificationPeriod that is known to have its justification.
 	provenPeriod types.BlockNumber
-	watched      babe.Equivocations // of imported blocks; guarded by write
+	watched      babe.Equivocations // of imported blocks
+	scratch      frame.Scratch
 
 	mu      sync.RWMutex // guards the fields below
 	tree    *blocktree.Tree
@@ -314,10 +315,32 @@ func (m *Manager) Header(h types.Hash) (*types.Header, error) {
 		return nil, err
 	}
 	header := new(types.Header)
-	if err := scale.Decode(b.Header, header); err != nil {
-		return nil, fmt.Errorf("stored header %v: %w", h, err)
+	return header, decodeHeader(b, header)
+}
+
+func decodeHeader(b *store.Block, to *types.Header) error {
+	if err := scale.Decode(b.Header, to); err != nil {
+		return fmt.Errorf("stored header %v: %w", b.Hash, err)
 	}
-	return header, nil
+	return nil
+}
+
+func decodeBody(b *store.Block) ([]types.Extrinsic, error) {
+	c := scale.NewCursor(b.Body)
+	body := types.DecodeBody(c)
+	if err := c.Finish(); err != nil {
+		return nil, fmt.Errorf("stored body %v: %w", b.Hash, err)
+	}
+	return body, nil
+}
+
+// Body returns the extrinsics of a stored block, or state.ErrUnknownBlock.
+func (m *Manager) Body(h types.Hash) ([]types.Extrinsic, error) {
+	b, err := m.db.Block(h)
+	if err != nil {
+		return nil, err
+	}
+	return decodeBody(b)
 }
 
 // Block returns a stored block and its GRANDPA justification, nil if it has
@@ -329,15 +352,13 @@ func (m *Manager) Block(h types.Hash) (*types.Block, []byte, error) {
 		return nil, nil, err
 	}
 	out := new(types.Block)
-	if err := scale.Decode(b.Header, &out.Header); err != nil {
-		return nil, nil, fmt.Errorf("stored header %v: %w", h, err)
+	if err := decodeHeader(b, &out.Header); err != nil {
+		return nil, nil, err
 	}
-	c := scale.NewCursor(b.Body)
-	out.Body = types.DecodeBody(c)
-	if err := c.Finish(); err != nil {
-		return nil, nil, fmt.Errorf("stored body %v: %w", h, err)
+	if out.Body, err = decodeBody(b); err != nil {
+		return nil, nil, err
 	}
-	j, err := m.db.Justification(h)
+	j, err := m.db.JustificationOf(b)
 	return out, j, err
 }
 

@@ -26,6 +26,7 @@ type Env struct {
 	raw    rawCache
 	keys   []byte // arena of the keys of cells
 	hasher hash.Hasher
+	cur    scale.Cursor // of the key or value that is being decoded
 
 	journal []undoer // one entry for each saved copy, oldest first
 	layer   int      // length of journal when the innermost transaction began
@@ -44,6 +45,37 @@ type Env struct {
 	held       Deposited
 	callDepth  int
 }
+
+// Scratch is memory for blocks that are executed one after the other: to begin, an
+// empty one would else allocate more than for its changes. It belongs to one
+// goroutine; the zero value is empty.
+type Scratch struct{ env *Env }
+
+// newEnv makes an environment without a block, in memory of scratch, which may be nil.
+func (rt *Runtime) newEnv(view state.View, scratch *Scratch) *Env {
+	var e *Env
+	if scratch != nil && scratch.env != nil && scratch.env.rt == rt {
+		e, scratch.env = scratch.env, nil
+	} else {
+		e = &Env{rt: rt, caches: make([]cache, len(rt.storage))}
+		e.cur.WithEnv(rt)
+	}
+	e.view = view
+	return e
+}
+
+// release gives the memory of an environment that nobody uses any more to scratch.
+func (e *Env) release(scratch *Scratch) {
+	if scratch == nil {
+		return
+	}
+	clear(e.caches)
+	*e = Env{rt: e.rt, caches: e.caches, cur: *e.cursor(nil)}
+	scratch.env = e
+}
+
+// cursor decodes one key or value; none is decoded while another one is.
+func (e *Env) cursor(b []byte) *scale.Cursor { return e.cur.Restart(b) }
 
 // Corruption reports state that cannot be what the chain wrote: a failed read,
 // or bytes that are not a value of the item's type.
@@ -158,7 +190,7 @@ type cache interface {
 type anyCell interface {
 	fullKey() []byte // not to be modified
 	present() bool
-	before(e *Env) bool
+	before() bool
 	appendValue(dst []byte) []byte
 }
 
@@ -170,10 +202,13 @@ const (
 	maxInArena = 256 // least room for another piece
 )
 
+// nextArena is how large the arena after this one is: an empty block needs little.
+func nextArena(last []byte) int { return min(max(2*cap(last), 4*maxInArena), arenaBytes) }
+
 // keep copies a key into the environment's arena.
 func (e *Env) keep(key []byte) []byte {
 	if cap(e.keys)-len(e.keys) < len(key) {
-		e.keys = make([]byte, 0, max(min(max(2*cap(e.keys), maxInArena), arenaBytes), len(key)))
+		e.keys = make([]byte, 0, max(nextArena(e.keys), len(key)))
 	}
 	from := len(e.keys)
 	e.keys = append(e.keys, key...)
@@ -185,10 +220,10 @@ func (e *Env) Changes() []state.Change {
 	var out []state.Change
 	var arena []byte
 	collect := func(c anyCell) {
-		ch := state.Change{Key: c.fullKey(), HadOld: c.before(e)}
+		ch := state.Change{Key: c.fullKey(), HadOld: c.before()}
 		if c.present() {
 			if cap(arena)-len(arena) < maxInArena {
-				arena = make([]byte, 0, arenaBytes)
+				arena = make([]byte, 0, nextArena(arena)) // kept with the block's layer, as long as it is
 			}
 			from := len(arena)
 			arena = c.appendValue(arena)

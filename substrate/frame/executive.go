@@ -22,8 +22,8 @@ func Serial(n int, f func(i int)) {
 	}
 }
 
-// Checking is what the shell lends to the checking of signatures. Results do not
-// depend on it.
+// Checking is what the shell lends to execution and to the checking of signatures.
+// Results do not depend on it.
 type Checking struct {
 	Par Par
 	// Verified reports extrinsics whose signature this node has checked before on
@@ -31,6 +31,8 @@ type Checking struct {
 	Verified func(types.Hash) bool
 	// Points remembers decompressed public keys; it may be nil.
 	Points sr25519.PointCache
+	// Scratch is memory to execute in; it may be nil.
+	Scratch *Scratch
 }
 
 // Outcome is what the execution of a block comes to.
@@ -43,8 +45,11 @@ type Outcome struct {
 // Begin begins a block on top of a view, with the header's number, parent and
 // author's digest items: the hooks of the first phase have run. ExecuteBlock and
 // NewBlock use it; so do tests that look at a pallet from inside a block.
-func (rt *Runtime) Begin(view state.View, h *types.Header) *Env {
-	e := &Env{rt: rt, view: view, caches: make([]cache, len(rt.storage)), number: h.Number, parentHash: h.ParentHash}
+func (rt *Runtime) Begin(view state.View, h *types.Header) *Env { return rt.begin(view, h, nil) }
+
+func (rt *Runtime) begin(view state.View, h *types.Header, scratch *Scratch) *Env {
+	e := rt.newEnv(view, scratch)
+	e.number, e.parentHash = h.Number, h.ParentHash
 	for _, d := range h.Digest {
 		if d.Kind == types.DigestPreRuntime {
 			e.digest = append(e.digest, d)
@@ -209,7 +214,7 @@ func (rt *Runtime) ExecuteBlock(view state.View, b *types.Block, with Checking) 
 	if err != nil {
 		return out, err
 	}
-	e := rt.Begin(view, &b.Header)
+	e := rt.begin(view, &b.Header, with.Scratch)
 	if err := rt.checkSignatures(e, d, with); err != nil {
 		return out, err
 	}
@@ -222,6 +227,7 @@ func (rt *Runtime) ExecuteBlock(view state.View, b *types.Block, with Checking) 
 		}
 	}
 	out = rt.End(e)
+	e.release(with.Scratch)
 	return out, sameDigest(b.Header.Digest, out.Digest)
 }
 

@@ -1,6 +1,7 @@
 package frame_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/frame/frametest"
 	"github.com/crustgo/crust/substrate/scale"
+	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/trie"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -151,6 +153,54 @@ func TestRollback(t *testing.T) {
 	})
 	if got := p.Total.Get(c.Env()); got != 2 {
 		t.Errorf("committed total %d", got)
+	}
+}
+
+// asked is a state that notes the keys that it is asked for.
+type asked struct {
+	state.View
+	keys []string
+}
+
+func (a *asked) Get(key []byte) ([]byte, bool, error) {
+	a.keys = append(a.keys, string(key))
+	return a.View.Get(key)
+}
+
+// What is inserted is not looked for, in a transaction or outside; it is there
+// afterwards unless the transaction failed, and may be inserted again when it is gone.
+func TestInsertAsksNothing(t *testing.T) {
+	p := newShop()
+	c := frametest.New(t, frametest.Module(4, "Shop", p)).Genesis(nil)
+	view := &asked{View: c.State}
+	e := c.Runtime.NewEnv(view)
+	p.Stock.Insert(e, 1, 10)
+	_ = e.Transactional(func() error { p.Stock.Insert(e, 2, 20); return nil })
+	failed := errors.New("failed")
+	if err := e.Transactional(func() error { p.Stock.Insert(e, 3, 30); return failed }); err != failed {
+		t.Fatal(err)
+	}
+	for _, key := range view.keys {
+		if strings.HasPrefix(key, string(p.Stock.Key(0)[:32])) {
+			t.Errorf("asked for %x", key)
+		}
+	}
+	if p.Stock.Get(e, 1) != 10 || p.Stock.Get(e, 2) != 20 || p.Stock.Exists(e, 3) {
+		t.Error("not what was inserted")
+	}
+	var got []string
+	for _, ch := range e.Changes() {
+		got = append(got, fmt.Sprint(bytes.Equal(ch.Key, p.Stock.Key(1)) || bytes.Equal(ch.Key, p.Stock.Key(2)), ch.HadOld, ch.Deleted))
+	}
+	if want := []string{"true false false", "true false false"}; !slices.Equal(got, want) {
+		t.Errorf("changes %v", got)
+	}
+	c.State.Apply(e.Changes())
+	e = c.Env()
+	p.Stock.Kill(e, 1)
+	p.Stock.Insert(e, 1, 11)
+	if ch := e.Changes(); len(ch) != 1 || !ch[0].HadOld || ch[0].Deleted || p.Stock.Get(e, 1) != 11 {
+		t.Errorf("killed and inserted again: %v", ch)
 	}
 }
 
@@ -466,6 +516,34 @@ func TestExecuteRefuses(t *testing.T) {
 	b.Header.Digest = append(b.Header.Digest, types.Consensus(types.EngineBABE, nil))
 	if _, err := c.Runtime.ExecuteBlock(c.State, b, with); err == nil {
 		t.Error("a digest item that the runtime did not make was accepted")
+	}
+}
+
+// What an execution returns is its own, though the next one works where it did.
+func TestExecuteAgain(t *testing.T) {
+	c := frametest.New(t, frametest.Module(4, "Shop", newShop())).Genesis(nil)
+	scratch := new(frame.Scratch)
+	run := func(number types.BlockNumber) frame.Outcome {
+		b := block(c)
+		b.Header.Number = number
+		out, err := c.Runtime.ExecuteBlock(c.State, b, frame.Checking{Par: frame.Serial, Scratch: scratch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	first := run(7)
+	was := fmt.Sprint(first)
+	for range 5 {
+		if fmt.Sprint(run(0xFFFF_FFFF)) == was {
+			t.Fatal("another block gives the same")
+		}
+		if got := fmt.Sprint(run(7)); got != was {
+			t.Fatalf("a block gives %s, and gave %s", got, was)
+		}
+		if got := fmt.Sprint(first); got != was {
+			t.Fatalf("what an execution returned was %s and is %s now", was, got)
+		}
 	}
 }
 

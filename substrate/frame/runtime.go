@@ -133,7 +133,7 @@ func (rt *Runtime) ErrorName(d *DispatchError) string {
 // NewEnv opens an environment over a view, outside any block: for queries,
 // tests and tools. Events are dropped.
 func (rt *Runtime) NewEnv(view state.View) *Env {
-	e := &Env{rt: rt, view: view, caches: make([]cache, len(rt.storage))}
+	e := rt.newEnv(view, nil)
 	e.number = rt.system.Height(e)
 	return e
 }
@@ -150,7 +150,7 @@ type GenesisBuilder interface {
 // configuration as JSON; unknown pallets and unknown fields are errors.
 func (rt *Runtime) Genesis(config map[string]json.RawMessage) (changes []state.Change, err error) {
 	defer catch(&err)
-	e := &Env{rt: rt, view: emptyView{}, caches: make([]cache, len(rt.storage))}
+	e := rt.newEnv(emptyView{}, nil)
 	seen := 0
 	for _, m := range rt.modules {
 		if m == nil {

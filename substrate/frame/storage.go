@@ -10,6 +10,7 @@ import (
 	"github.com/crustgo/crust/substrate/frame/metadata"
 	"github.com/crustgo/crust/substrate/hash"
 	"github.com/crustgo/crust/substrate/scale"
+	"github.com/crustgo/crust/substrate/state"
 )
 
 // item is what all storage items have: where they live and how they are described.
@@ -64,7 +65,7 @@ func (c *cell[V]) load(e *Env) {
 		*any(&c.value).(*[]byte) = raw
 		return
 	}
-	cur := scale.NewCursor(raw).WithEnv(e.rt)
+	cur := e.cursor(raw)
 	c.codec.Decode(cur, &c.value)
 	if err := cur.Finish(); err != nil {
 		panic(&Corruption{e.describe(c.key), c.key, err})
@@ -109,7 +110,7 @@ func (c *cell[V]) forget()         { c.saves = c.saves[:0] }
 func (c *cell[V]) fullKey() []byte { return c.key }
 func (c *cell[V]) present() bool   { return c.exists }
 
-func (c *cell[V]) before(e *Env) bool { return c.had }
+func (c *cell[V]) before() bool { return c.had }
 
 func (c *cell[V]) appendValue(dst []byte) []byte {
 	if c.codec == nil {
@@ -119,7 +120,8 @@ func (c *cell[V]) appendValue(dst []byte) []byte {
 }
 
 // put overwrites the value. Outside a transaction nobody can ask for the old
-// one, so it is not decoded.
+// one, so it is not decoded. It is read: a trie that knows that the key is there
+// need not look at the leaf.
 func (c *cell[V]) put(e *Env, v V) {
 	if e.depth > 0 {
 		c.load(e)
@@ -275,7 +277,7 @@ func setCell[V any](e *Env, c *cell[V], value []byte, deleted bool) error {
 		return nil
 	}
 	var v V
-	cur := scale.NewCursor(value).WithEnv(e.rt)
+	cur := e.cursor(value)
 	c.codec.Decode(cur, &v)
 	if err := cur.Finish(); err != nil {
 		return fmt.Errorf("not a value of %s: %w", e.describe(c.key), err)
@@ -502,6 +504,14 @@ func (s *Map[K, V]) Exists(e *Env, k K) bool {
 // Put sets the value of k.
 func (s *Map[K, V]) Put(e *Env, k K, v V) { s.cell(e, k).put(e, v) }
 
+// Insert sets the value of k, which must be known to have none: nobody looks for it.
+// In a large state a look for what is not there costs as much as one for what is.
+func (s *Map[K, V]) Insert(e *Env, k K, v V) {
+	c := s.cell(e, k)
+	c.loaded = true // as having no value, unless it was loaded before
+	c.put(e, v)
+}
+
 // Kill removes the value of k.
 func (s *Map[K, V]) Kill(e *Env, k K) { s.cell(e, k).kill(e) }
 
@@ -537,57 +547,76 @@ func (s *Map[K, V]) visit(e *Env, prefix, from []byte, f func(K, V) bool) {
 		c *cell[V]
 	}
 	cells := s.cache(e).cells
-	var written []entry
-	for k, c := range cells { //arch:allow maprange sorted below
+	var entries []entry
+	var written []writtenKey
+	for k, c := range cells { //arch:allow maprange merge sorts
 		if c.wrote && bytes.HasPrefix(c.key, prefix) && bytes.Compare(c.key, from) >= 0 {
-			written = append(written, entry{k, c})
+			written = append(written, writtenKey{c.key, len(entries)})
+			entries = append(entries, entry{k, c})
 		}
 	}
-	slices.SortFunc(written, func(a, b entry) int { return bytes.Compare(a.c.key, b.c.key) })
-	it := e.view.Iterate(prefix, from)
-	defer it.Close()
-	for it.Next() {
-		for len(written) > 0 && bytes.Compare(written[0].c.key, it.Key()) < 0 {
-			if w := written[0]; w.c.exists && !f(w.k, w.c.value) {
-				return
-			}
-			written = written[1:]
-		}
-		if len(written) > 0 && bytes.Equal(written[0].c.key, it.Key()) {
-			continue // comes with the written ones
-		}
-		k, err := s.decodeKey(e, it.Key())
+	writtenOne := func(at int) bool {
+		w := entries[at]
+		return !w.c.exists || f(w.k, w.c.value)
+	}
+	s.merge(e.view, prefix, from, written, writtenOne, func(key, value []byte) bool {
+		k, err := s.decodeKey(e, key)
 		var v V
 		if err == nil {
-			cur := scale.NewCursor(it.Value()).WithEnv(e.rt)
+			cur := e.cursor(value)
 			s.codec.Decode(cur, &v)
 			err = cur.Finish()
 		}
 		if err != nil {
-			panic(&Corruption{s.pallet + "." + s.name, bytesClone(it.Key()), err})
+			panic(&Corruption{s.pallet + "." + s.name, bytesClone(key), err})
 		}
 		if c := cells[k]; c != nil && c.wrote { // since the visit began
-			if !c.exists {
-				continue
-			}
-			v = c.value
+			return !c.exists || f(k, c.value)
 		}
-		if !f(k, v) {
+		return f(k, v)
+	})
+}
+
+// writtenKey is the key of a cell that was written, and its place in another list.
+type writtenKey struct {
+	key []byte
+	at  int
+}
+
+// merge calls written and stored with what was written and what the view has, in key
+// order, until one of them returns false. Of a key in both, written is told.
+//
+// It knows no types, so that there is one of it in the program and not one for each map.
+func (it *item) merge(v state.View, prefix, from []byte, keys []writtenKey, written func(at int) bool, stored func(key, value []byte) bool) {
+	view := v.Iterate(prefix, from)
+	defer view.Close()
+	slices.SortFunc(keys, func(a, b writtenKey) int { return bytes.Compare(a.key, b.key) })
+	for view.Next() {
+		for len(keys) > 0 && bytes.Compare(keys[0].key, view.Key()) < 0 {
+			if !written(keys[0].at) {
+				return
+			}
+			keys = keys[1:]
+		}
+		if len(keys) > 0 && bytes.Equal(keys[0].key, view.Key()) {
+			continue // comes with the written ones
+		}
+		if !stored(view.Key(), view.Value()) {
 			return
 		}
 	}
-	if err := it.Err(); err != nil {
-		panic(&Corruption{s.pallet + "." + s.name, prefix, err})
+	if err := view.Err(); err != nil {
+		panic(&Corruption{it.pallet + "." + it.name, prefix, err})
 	}
-	for _, w := range written {
-		if w.c.exists && !f(w.k, w.c.value) {
+	for _, k := range keys {
+		if !written(k.at) {
 			return
 		}
 	}
 }
 
 func (s *Map[K, V]) decodeKey(e *Env, key []byte) (k K, err error) {
-	cur := scale.NewCursor(key[min(32, len(key)):]).WithEnv(e.rt)
+	cur := e.cursor(key[min(32, len(key)):])
 	if !s.readKey(cur, &k) {
 		return k, fmt.Errorf("%s.%s does not keep its keys", s.pallet, s.name)
 	}

@@ -56,33 +56,76 @@ type importer struct {
 	done    Done
 }
 
-// run imports consecutive blocks. What comes after one that fails is not tried:
-// its parent is not there.
+// ahead is how many blocks are checked while the ones before them are imported: enough for
+// their seals to be verified in a batch, and few beside what a run has.
+const ahead = 32
+
+// row is the first blocks of a run, with what their check said.
+type row struct {
+	blocks  []sync.Block
+	checked []chain.Checked
+	err     error // about the first block that is not among checked
+}
+
+// check checks the first blocks of a run, which come after one that was checked or after one
+// that the chain has.
+func (i *importer) check(run []sync.Block, after *chain.Checked) row {
+	r := row{blocks: run[:min(ahead, len(run))]}
+	blocks := make([]*types.Block, len(r.blocks))
+	for k := range r.blocks {
+		blocks[k] = &r.blocks[k].Block
+	}
+	r.checked, r.err = i.chain.Check(blocks, after)
+	return r
+}
+
+// take imports a row and returns how many of its blocks the chain has taken, and why not more.
+func (i *importer) take(r *row) (n int, err error) {
+	for n = range r.checked {
+		if _, err := i.chain.ImportChecked(r.checked[n]); err != nil {
+			return n, err
+		}
+		i.result(&r.blocks[n], sync.ImportOK)
+	}
+	return len(r.checked), r.err
+}
+
+// run imports consecutive blocks. What comes after one that fails is not tried: its parent
+// is not there.
 func (i *importer) run(run []sync.Block) {
-	for len(run) > 0 {
-		row := make([]*types.Block, len(run))
-		for k := range run {
-			row[k] = &run[k].Block
+	next := i.check(run, nil)
+	for {
+		now := next
+		rest := run[len(now.blocks):]
+		steps := 1
+		if now.err == nil && len(rest) > 0 {
+			steps = 2 // the row after it is checked meanwhile
 		}
-		checked, err := i.chain.Check(row, nil)
-		at := 0
-		for ; at < len(checked); at++ {
-			if _, failed := i.chain.ImportChecked(checked[at]); failed != nil {
-				err = failed
-				break
+		var n int
+		var err error
+		i.chain.Parallel(steps, func(step int) {
+			if step == 0 {
+				n, err = i.take(&now)
+			} else {
+				next = i.check(rest, &now.checked[len(now.checked)-1])
 			}
-			i.result(&run[at], sync.ImportOK)
+		})
+		if err == nil {
+			if run = rest; len(run) == 0 {
+				return
+			}
+			continue
 		}
-		if at == len(run) {
-			return
-		}
-		if outcome := i.outcome(&run[at], err); outcome != sync.Known {
-			for k := at + 1; k < len(run); k++ {
+		if outcome := i.outcome(&run[n], err); outcome != sync.Known {
+			for k := n + 1; k < len(run); k++ {
 				i.result(&run[k], sync.UnknownParent)
 			}
 			return
 		}
-		run = run[at+1:]
+		if run = run[n+1:]; len(run) == 0 {
+			return
+		}
+		next = i.check(run, nil)
 	}
 }
 

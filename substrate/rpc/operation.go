@@ -222,11 +222,11 @@ func (op *operation) await() error {
 
 func (a *api) bodyV1(ctx context.Context, id string, h blockHash) (any, error) {
 	return a.start(ctx, id, types.Hash(h), -1, func(op *operation) error {
-		b, _, err := a.Chain.Block(types.Hash(h))
+		body, err := a.Chain.Body(types.Hash(h))
 		if err != nil {
 			return err
 		}
-		event := appendHexes(append(op.event("operationBodyDone"), `,"value":`...), b.Body)
+		event := appendHexes(append(op.event("operationBodyDone"), `,"value":`...), body)
 		return op.finish(append(event, '}'))
 	})
 }

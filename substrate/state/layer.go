@@ -80,8 +80,13 @@ func (l *Layer) from(prefix, from []byte) []Change {
 	}
 	i := sort.Search(len(l.changes), func(i int) bool { return bytes.Compare(l.changes[i].Key, start) >= 0 })
 	rest := l.changes[i:]
-	j := sort.Search(len(rest), func(j int) bool { return !bytes.HasPrefix(rest[j].Key, prefix) })
-	return rest[:j]
+	in := func(j int) bool { return bytes.HasPrefix(rest[j].Key, prefix) }
+	lo, hi := 0, 1 // mostly there are few, so the search for their end widens from here
+	for ; hi <= len(rest) && in(hi-1); hi *= 2 {
+		lo = hi
+	}
+	hi = min(hi, len(rest))
+	return rest[:lo+sort.Search(hi-lo, func(j int) bool { return !in(lo + j) })]
 }
 
 // Merge folds layers of consecutive blocks, newest first, into one. HadOld of

@@ -10,23 +10,38 @@ import (
 	"github.com/crustgo/crust/substrate/types"
 )
 
-// numberOf is a block's number and whether it is finalised.
-// The caller holds db.mu.
-func (db *DB) numberOf(h types.Hash) (n types.BlockNumber, finalised bool, err error) {
+// numberOf is a block's number. The caller holds db.mu.
+func (db *DB) numberOf(h types.Hash) (types.BlockNumber, error) {
+	if n := db.nodes[h]; n != nil { // who lost is not among them
+		return n.number, nil
+	}
 	if d := db.lostAt(h); d != nil {
-		return d.number, false, nil
+		return d.number, nil
 	}
 	b, err := db.get(numberKey(h))
 	if err != nil {
-		return 0, false, err
+		return 0, err
 	}
 	if b == nil {
-		return 0, false, fmt.Errorf("%w %s", state.ErrUnknownBlock, h)
+		return 0, fmt.Errorf("%w %s", state.ErrUnknownBlock, h)
 	}
 	if len(b) != 4 {
-		return 0, false, fmt.Errorf("%w: number of block %s", ErrCorrupt, h)
+		return 0, fmt.Errorf("%w: number of block %s", ErrCorrupt, h)
 	}
-	n = types.BlockNumber(binary.BigEndian.Uint32(b))
+	return types.BlockNumber(binary.BigEndian.Uint32(b)), nil
+}
+
+// placeOf is a block's number and whether it is finalised. The caller holds db.mu.
+func (db *DB) placeOf(h types.Hash) (n types.BlockNumber, finalised bool, err error) {
+	if n, err = db.numberOf(h); err != nil {
+		return 0, false, err
+	}
+	if db.nodes[h] != nil {
+		return n, n <= db.finalised.number, nil
+	}
+	if db.lostAt(h) != nil {
+		return n, false, nil
+	}
 	c, err := db.get(byNumber(kindCanonical, n))
 	return n, err == nil && string(c) == string(h[:]), err
 }
@@ -45,10 +60,26 @@ func (db *DB) read(f func() error) error {
 // state.ErrUnknownBlock.
 func (db *DB) Number(h types.Hash) (n types.BlockNumber, finalised bool, err error) {
 	err = db.read(func() (err error) {
-		n, finalised, err = db.numberOf(h)
+		n, finalised, err = db.placeOf(h)
 		return err
 	})
 	return n, finalised, err
+}
+
+// Has reports whether a block with that number is there, as Number would. All those
+// above the base are in memory, so of a new block the disk is not asked.
+func (db *DB) Has(number types.BlockNumber, h types.Hash) (known bool, err error) {
+	err = db.read(func() error {
+		if db.nodes[h] != nil || db.lostAt(h) != nil {
+			known = true
+		} else if db.base == nil || number <= db.base.number {
+			b, err := db.get(numberKey(h))
+			known = b != nil
+			return err
+		}
+		return nil
+	})
+	return known, err
 }
 
 // HashAt returns the block with that number on the best chain; ok is false if it
@@ -59,11 +90,7 @@ func (db *DB) HashAt(number types.BlockNumber) (h types.Hash, ok bool, err error
 			return nil
 		}
 		if number > db.finalised.number {
-			n := db.best
-			for n.number > number {
-				n = n.up
-			}
-			h, ok = n.hash, true
+			h, ok = db.best.ancestor(number).hash, true
 			return nil
 		}
 		b, err := db.get(byNumber(kindCanonical, number))
@@ -87,7 +114,7 @@ func (db *DB) Block(h types.Hash) (b *Block, err error) {
 			b = d.block
 			return nil
 		}
-		n, _, err := db.numberOf(h)
+		n, err := db.numberOf(h)
 		if err != nil {
 			return err
 		}
@@ -96,7 +123,7 @@ func (db *DB) Block(h types.Hash) (b *Block, err error) {
 			return err
 		}
 		if rec == nil {
-			if _, _, err := db.numberOf(h); err != nil {
+			if _, err := db.numberOf(h); err != nil {
 				return err // finality has discarded it in between
 			}
 			return fmt.Errorf("%w: record of block %d", ErrCorrupt, n)
@@ -110,11 +137,20 @@ func (db *DB) Block(h types.Hash) (b *Block, err error) {
 // Justification returns a block's justification; nil if there is none.
 func (db *DB) Justification(h types.Hash) (j []byte, err error) {
 	err = db.read(func() error {
-		n, _, err := db.numberOf(h)
+		n, err := db.numberOf(h)
 		if err != nil {
 			return err
 		}
 		j, err = db.get(byBlock(kindJustification, n, h))
+		return err
+	})
+	return j, err
+}
+
+// JustificationOf is Justification of a block that Block returned.
+func (db *DB) JustificationOf(b *Block) (j []byte, err error) {
+	err = db.read(func() (err error) {
+		j, err = db.get(byBlock(kindJustification, b.Number, b.Hash))
 		return err
 	})
 	return j, err
@@ -125,7 +161,7 @@ func (db *DB) SetJustification(h types.Hash, justification []byte) error {
 	db.write.Lock()
 	defer db.write.Unlock()
 	return db.read(func() error {
-		n, finalised, err := db.numberOf(h)
+		n, finalised, err := db.placeOf(h)
 		if err != nil {
 			return err
 		}
@@ -141,7 +177,7 @@ func (db *DB) DeleteJustification(h types.Hash) error {
 	db.write.Lock()
 	defer db.write.Unlock()
 	return db.read(func() error {
-		n, _, err := db.numberOf(h)
+		n, err := db.numberOf(h)
 		if err != nil {
 			return err
 		}

@@ -87,7 +87,7 @@ func (db *DB) update(parent types.Hash, changes []state.Change) (trie.Updated, e
 		return none, err
 	}
 	l := db.loaderAt(n)
-	up, err := t.Update(l, changes, db.opt.Par, db.nextTick())
+	up, err := t.UpdateIn(&db.space, l, changes, db.opt.Par, db.nextTick())
 	if err = errors.Join(err, l.close()); err != nil {
 		return none, fmt.Errorf("state root on block %d: %w", n.number, err)
 	}

@@ -67,6 +67,7 @@ type DB struct {
 	trieBytes  int // estimate of what the loaded nodes take
 	candidates []candidate
 	oldTries   []oldTrie
+	space      trie.Workspace
 
 	pendingBytes int // memory of the finalised layers above the base; guarded by write
 	checkpoints  uint64
@@ -313,7 +314,7 @@ func (db *DB) viewAt(h types.Hash) (*view, error) {
 		v := &view{db: db, node: d.node, number: d.number, reverts: db.reverts}
 		return v, v.check()
 	}
-	num, canonical, err := db.numberOf(h)
+	num, canonical, err := db.placeOf(h)
 	if err != nil {
 		return nil, err
 	}

@@ -95,9 +95,11 @@ func TestDiscardedWhileSyncing(t *testing.T) {
 			return
 		}
 		syncing = true
-		for final := false; !final; {
-			var err error
-			if _, final, err = c.db.Number(won.info.Hash); err != nil {
+		for h := []byte(nil); h == nil; { // until the disk knows
+			if err := c.db.read(func() (err error) {
+				h, err = c.db.get(byNumber(kindCanonical, won.info.Number))
+				return err
+			}); err != nil {
 				t.Error(err)
 				return
 			}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"io"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -12,15 +13,51 @@ import (
 // Mem is a disk in memory, for tests: it can crash, which loses what was not
 // synced, and the tests of a kill at every write are written with it.
 type Mem struct {
-	fs *vfs.MemFS
+	fs *memDisk
 
 	mu      sync.Mutex
 	writes  int
 	onWrite func(n int)
 }
 
+// memDisk is a disk of which a clone can be taken at any moment. Some operations of
+// vfs.MemFS hold off clones twice, one inside the other, and a clone that asks in
+// between waits for ever; here it waits until they are done.
+type memDisk struct {
+	*vfs.MemFS
+	nested sync.RWMutex // taken before any lock of MemFS
+}
+
+// Link implements vfs.FS; it is how a table is ingested.
+func (d *memDisk) Link(oldname, newname string) error {
+	d.nested.RLock()
+	defer d.nested.RUnlock()
+	return d.MemFS.Link(oldname, newname)
+}
+
+// ReuseForWrite implements vfs.FS; it is how a log is recycled.
+func (d *memDisk) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	d.nested.RLock()
+	defer d.nested.RUnlock()
+	return d.MemFS.ReuseForWrite(oldname, newname, c)
+}
+
+// Lock implements vfs.FS.
+func (d *memDisk) Lock(name string) (io.Closer, error) {
+	d.nested.RLock()
+	defer d.nested.RUnlock()
+	return d.MemFS.Lock(name)
+}
+
+// crash clones the disk as vfs.MemFS.CrashClone does.
+func (d *memDisk) crash(c vfs.CrashCloneCfg) *memDisk {
+	d.nested.Lock()
+	defer d.nested.Unlock()
+	return &memDisk{MemFS: d.CrashClone(c)}
+}
+
 // NewMem returns an empty disk.
-func NewMem() *Mem { return &Mem{fs: vfs.NewCrashableMem()} }
+func NewMem() *Mem { return &Mem{fs: &memDisk{MemFS: vfs.NewCrashableMem()}} }
 
 // OpenMem opens the database on a disk in memory, or creates one.
 func OpenMem(m *Mem, o Options) (*DB, error) {
@@ -32,7 +69,7 @@ func OpenMem(m *Mem, o Options) (*DB, error) {
 // everything synced, and of the rest each piece with a chance of keepPercent,
 // drawn from seed. The receiver lives on.
 func (m *Mem) Crash(keepPercent int, seed uint64) *Mem {
-	return &Mem{fs: m.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: keepPercent, RNG: rand.New(rand.NewPCG(seed, 0))})}
+	return &Mem{fs: m.fs.crash(vfs.CrashCloneCfg{UnsyncedDataPercent: keepPercent, RNG: rand.New(rand.NewPCG(seed, 0))})}
 }
 
 // Settle waits until the database does nothing in the background. What a crash

@@ -8,9 +8,16 @@ import (
 	"github.com/crustgo/crust/substrate/types"
 )
 
-// foldBlocks is how many blocks a folded layer covers: reading through n layers
-// costs at most 2*foldBlocks + n/foldBlocks look-ups.
-const foldBlocks = 16
+// Folds are how a state far above the base is read fast: every foldBlocks-th block
+// has the sum of so many layers, every foldBlocks-th of those the sum of so many
+// sums, and so on. So reading through n layers costs at most foldBlocks look-ups a
+// level, and there are as many levels as n has digits to that base.
+const (
+	foldBlocks = 16
+	// maxFold bounds the changes that are summed up at a time: folds are for the few
+	// keys that all blocks change, and one of full blocks would stop the writer.
+	maxFold = 64 << 10
+)
 
 // node is a block at or above the base. ref, parent and root never change;
 // DB.mu guards layer, up, fold, below, fork and pruned; DB.trieMu guards the rest.
@@ -32,33 +39,53 @@ type node struct {
 	removed [][]byte   // the paths of records that disappeared since from
 }
 
-// fold gives every foldBlocks-th node a layer that sums up those below it.
+// makeFold gives the node its fold, if it is due one. n is not seen by readers yet. A fold
+// that was made when the base was lower may lead below it.
 func (n *node) makeFold(base *node) {
-	if n.number%foldBlocks != 0 {
-		return
-	}
-	var layers []*state.Layer
-	at := n
-	for at != base && len(layers) < foldBlocks {
-		layers = append(layers, at.layer)
-		at = at.up
-	}
-	if len(layers) > 1 {
+	for span := types.BlockNumber(foldBlocks); n.number%span == 0; span *= foldBlocks {
+		var layers []*state.Layer
+		at, changes := n, 0
+		for at.number > base.number && len(layers) < foldBlocks {
+			l, next := at.down()
+			layers, changes = append(layers, l), changes+len(l.Changes())
+			at = next
+		}
+		if len(layers) < 2 || changes > maxFold {
+			break
+		}
 		n.fold, n.below = state.Merge(layers), at
+	}
+	if n.fold != nil {
 		n.bytes += n.fold.Size()
 	}
+}
+
+// down is the largest layer that ends with n, and the node below it.
+func (n *node) down() (*state.Layer, *node) {
+	if n.fold != nil {
+		return n.fold, n.below
+	}
+	return n.layer, n.up
+}
+
+// ancestor is the block with that number, which is not below the base, on the way
+// down from n. Folds are the strides.
+func (n *node) ancestor(number types.BlockNumber) *node {
+	for n.number > number {
+		if n.fold != nil && n.below.number >= number {
+			n = n.below
+		} else {
+			n = n.up
+		}
+	}
+	return n
 }
 
 // layersOf appends the layers between n and the base, newest first.
 func (db *DB) layersOf(dst []*state.Layer, n *node) []*state.Layer {
 	for n.number > db.base.number {
-		if n.fold != nil {
-			dst = append(dst, n.fold)
-			n = n.below
-			continue
-		}
-		dst = append(dst, n.layer)
-		n = n.up
+		l, next := n.down()
+		dst, n = append(dst, l), next
 	}
 	return dst
 }
@@ -82,10 +109,7 @@ func (db *DB) getAt(n *node, key []byte) ([]byte, bool, error) {
 		h = state.KeyHash(key)
 	}
 	for n.number > db.base.number {
-		l, next := n.layer, n.up
-		if n.fold != nil {
-			l, next = n.fold, n.below
-		}
+		l, next := n.down()
 		if v, known, deleted := l.GetHashed(h, key); known {
 			return v, !deleted, nil
 		}

@@ -51,7 +51,8 @@ type Options struct {
 	// Log gets what an operator should know; none if nil.
 	Log *slog.Logger
 
-	fs vfs.FS // set by OpenMem
+	fs         vfs.FS // set by OpenMem
+	tableBytes int    // of one table of a state that is written at once, before compression: about what compactions make
 }
 
 func (o *Options) setDefaults() {
@@ -67,6 +68,7 @@ func (o *Options) setDefaults() {
 	def(&o.TrieCacheBytes, 128<<20)
 	def(&o.BlockCacheBytes, 96<<20)
 	def(&o.MemTableBytes, 32<<20)
+	def(&o.tableBytes, 256<<20)
 	if o.Par == nil {
 		o.Par = lifecycle.Parallel
 	}

@@ -154,6 +154,7 @@ func TestPipeIsFull(t *testing.T) {
 		blocks, body, peers, roundTrip, bandwidth, imports int
 	}{
 		{"empty blocks, one near peer", 20_000, 100, 1, 5, 100_000, 200},
+		{"empty blocks, the last headers find the tree full", 20_030, 100, 1, 1, 100_000, 400},
 		{"empty blocks, one far peer", 20_000, 100, 1, 50, 100_000, 400},
 		{"empty blocks, three far peers", 20_000, 100, 3, 100, 100_000, 250},
 		{"full blocks, two peers", 300, 1 << 20, 2, 50, 12_000, 100_000},

@@ -142,11 +142,13 @@ func (f *fill) having(i int) []*peer {
 }
 
 // chase follows the best blocks of peers that nobody announced: those of their
-// handshakes, and those that got lost.
+// handshakes, and those that got lost. While there is no room for the headers below
+// one it waits: they would be thrown away, and asked for again only after chaseEvery.
 func (m *Machine) chase() {
+	room := m.lim.Headers - m.heldHeaders()
 	for _, p := range m.order {
 		t := p.best
-		if m.now < p.chaseAt || p.aside || t.Number <= m.finalised.Number || t.Number > m.tip+nearBlocks || m.covered(t.Number) {
+		if m.now < p.chaseAt || p.aside || t.Number <= m.finalised.Number || t.Number > m.tip+nearBlocks || m.covered(t.Number) || m.missing(t.Number) > room {
 			continue
 		}
 		p.chaseAt = m.now + chaseEvery
@@ -260,18 +262,23 @@ func (m *Machine) askFills() {
 			}
 			continue
 		}
-		to := protocol.BlockRequest{Fields: protocol.FieldHeader, FromHash: f.want, Direction: protocol.Descending,
-			Max: uint32(min(protocol.MaxBlocks, f.number-m.finalised.Number))}
-		// What is missing is most likely just what lies above the tip. If that is
-		// little, bodies come along: one round trip for all.
-		if gap := int(f.number) - int(m.tip); gap > 0 {
-			to.Max = min(to.Max, uint32(gap))
-			if gap <= m.fits(tipGap) {
-				to.Fields |= protocol.FieldBody | protocol.FieldJustification
-			}
+		to := protocol.BlockRequest{Fields: protocol.FieldHeader, FromHash: f.want, Direction: protocol.Descending, Max: uint32(m.missing(f.number))}
+		// If little is missing above the tip, bodies come along: one round trip for all.
+		if gap := int(f.number) - int(m.tip); gap > 0 && gap <= m.fits(tipGap) {
+			to.Fields |= protocol.FieldBody | protocol.FieldJustification
 		}
 		f.req = m.ask(p, to, purpose{fill: f})
 	}
+}
+
+// missing is how many headers are asked for from a number down: what is not there is
+// most likely just what lies above the tip.
+func (m *Machine) missing(number types.BlockNumber) int {
+	most := min(protocol.MaxBlocks, number-m.finalised.Number)
+	if number > m.tip {
+		most = min(most, number-m.tip)
+	}
+	return int(most)
 }
 
 // waits reports whether an earlier fill will bring what fill i wants.

@@ -272,8 +272,10 @@ func (m *Machine) measureTip() {
 	}
 }
 
-// prune takes out what finality has passed: nodes that do not stand on the chain.
+// prune takes out what the chain has, and what finality has passed: nodes that do not
+// stand on the chain.
 func (m *Machine) prune() {
+	lost := false
 	for i := 0; i < len(m.roots); {
 		n := m.roots[i]
 		_, _, known := m.chain.Head(n.hash)
@@ -282,10 +284,13 @@ func (m *Machine) prune() {
 			i++
 			continue
 		}
+		lost = lost || !known
 		m.imported(n) // the children are roots now, and looked at later in this loop
 	}
 	m.cancelMoot()
-	m.measureTip()
+	if lost { // what the chain has is linked as before
+		m.measureTip()
+	}
 }
 
 // recent remembers a bounded number of hashes, the latest ones.

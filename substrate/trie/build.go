@@ -74,9 +74,7 @@ func OrderedRoot(v Version, items [][]byte) [32]byte {
 // builder makes subtrees of sorted keys.
 type builder struct {
 	version Version
-	keep    bool                                 // keep the branches in memory, linked
-	emit    func(path Path, record []byte) error // gets the records of big branches
-	err     error
+	keep    bool // keep the branches in memory, linked
 	buf     []byte
 	tick    uint32
 }
@@ -100,9 +98,6 @@ func (b *builder) build(sorted []KV, depth int) slot {
 		sorted = sorted[n:]
 	}
 	s := b.assemble(&w, nil)
-	if s.size == sizeBig && b.emit != nil && b.err == nil {
-		b.err = b.emit(Path{first, depth}, s.br.rec())
-	}
 	if !b.keep {
 		s.br = nil
 	}

@@ -41,7 +41,7 @@ func (u *updater) parallel(root slot, ch []Change, par Par) (slot, error) {
 	lots := shareOut(tasks, len(ch))
 	workers := make([]*updater, len(lots))
 	par(len(lots), func(i int) {
-		w := newUpdater(u.ld, u.version, u.tick)
+		w := newUpdater(u.ld, u.version, u.tick, new(Workspace))
 		workers[i] = w
 		for _, t := range lots[i] {
 			w.warm(t.s, t.ch, t.depth)

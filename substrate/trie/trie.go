@@ -96,12 +96,13 @@ func (t *Trie) Hash() [32]byte {
 // Build computes the trie of sorted entries and emits the records of its big
 // branches, children before parents. path and record are valid during the call.
 func Build(v Version, sorted []KV, emit func(path Path, record []byte) error) (Anchor, error) {
-	if len(sorted) == 0 {
-		return Empty(v).Anchor(), nil
+	s := NewBuilder(v, emit)
+	for _, e := range sorted {
+		if err := s.Add(e.Key, e.Value); err != nil {
+			return Anchor{}, err
+		}
 	}
-	b := builder{version: v, emit: emit}
-	s := b.build(sorted, 0)
-	return Anchor{s.ref.b, s.size}, b.err
+	return s.Finish()
 }
 
 // load returns the branch of s at path, from memory or from ld.

@@ -27,6 +27,11 @@ type Updated struct {
 // once. tick is a clock of the caller's, not 0, that marks the nodes it passes
 // as used, for Evict. ld must answer for t's state.
 func (t *Trie) Update(ld Loader, changes []Change, par Par, tick uint32) (Updated, error) {
+	return t.UpdateIn(new(Workspace), ld, changes, par, tick)
+}
+
+// UpdateIn is Update in the memory of a workspace.
+func (t *Trie) UpdateIn(space *Workspace, ld Loader, changes []Change, par Par, tick uint32) (Updated, error) {
 	for i := 1; i < len(changes); i++ {
 		if bytes.Compare(changes[i-1].Key, changes[i].Key) >= 0 {
 			return Updated{}, fmt.Errorf("trie update: change %d is not in key order", i)
@@ -35,7 +40,7 @@ func (t *Trie) Update(ld Loader, changes []Change, par Par, tick uint32) (Update
 	if len(changes) == 0 {
 		return Updated{Trie: t}, nil
 	}
-	u := newUpdater(ld, t.version, tick)
+	u := newUpdater(ld, t.version, tick, space)
 	var s slot
 	var err error
 	if par != nil && len(changes) >= parallelMin {
@@ -57,25 +62,33 @@ type updater struct {
 	removed [][]byte
 	added   int
 	made    int
-	free    []*work   // for reuse: a work is large
+	space   *Workspace
 	ahead   [2][]spot // of warm, for reuse
 	sum     byte      // what warm read, so that it has to
 }
 
-func (u *updater) newWork(path Path, depth int) *work {
-	var w *work
-	if n := len(u.free); n > 0 {
-		w = u.free[n-1]
-		u.free = u.free[:n-1]
-	} else {
-		w = new(work)
+// Workspace is the memory of updates that are made one after the other: working copies of
+// branches are large, and a small update needs as many as its paths are long. The
+// zero value is empty.
+type Workspace struct{ free []*work }
+
+func (s *Workspace) take() *work {
+	n := len(s.free)
+	if n == 0 {
+		return new(work)
 	}
-	w.path, w.depth, w.value, w.packed, w.val, w.set16 = path, depth, valueNone, false, nil, 0
+	w := s.free[n-1]
+	s.free = s.free[:n-1]
 	return w
 }
 
-func newUpdater(ld Loader, v Version, tick uint32) *updater {
-	return &updater{builder: builder{version: v, keep: true, tick: tick, buf: make([]byte, 0, 256)}, ld: ld}
+func (s *Workspace) put(w *work) {
+	*w = work{} // it would keep branches alive
+	s.free = append(s.free, w)
+}
+
+func newUpdater(ld Loader, v Version, tick uint32, space *Workspace) *updater {
+	return &updater{space: space, builder: builder{version: v, keep: true, tick: tick, buf: make([]byte, 0, 256)}, ld: ld}
 }
 
 // update applies ch, not empty, to the subtree s, whose keys share depth nibbles with ch.
@@ -210,8 +223,9 @@ func (u *updater) updateBranch(s slot, ch []Change, depth int) (slot, error) {
 		}
 		shared = sharedBy(br, ch, depth)
 	}
-	w := u.newWork(Path{ch[0].Key, depth + shared}, depth)
-	defer func() { u.free = append(u.free, w) }()
+	w := u.space.take()
+	defer u.space.put(w)
+	w.path, w.depth = Path{ch[0].Key, depth + shared}, depth
 	if shared < part {
 		// A new key leaves the partial key: a new branch there takes br as a child.
 		w.set(int(br.partialNibble(shared)), u.shorten(br, s.size, shared+1, depth+shared+1))

@@ -2,7 +2,9 @@ package frametest
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +41,7 @@ func Module(index int, name string, p frame.Pallet) Option {
 
 // Weights are block limits like those of a development chain.
 func Weights() (frame.BlockWeights, frame.BlockLength) {
-	w := func(ref uint64) types.Weight { return types.Weight{RefTime: ref, ProofSize: 5 << 20} }
+	w := func(ref uint64) types.Weight { return types.Weight{RefTime: ref, ProofSize: math.MaxUint64} } // as the networks of package runtime
 	class := frame.ClassWeights{BaseExtrinsic: types.Weight{RefTime: 10_000_000}}
 	normal, op := class, class
 	normal.MaxTotal, normal.MaxExtrinsic, normal.Reserved = scale.Some(w(500_000_000_000)), scale.Some(w(400_000_000_000)), scale.Some(types.Weight{})
@@ -160,9 +162,13 @@ type Mem struct{ m map[string][]byte }
 // NewMem is an empty state.
 func NewMem() *Mem { return &Mem{map[string][]byte{}} }
 
-// Apply applies a block's changes.
+// Apply applies a block's changes. It panics if one is wrong about whether its key had a
+// value, of which a trie would get a wrong root.
 func (m *Mem) Apply(changes []state.Change) {
 	for _, c := range changes {
+		if _, had := m.m[string(c.Key)]; had != c.HadOld {
+			panic(fmt.Sprintf("key %x: HadOld is %v", c.Key, c.HadOld))
+		}
 		if c.Deleted {
 			delete(m.m, string(c.Key))
 		} else {
