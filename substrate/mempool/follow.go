@@ -1,6 +1,7 @@
 package mempool
 
 import (
+	"errors"
 	"maps"
 	"slices"
 
@@ -68,13 +69,13 @@ func (p *Pool) startOver() {
 		v, err := p.validator.Judge(t, sources[i])
 		if err == nil {
 			tx := poolTx(h, t, &v)
-			tx.Watched = len(p.watchers[h]) > 0
+			tx.Back, tx.Watched = true, len(p.watchers[h]) > 0
 			_, err = p.pool.Submit(tx, p.best.Number)
 		}
 		if err == nil {
 			p.txs[h] = t
 		} else {
-			p.tell(txpool.Event{Tx: h, Kind: txpool.Invalid})
+			p.tell(txpool.Event{Tx: h, Kind: endOf(err)})
 		}
 	}
 	p.deliver()
@@ -141,12 +142,12 @@ func (p *Pool) newBest(c *chain.BestChange) {
 
 // bodyOf visits the extrinsics of a block.
 func (p *Pool) bodyOf(r chain.Ref, f func(i int, x types.Extrinsic)) {
-	b, _, err := p.chain.Block(r.Hash)
+	body, err := p.chain.Body(r.Hash)
 	if err != nil {
 		p.cfg.Log.Error("the pool cannot read a block", "block", r.Number, "err", err)
 		return
 	}
-	for i, x := range b.Body {
+	for i, x := range body {
 		f(i, x)
 	}
 }
@@ -225,7 +226,7 @@ func (p *Pool) resubmit(hashes []types.Hash, lost map[types.Hash]types.Extrinsic
 		}
 		if v.Err == nil {
 			tx := poolTx(h, v.Tx, &v.Valid)
-			tx.Watched = len(p.watchers[h]) > 0
+			tx.Back, tx.Watched = true, len(p.watchers[h]) > 0
 			if _, v.Err = p.pool.Submit(tx, p.best.Number); v.Err == nil {
 				p.txs[h] = v.Tx
 			}
@@ -233,15 +234,24 @@ func (p *Pool) resubmit(hashes []types.Hash, lost map[types.Hash]types.Extrinsic
 		if v.Err != nil && len(p.watchers[h]) > 0 {
 			p.deliver() // that it was retracted comes first
 			p.pool.Unwatch(h)
-			p.tell(txpool.Event{Tx: h, Kind: txpool.Invalid})
+			p.tell(txpool.Event{Tx: h, Kind: endOf(v.Err)})
 		}
 	}
 }
 
-// deliver hands events to those who watch, and forgets what has left the pool.
+// endOf is the end of a transaction that does not get into the pool again.
+func endOf(err error) txpool.EventKind {
+	if errors.Is(err, txpool.ErrDropped) {
+		return txpool.Dropped
+	}
+	return txpool.Invalid
+}
+
+// deliver hands events to those who watch, and forgets what has left the pool. It
+// may be back already: events are read when a whole batch is admitted.
 func (p *Pool) deliver() {
 	for _, ev := range p.pool.Events() {
-		if ev.Kind >= txpool.Usurped {
+		if tx, _ := p.pool.Get(ev.Tx); tx == nil && ev.Kind >= txpool.Usurped {
 			delete(p.txs, ev.Tx)
 		}
 		p.tell(ev)

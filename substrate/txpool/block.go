@@ -65,7 +65,6 @@ func (p *Pool) OnBlock(c Change) Work {
 	p.settle()
 	p.expire()
 	p.forgetOld()
-	p.enforce()
 	p.relax()
 	return Work{Revalidate: p.stale(), Resubmit: p.lostTxs(c)}
 }
@@ -221,13 +220,12 @@ func (p *Pool) Revalidated(tx Tx, now types.BlockNumber) Place {
 	if e.place != Nowhere {
 		p.schedule(e)
 		e.stamp++
-		p.last[e.place].add(e)
+		p.last[e.place].add(e, p.load[e.place].Count)
 	}
 	if listed {
 		p.roots.add(e)
 	}
 	p.settle()
-	p.enforce()
 	return e.place
 }
 
@@ -297,16 +295,6 @@ func (p *Pool) forgetOld() {
 	}
 	clear(p.records[len(keep):])
 	p.records = keep
-}
-
-// relax gives up the orders for eviction once there is room.
-func (p *Pool) relax() {
-	if p.ready.Count < p.cfg.Ready.Count/4*3 && p.ready.Bytes < p.cfg.Ready.Bytes/4*3 {
-		p.last[InReady].drop()
-	}
-	if p.future.Count < p.cfg.Future.Count/4*3 && p.future.Bytes < p.cfg.Future.Bytes/4*3 {
-		p.last[InFuture].drop()
-	}
 }
 
 // stale picks transactions whose validation is old, and counts them as checked.

@@ -54,15 +54,24 @@ func (p *Pool) check() error {
 	}
 	for _, a := range p.senders {
 		senders += len(a.entries)
+		futures := 0
+		for _, e := range a.entries {
+			if e.place == InFuture {
+				futures++
+			}
+		}
+		if futures != a.futures {
+			return fmt.Errorf("%d futures of an account, counted %d", a.futures, futures)
+		}
 	}
 	switch {
 	case listed != 0:
 		return fmt.Errorf("%d roots too many", listed)
 	case n != len(p.byHash) || len(refs) != len(p.tags):
 		return fmt.Errorf("%d entries of %d; %d tags of %d", n, len(p.byHash), len(refs), len(p.tags))
-	case ready != p.ready || future != p.future:
-		return fmt.Errorf("load %v %v, counted %v %v", p.ready, p.future, ready, future)
-	case p.cfg.Ready.exceeded(ready) || p.cfg.Future.exceeded(future):
+	case ready != p.load[InReady] || future != p.load[InFuture]:
+		return fmt.Errorf("load %v, counted %v %v", p.load, ready, future)
+	case ready.plus(future).minus(p.cfg.whole()).positive():
 		return fmt.Errorf("over the limits: %v %v", ready, future)
 	case senders > n || len(p.promoting)+len(p.orphans) > 0:
 		return fmt.Errorf("%d entries of senders; %d promoting, %d orphans", senders, len(p.promoting), len(p.orphans))
@@ -71,7 +80,7 @@ func (p *Pool) check() error {
 }
 
 func (p *Pool) checkEntry(e *entry) error {
-	unmet, inPool := 0, 0
+	unmet, inPool := int32(0), int32(0)
 	for _, t := range e.requires {
 		if !t.satisfied() {
 			unmet++

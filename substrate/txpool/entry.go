@@ -9,17 +9,19 @@ import "github.com/crustgo/crust/substrate/types"
 type entry struct {
 	tx        Tx
 	place     Place
-	going     bool   // about to leave, so not worth moving
-	listed    bool   // in Pool.roots
-	validTill uint64 // first block at which the validation does not hold any more
-	seq       uint64 // age
-	stamp     uint64 // changes whenever the entry moves; see worst
-	checked   uint64 // block of the last validation, or of the last call for one
+	going     bool     // about to leave, so not worth moving
+	listed    bool     // in Pool.roots
+	walk      uint32   // the last walk that came by; see Pool.dependsOn
+	validTill uint64   // first block at which the validation does not hold any more
+	seq       uint64   // age
+	stamp     uint64   // changes whenever the entry moves; see worst
+	checked   uint64   // block of the last validation, or of the last call for one
+	account   *account // of the sender if it is signed; nil until it has an entry
 	requires  []*tag
 	provides  []*tag
-	unmet     int // requires that nothing provides
-	inPool    int // requires that a ready entry provides
-	bucket    int // index in Pool.expiry[validTill]
+	unmet     int32 // requires that nothing provides
+	inPool    int32 // requires that a ready entry provides
+	bucket    int   // index in Pool.expiry[validTill]
 
 	links      []link // in Pool.roots
 	link1      [1]link
@@ -28,6 +30,8 @@ type entry struct {
 	requiresIn [1]*tag
 	providesIn [1]*tag
 }
+
+func (e *entry) size() Limit { return Limit{1, len(e.tx.Bytes)} }
 
 // tag is a condition that transactions provide and require.
 type tag struct {
@@ -43,9 +47,18 @@ type tag struct {
 // satisfied reports whether what requires the tag may be ready.
 func (t *tag) satisfied() bool { return t.provider != nil || t.chain > 0 }
 
+// holder is the entry at a place that provides the tag, or nil.
+func (t *tag) holder(at Place) *entry {
+	if at == InReady {
+		return t.provider
+	}
+	return t.future
+}
+
 // account is the signed transactions of a sender, by nonce.
 type account struct {
 	entries []*entry
+	futures int // of entries
 	one     [1]*entry
 }
 

@@ -3,6 +3,7 @@ package txpool
 import (
 	"container/heap"
 	"math/bits"
+	"slices"
 )
 
 // before is the order of the pool: what goes first into a block.
@@ -77,11 +78,12 @@ func (s *sorted) remove(e *entry) {
 	e.listed = false
 }
 
-// worst finds the entry that comes last in the order of before, for eviction. It
-// is built when a limit is first exceeded and thrown away when there is room
-// again. Entries that left are skipped when they surface.
+// worst finds the entry that comes last in the order of before, to be given up.
+// It is built when a limit is first met and thrown away when there is room again.
+// Entries that left are skipped when they surface.
 type worst struct {
 	items  []worstItem
+	aside  []worstItem // entries that are going; see restore
 	active bool
 }
 
@@ -102,29 +104,51 @@ func (w *worst) Pop() any {
 	return x
 }
 
-func (w *worst) add(e *entry) {
-	if w.active {
-		heap.Push(w, worstItem{e, e.stamp})
+// add adds an entry. When most of so many items have left, they are swept out.
+func (w *worst) add(e *entry, live int) {
+	if !w.active {
+		return
+	}
+	heap.Push(w, worstItem{e, e.stamp})
+	if len(w.items) > 2*live+64 {
+		w.items = slices.DeleteFunc(w.items, func(i worstItem) bool { return i.stamp != i.e.stamp })
+		heap.Init(w)
 	}
 }
 
-// peek returns the last entry; all lists the entries if the heap is to be built.
-func (w *worst) peek(live int, all func(yield func(*entry) bool)) *entry {
-	if !w.active || len(w.items) > 2*live+64 {
-		w.active = true
-		w.items = w.items[:0]
-		for e := range all {
-			w.items = append(w.items, worstItem{e, e.stamp})
-		}
-		heap.Init(w)
+// build makes the heap of all entries unless it is there.
+func (w *worst) build(all func(yield func(*entry) bool)) {
+	if w.active {
+		return
 	}
+	w.active = true
+	for e := range all {
+		w.items = append(w.items, worstItem{e, e.stamp})
+	}
+	heap.Init(w)
+}
+
+// peek returns the last entry that is not going, or nil.
+func (w *worst) peek() *entry {
 	for len(w.items) > 0 {
-		if top := w.items[0]; top.stamp == top.e.stamp {
+		switch top := w.items[0]; {
+		case top.stamp != top.e.stamp:
+			heap.Pop(w)
+		case top.e.going:
+			w.aside = append(w.aside, heap.Pop(w).(worstItem))
+		default:
 			return top.e
 		}
-		heap.Pop(w)
 	}
 	return nil
+}
+
+// restore takes back what peek has put aside: it may stay after all.
+func (w *worst) restore() {
+	for _, item := range w.aside {
+		heap.Push(w, item)
+	}
+	w.aside = nil
 }
 
 // drop forgets the heap.

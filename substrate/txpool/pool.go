@@ -19,10 +19,9 @@ type Pool struct {
 	expiry  map[uint64][]*entry // validTill → entries; none for those that never expire
 	due     numbers             // the keys of expiry
 	queue   queue
-	roots   sorted // ready entries that depend on no other
-	ready   Limit  // load
-	future  Limit  // load
-	last    [InReady + 1]worst
+	roots   sorted             // ready entries that depend on no other
+	load    [InReady + 1]Limit // by place
+	last    [InReady + 1]worst // by place
 	bans    bans
 	records []*record // blocks whose tags or watched transactions are remembered, oldest first
 	watched map[types.Hash]bool
@@ -30,6 +29,7 @@ type Pool struct {
 
 	promoting []*entry // future entries whose last requirement was met
 	orphans   []*entry // ready entries that may have lost a requirement
+	walk      uint32   // walks over dependencies so far; see entry.walk
 }
 
 // New returns an empty pool.
@@ -63,25 +63,25 @@ func (p *Pool) Submit(tx Tx, now types.BlockNumber) (Place, error) {
 	e := &entry{tx: tx, seq: p.seq, checked: uint64(now)}
 	e.validTill = satAdd(uint64(now), tx.Longevity)
 	p.seq++
+	if tx.Signed {
+		e.account = p.senders[tx.Sender]
+	}
 	p.intern(e)
-	if err := p.place(e); err != nil {
+	at, usurped, err := p.plan(e)
+	var dropped []*entry
+	if err == nil {
+		dropped, err = p.room(e, at, usurped)
+	}
+	if err != nil {
+		stay(usurped)
 		p.releaseAll(e)
 		return Nowhere, err
 	}
 	p.register(e)
-	from := len(p.events)
+	p.link(e, at, usurped)
 	p.placed(e)
+	p.discardAll(dropped, Event{Kind: Dropped})
 	p.settle()
-	refusal := ErrDropped
-	if p.enforceSender(e); e.place == Nowhere {
-		refusal = errSender
-	}
-	if p.enforce(); e.place == Nowhere {
-		// It came and went: nobody needs to know more than the refusal.
-		rest := slices.DeleteFunc(p.events[from:], func(ev Event) bool { return ev.Tx == tx.Hash })
-		p.events = p.events[:from+len(rest)]
-		return Nowhere, refusal
-	}
 	if tx.Watched {
 		p.watched[tx.Hash] = true
 	}
@@ -151,12 +151,12 @@ func (p *Pool) register(e *entry) {
 	p.queue.add(e)
 	p.schedule(e)
 	if e.tx.Signed {
-		a := p.senders[e.tx.Sender]
-		if a == nil {
-			a = &account{}
-			a.entries = a.one[:0]
-			p.senders[e.tx.Sender] = a
+		if e.account == nil {
+			e.account = &account{}
+			e.account.entries = e.account.one[:0]
+			p.senders[e.tx.Sender] = e.account
 		}
+		a := e.account
 		a.entries = slices.Insert(a.entries, a.find(e.tx.Nonce+1), e)
 	}
 }
@@ -166,7 +166,7 @@ func (p *Pool) forget(e *entry) {
 	delete(p.byHash, e.tx.Hash)
 	p.queue.remove(e)
 	p.unschedule(e)
-	if a := p.senders[e.tx.Sender]; e.tx.Signed && a != nil {
+	if a := e.account; a != nil {
 		i := a.find(e.tx.Nonce)
 		for a.entries[i] != e {
 			i++
@@ -219,28 +219,45 @@ func (n *numbers) Pop() any {
 	return x
 }
 
-// place decides where e belongs, makes room for it among those that provide the
-// same tags, and links it. It fails without having changed anything.
-func (p *Pool) place(e *entry) error {
+// plan says where e belongs, and which entries have to leave because they provide
+// the same tags. It changes nothing but to mark those as going.
+func (p *Pool) plan(e *entry) (at Place, usurped []*entry, err error) {
 	e.unmet = 0
 	for _, t := range e.requires {
 		if !t.satisfied() {
 			e.unmet++
 		}
 	}
-	if e.unmet > 0 {
-		return p.placeFuture(e)
+	if at = InReady; e.unmet > 0 {
+		at = InFuture
 	}
-	return p.placeReady(e)
+	old, err := rivals(e, at)
+	if err != nil || at == InFuture {
+		for _, o := range old {
+			o.going = true
+		}
+		return at, old, err
+	}
+	if p.cyclic(e) {
+		return at, nil, ErrCycle
+	}
+	usurped = p.subtree(old, e.provides)
+	for _, t := range e.requires {
+		if t.chain == 0 && t.provider.going {
+			stay(usurped)
+			return at, nil, ErrCycle // it depends on what it would push out
+		}
+	}
+	return at, usurped, nil
 }
 
-// rivals are the entries that hold a tag which e provides; it fails if together
-// they are worth as much as e.
-func rivals(e *entry, holder func(*tag) *entry) ([]*entry, error) {
+// rivals are the entries at a place that provide a tag which e provides; it fails
+// if together they are worth as much as e.
+func rivals(e *entry, at Place) ([]*entry, error) {
 	var out []*entry
 	var worth uint64
 	for _, t := range e.provides {
-		if h := holder(t); h != nil && h != e && !slices.Contains(out, h) {
+		if h := t.holder(at); h != nil && h != e && !slices.Contains(out, h) {
 			out = append(out, h)
 			worth = satAdd(worth, h.tx.Priority)
 		}
@@ -251,41 +268,21 @@ func rivals(e *entry, holder func(*tag) *entry) ([]*entry, error) {
 	return out, nil
 }
 
-func (p *Pool) placeFuture(e *entry) error {
-	old, err := rivals(e, func(t *tag) *entry { return t.future })
-	if err != nil {
-		return err
-	}
-	for _, o := range old {
-		p.discard(o, Event{Kind: Usurped, Other: e.tx.Hash})
-	}
+// link does what plan has said.
+func (p *Pool) link(e *entry, at Place, usurped []*entry) {
+	why := Event{Kind: Usurped, Other: e.tx.Hash}
 	for _, t := range e.requires {
 		t.needers = append(t.needers, e)
 	}
-	for _, t := range e.provides {
-		t.future = e
-	}
-	p.arrive(e, InFuture, &p.future)
-	return nil
-}
-
-func (p *Pool) placeReady(e *entry) error {
-	old, err := rivals(e, func(t *tag) *entry { return t.provider })
-	if err != nil {
-		return err
-	}
-	if p.cyclic(e) {
-		return ErrCycle
-	}
-	gone := p.subtree(old, e.provides)
-	for _, t := range e.requires {
-		if t.chain == 0 && t.provider.going {
-			stay(gone)
-			return ErrCycle // it depends on what it would push out
+	if at == InFuture {
+		p.discardAll(usurped, why)
+		for _, t := range e.provides {
+			t.future = e
 		}
+		p.arrive(e, at)
+		return
 	}
 	for _, t := range e.requires {
-		t.needers = append(t.needers, e)
 		if t.provider != nil {
 			e.inPool++
 		}
@@ -293,12 +290,11 @@ func (p *Pool) placeReady(e *entry) error {
 	for _, t := range e.provides {
 		p.provide(t, e)
 	}
-	p.arrive(e, InReady, &p.ready) // first, so that those who leave count themselves out of e.inPool
-	p.discardAll(gone, Event{Kind: Usurped, Other: e.tx.Hash})
+	p.arrive(e, at) // first, so that those who leave count themselves out of e.inPool
+	p.discardAll(usurped, why)
 	if e.inPool == 0 && !e.listed {
 		p.roots.add(e)
 	}
-	return nil
 }
 
 // provide makes e the provider of t, possibly after another.
@@ -339,25 +335,25 @@ func (p *Pool) lost(t *tag) {
 	}
 }
 
-func (p *Pool) arrive(e *entry, at Place, load *Limit) {
+func (p *Pool) arrive(e *entry, at Place) {
 	e.place = at
 	e.stamp++
-	load.Count++
-	load.Bytes += len(e.tx.Bytes)
-	p.last[at].add(e)
+	p.load[at] = p.load[at].plus(e.size())
+	if e.account != nil && at == InFuture {
+		e.account.futures++
+	}
+	p.last[at].add(e, p.load[at].Count)
 }
 
-// detach undoes place; e stays in the indexes, with its tags interned.
+// detach undoes link; e stays in the indexes, with its tags interned.
 func (p *Pool) detach(e *entry) {
-	load := &p.future
-	if e.place == InReady {
-		load = &p.ready
-		if e.listed {
-			p.roots.remove(e)
-		}
+	if e.listed {
+		p.roots.remove(e)
 	}
-	load.Count--
-	load.Bytes -= len(e.tx.Bytes)
+	if e.account != nil && e.place == InFuture {
+		e.account.futures--
+	}
+	p.load[e.place] = p.load[e.place].minus(e.size())
 	for _, t := range e.requires {
 		i := slices.Index(t.needers, e)
 		n := len(t.needers) - 1
@@ -401,25 +397,35 @@ func (p *Pool) cyclic(e *entry) bool {
 	if !needed || len(e.requires) == 0 {
 		return false
 	}
-	seen := map[*entry]bool{}
-	stack := []*entry{}
-	push := func(requires []*tag) {
-		for _, t := range requires {
-			if t.provider != nil && !seen[t.provider] {
-				seen[t.provider] = true
-				stack = append(stack, t.provider)
-			}
+	return p.dependsOn(e, InReady, func(up *entry) bool {
+		return slices.ContainsFunc(up.requires, func(t *tag) bool { return slices.Contains(e.provides, t) })
+	})
+}
+
+// dependsOn reports whether e depends, directly or not, on an entry at a place
+// for which is holds.
+func (p *Pool) dependsOn(e *entry, at Place, is func(*entry) bool) bool {
+	if p.walk++; p.walk == 0 { // once around: what was visited long ago looks like new
+		for e := p.queue.head.newer; e != &p.queue.head; e = e.newer {
+			e.walk = 0
 		}
+		p.walk = 1
 	}
-	for push(e.requires); len(stack) > 0; {
-		up := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		for _, t := range up.requires {
-			if slices.Contains(e.provides, t) {
+	for stack := []*entry{e}; len(stack) > 0; {
+		last := len(stack) - 1
+		requires := stack[last].requires
+		stack = stack[:last]
+		for _, t := range requires {
+			up := t.holder(at)
+			if up == nil || up.walk == p.walk {
+				continue
+			}
+			if is(up) {
 				return true
 			}
+			up.walk = p.walk
+			stack = append(stack, up)
 		}
-		push(up.requires)
 	}
 	return false
 }
@@ -528,71 +534,21 @@ func (p *Pool) lift(entries []*entry) []Place {
 // lower places detached entries. Who finds its tags taken leaves.
 func (p *Pool) lower(entries []*entry, from []Place) {
 	for i, e := range entries {
-		if err := p.place(e); err != nil {
-			why := Event{Kind: Invalid}
-			for _, t := range e.provides {
-				if t.provider != nil {
-					why = Event{Kind: Usurped, Other: t.provider.tx.Hash}
-				}
+		at, usurped, err := p.plan(e)
+		if err == nil {
+			if p.link(e, at, usurped); at != from[i] {
+				p.placed(e)
 			}
-			p.forget(e)
-			p.tell(e.tx.Hash, why)
-		} else if e.place != from[i] {
-			p.placed(e)
+			continue
 		}
-	}
-}
-
-var errSender = &Error{Code: ErrDropped.Code, Message: ErrDropped.Message, Data: "The account has as many transactions in the pool as it may have"}
-
-// enforceSender evicts the highest nonces of e's account beyond its limit. So a
-// full account can still replace, and can fill a gap.
-func (p *Pool) enforceSender(e *entry) {
-	if !e.tx.Signed || p.cfg.PerSender <= 0 {
-		return
-	}
-	for a := p.senders[e.tx.Sender]; len(a.entries) > p.cfg.PerSender; p.settle() {
-		last := a.entries[len(a.entries)-1]
-		if last.place == InReady {
-			last = lastDependent(last)
-		}
-		p.discard(last, Event{Kind: Dropped})
-	}
-}
-
-// enforce evicts until the pool is within its limits.
-func (p *Pool) enforce() {
-	for p.cfg.Ready.exceeded(p.ready) {
-		e := p.last[InReady].peek(p.ready.Count, p.all(InReady))
-		p.discard(lastDependent(e), Event{Kind: Dropped})
-		p.settle()
-	}
-	for p.cfg.Future.exceeded(p.future) {
-		e := p.last[InFuture].peek(p.future.Count, p.all(InFuture))
-		p.discard(e, Event{Kind: Dropped})
-	}
-}
-
-// lastDependent is a ready entry that depends on e, directly or not, and on
-// which none does: it comes after e in the order of the pool, whatever its
-// priority, and its loss is the smallest.
-func lastDependent(e *entry) *entry {
-	for {
-		var next *entry
+		why := Event{Kind: Invalid}
 		for _, t := range e.provides {
-			if t.chain > 0 {
-				continue
-			}
-			for _, n := range t.needers {
-				if n.place == InReady && (next == nil || before(next, n)) {
-					next = n
-				}
+			if t.provider != nil {
+				why = Event{Kind: Usurped, Other: t.provider.tx.Hash}
 			}
 		}
-		if next == nil {
-			return e
-		}
-		e = next
+		p.forget(e)
+		p.tell(e.tx.Hash, why)
 	}
 }
 

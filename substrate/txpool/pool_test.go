@@ -120,3 +120,48 @@ func TestRevalidationIsBounded(t *testing.T) {
 		t.Errorf("asked for (-want +got):\n%s", d)
 	}
 }
+
+// TestOrderIsBounded has a pool that stays just below its limit: the order for
+// eviction, which was made once, keeps what is in the pool and forgets the rest.
+func TestOrderIsBounded(t *testing.T) {
+	p := New(Config{Ready: Limit{10, 1 << 20}, RememberBlocks: 2})
+	for n := range types.Nonce(1000) {
+		tx := signed('a', n, n, 1)
+		tx.Hash = types.Hash{byte(n), byte(n >> 8), 1}
+		if n < 10 {
+			tx = signed(byte(n), 0, 0, 1)
+			tx.Hash = types.Hash{byte(n)}
+		}
+		if _, err := p.Submit(tx, 1); (err != nil) != (n == 10) {
+			t.Fatal(n, err)
+		}
+		if n >= 10 {
+			for out := range p.Ready() {
+				p.OnBlock(Change{Enacted: []Block{{Number: 1, Txs: []Included{{Hash: out.Hash}}}}})
+				break
+			}
+		}
+	}
+	if n := len(p.last[InReady].items); n == 0 || n > 84 {
+		t.Errorf("%d in the order of a pool of 10", n)
+	}
+}
+
+// Walks over dependencies are numbered, and the numbers come round.
+func TestWalksComeRound(t *testing.T) {
+	p := New(Config{Ready: Limit{10, 1 << 20}, RememberBlocks: 2})
+	for n := range types.Nonce(3) {
+		tx := signed('a', n, 0, 1)
+		tx.Hash = types.Hash{byte(n)}
+		if at, err := p.Submit(tx, 1); at != InReady || err != nil {
+			t.Fatal(at, err)
+		}
+	}
+	first, last := p.byHash[types.Hash{0}], p.byHash[types.Hash{2}]
+	p.walk = ^uint32(0) - 1
+	for range 4 {
+		if !p.dependsOn(last, InReady, func(e *entry) bool { return e == first }) {
+			t.Errorf("walk %d does not find what comes first", p.walk)
+		}
+	}
+}

@@ -14,7 +14,7 @@ type Status struct {
 }
 
 // Status reports how full the pool is.
-func (p *Pool) Status() Status { return Status{p.ready, p.future, len(p.bans.until)} }
+func (p *Pool) Status() Status { return Status{p.load[InReady], p.load[InFuture], len(p.bans.until)} }
 
 // Get returns a transaction of the pool, which must not be changed, and where it is.
 func (p *Pool) Get(h types.Hash) (*Tx, Place) {
@@ -62,8 +62,8 @@ func (p *Pool) Unwatch(h types.Hash) { delete(p.watched, h) }
 // pool changes.
 type Iter struct {
 	root    *entry
-	opened  open           // not offered yet, but all they depend on was
-	waiting map[*entry]int // entries that depend on several, and on how many not offered yet
+	opened  open             // not offered yet, but all they depend on was
+	waiting map[*entry]int32 // entries that depend on several, and on how many not offered yet
 	last    *entry
 }
 
@@ -101,7 +101,7 @@ func (it *Iter) unlock(e *entry) {
 			}
 			if n.inPool > 1 {
 				if it.waiting == nil {
-					it.waiting = map[*entry]int{}
+					it.waiting = map[*entry]int32{}
 				}
 				if it.waiting[n]++; it.waiting[n] < n.inPool {
 					continue

@@ -37,7 +37,7 @@ func TestInvariants(t *testing.T) {
 				Nonce:    types.Nonce(rapid.IntRange(0, 3).Draw(t, "nonce")),
 				Requires: drawTags(t, "requires", 0), Provides: drawTags(t, "provides", 1),
 				Priority: uint64(rapid.IntRange(0, 5).Draw(t, "priority")), Longevity: uint64(rapid.SampledFrom([]int{1, 3, 1000}).Draw(t, "longevity")),
-				Watched: rapid.Bool().Draw(t, "watched")}
+				Watched: rapid.Bool().Draw(t, "watched"), Back: rapid.IntRange(0, 4).Draw(t, "back") == 0}
 		}
 		pick := func(t *rapid.T) *Tx {
 			all := slices.Collect(p.Pending())
@@ -63,7 +63,11 @@ func TestInvariants(t *testing.T) {
 		}
 		submit := func(t *rapid.T) {
 			tx := draw(t)
+			load := p.load
 			where, err := p.Submit(tx, number)
+			if err != nil && (p.load != load || len(p.Events()) > 0) {
+				t.Fatalf("a refusal changed something: %v", err)
+			}
 			if _, at := p.Get(tx.Hash); at != where || (err == nil) != (where != Nowhere) {
 				t.Fatalf("Submit says %d, %v; Get says %d", where, err, at)
 			}

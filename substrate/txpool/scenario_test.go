@@ -122,7 +122,7 @@ func (s *story) run(t *testing.T, args []string) string {
 	return out.String()
 }
 
-// tx reads: name [chain=nonce of the account] [prio=n] [life=n] [watched] [unsigned] [inherent] [tagless].
+// tx reads: name [chain=nonce of the account] [prio=n] [life=n] [watched] [back] [unsigned] [inherent] [tagless].
 func (s *story) tx(args []string) Tx {
 	v := values(args)
 	account, nonce, _ := strings.Cut(strings.TrimRight(args[0], "+"), "/")
@@ -136,6 +136,8 @@ func (s *story) tx(args []string) Tx {
 		switch a {
 		case "watched":
 			tx.Watched = true
+		case "back":
+			tx.Back = true
 		case "unsigned":
 			tx.Signed = false
 		case "inherent":

@@ -23,6 +23,7 @@ type Tx struct {
 	Mandatory bool   // inherents; the pool refuses them
 
 	Watched bool // somebody wants to know of blocks and finality; see Event
+	Back    bool // the pool had accepted it before, and it comes back: from a retracted block, or because its owner starts over
 }
 
 // Error is a reason to refuse a transaction, with Substrate's JSON-RPC code.
@@ -110,20 +111,11 @@ type Event struct {
 	Other types.Hash // Usurped
 }
 
-// Limit bounds a part of the pool.
-type Limit struct {
-	Count int // transactions
-	Bytes int // sum of their lengths
-}
-
-// exceeded reports whether a load is over the limit.
-func (l Limit) exceeded(load Limit) bool { return load.Count > l.Count || load.Bytes > l.Bytes }
-
 // Config is the pool's limits.
 type Config struct {
-	Ready           Limit
-	Future          Limit
-	PerSender       int    // signed transactions of one account, ready and future
+	Ready           Limit  // what newcomers may fill
+	Future          Limit  // what newcomers may fill; the pool is never larger than both together
+	PerSender       int    // signed transactions of one account, of which half may be future; 0 for any number
 	BanBlocks       uint64 // how long a transaction that proved invalid is refused
 	Bans            int    // how many are remembered
 	RevalidateAfter uint64 // blocks after which a transaction is worth validating again

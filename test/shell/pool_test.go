@@ -140,7 +140,7 @@ func TestPoolLimits(t *testing.T) {
 	limits.Ready.Count, limits.Future.Count = 10, 5
 	p := startPool(t, n, limits)
 	for i := range 30 {
-		_, _ = p.Submit(t.Context(), n.Transfer(chaintest.User(i), 0, "//Bob", 1)) // the last are dropped
+		_, _ = p.Submit(t.Context(), n.Transfer(chaintest.User(i), 0, "//Bob", 1)) // the last are refused
 		_, _ = p.Submit(t.Context(), n.Transfer(chaintest.User(i), 9, "//Bob", 1))
 		if s := p.Status(); s.Ready.Count > 10 || s.Future.Count > 5 {
 			t.Fatalf("%+v", s)
@@ -270,6 +270,34 @@ func TestPoolReorg(t *testing.T) {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]txpool.EventKind{txpool.Ready, txpool.InBlock, txpool.Retracted, txpool.Invalid}, kinds(t, wy)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What comes back finds room in a pool that others have filled meanwhile.
+func TestPoolReorgWhenFull(t *testing.T) {
+	n := chaintest.New(t, nil).Start(t)
+	root := n.Grow()
+	limits := txpool.DefaultConfig()
+	limits.Ready.Count, limits.Future.Count = 1, 1
+	p := startPool(t, n, limits)
+	x, y, z := n.Transfer("//Alice", 0, "//Bob", 1), n.Transfer("//Charlie", 0, "//Bob", 1), n.Transfer("//Bob", 0, "//Alice", 1)
+	wx := watchTx(t, p, x)
+	refused(t, p, y, txpool.ErrDropped)
+	a1 := n.Add(chaintest.Plan{Parent: root.Hash, Txs: []types.Extrinsic{x}})
+	submit(t, p, y)
+	b := n.Add(chaintest.Plan{Parent: root.Hash, Skip: 30})
+	for n.Heads().Best.Hash == a1.Hash {
+		b = n.Add(chaintest.Plan{Parent: b.Hash})
+	}
+	if diff := cmp.Diff([]types.Extrinsic{y, x}, ready(p)); diff != "" {
+		t.Error(diff)
+	}
+	refused(t, p, z, txpool.ErrDropped)
+	n.Grow(x)
+	p.Status()
+	n.FinaliseBest()
+	if diff := cmp.Diff([]txpool.EventKind{txpool.Ready, txpool.InBlock, txpool.Retracted, txpool.Ready, txpool.InBlock, txpool.Finalized}, kinds(t, wx)); diff != "" {
 		t.Error(diff)
 	}
 }
