@@ -17,8 +17,13 @@ type Stream[T any] struct {
 }
 
 // Next waits for the next notification.
-func (s *Stream[T]) Next(ctx context.Context) (T, error) {
-	raw, err := s.sub.Next(ctx)
+func (s *Stream[T]) Next(ctx context.Context) (T, error) { return s.decoded(s.sub.Next(ctx)) }
+
+// Latest waits for a notification if none waits, and drops all but the last: for who was
+// busy, or held up, and would only do again and again what is out of date.
+func (s *Stream[T]) Latest(ctx context.Context) (T, error) { return s.decoded(s.sub.Latest(ctx)) }
+
+func (s *Stream[T]) decoded(raw json.RawMessage, err error) (T, error) {
 	if err != nil {
 		var none T
 		return none, err

@@ -243,6 +243,33 @@ func TestSubscription(t *testing.T) {
 	}
 }
 
+// Latest drops what is out of date, and tells of the end like Next.
+func TestLatest(t *testing.T) {
+	n := startNode(t, "127.0.0.1:0")
+	c := connect(t, "ws://"+n.addr, Config{})
+	ctx := t.Context()
+	sub, err := c.Subscribe(ctx, "test_count", "test_stop", []any{13}) // and then it fails
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ended := false; !ended; {
+		sub.mu.Lock()
+		ended = sub.err != nil
+		sub.mu.Unlock()
+		time.Sleep(time.Millisecond)
+	}
+	if got, err := sub.Latest(ctx); err != nil || string(got) != "12" {
+		t.Errorf("%s, %v", got, err)
+	}
+	var rpcErr *Error
+	if _, err := sub.Latest(ctx); !errors.As(err, &rpcErr) {
+		t.Errorf("failed subscription: %v", err)
+	}
+	if sub.bytes != 0 || len(sub.queue) != 0 {
+		t.Errorf("%d bytes in %d notifications are left", sub.bytes, len(sub.queue))
+	}
+}
+
 func TestLaggingSubscriptionEndsAlone(t *testing.T) {
 	for name, count := range map[string]uint32{
 		"node has sent all":     100,

@@ -64,16 +64,25 @@ func (s *Subscription) ID() string {
 // Next returns the result of the next notification. Once all received ones
 // have been returned and no more will come, it returns why: ErrDisconnected,
 // ErrLagged, ErrUnsubscribed, ErrClosed or the node's *Error.
-func (s *Subscription) Next(ctx context.Context) (json.RawMessage, error) {
+func (s *Subscription) Next(ctx context.Context) (json.RawMessage, error) { return s.next(ctx, false) }
+
+// Latest is Next for those who only care for the last of what waits: it drops the others.
+func (s *Subscription) Latest(ctx context.Context) (json.RawMessage, error) { return s.next(ctx, true) }
+
+func (s *Subscription) next(ctx context.Context, latest bool) (json.RawMessage, error) {
 	for {
 		s.mu.Lock()
-		if len(s.queue) > 0 {
+		if n := len(s.queue); n > 0 {
 			next := s.queue[0]
-			s.queue[0] = nil
-			if s.queue = s.queue[1:]; len(s.queue) == 0 {
-				s.queue = nil
+			if latest {
+				next = s.queue[n-1]
 			}
-			s.bytes -= len(next)
+			if latest || n == 1 {
+				s.queue, s.bytes = nil, 0
+			} else {
+				s.queue[0], s.queue = nil, s.queue[1:]
+				s.bytes -= len(next)
+			}
 			s.mu.Unlock()
 			return next, nil
 		}

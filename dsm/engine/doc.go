@@ -25,7 +25,8 @@
 //
 // Whoever is connected may ask for blocks; what is no block of the vault is
 // answered with "don't have". [Blockstore] is the same view for a gateway. Both
-// count against one limit of bandwidth.
+// count against one limit of bandwidth. Messages with blocks share a few streams,
+// which are kept for a moment.
 //
 // # Addresses
 //

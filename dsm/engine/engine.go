@@ -12,7 +12,6 @@ import (
 	"github.com/ipfs/boxo/bitswap/client"
 	"github.com/ipfs/boxo/bitswap/network"
 	"github.com/ipfs/boxo/bitswap/network/bsnet"
-	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/control"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -22,13 +21,11 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
-	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
-	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
-	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/crustgo/crust/dsm/vault"
+	"github.com/crustgo/crust/substrate/p2p/endpoint"
 )
 
 // Config says what an engine is.
@@ -79,7 +76,8 @@ const (
 	allBytes        = 2 << 30   // the same, of all peers
 	streamWindow    = 4 << 20   // what may be on its way in one stream: 4 MiB are 320 Mbit/s at 100 ms
 	outstanding     = 2 << 20   // bytes that are sent to a peer at once
-	messageBytes    = 128 << 10 // of a message that we send, if there is as much to say
+	messageBytes    = 512 << 10 // of a message that we send, if there is as much to say
+	sendWorkers     = 8         // messages that are on their way at once, to all peers
 	maxCID          = 128       // bytes of a CID that a peer asks for
 )
 
@@ -114,9 +112,9 @@ func Open(cfg Config) (*Engine, error) {
 		}
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	e := &Engine{cfg: cfg, host: h, network: bsnet.NewFromIpfsHost(h), stop: stop}
-	e.bitswap = bitswap.New(ctx, e.network, nil, store{cfg.Store, cfg.Up, cfg.Metrics},
-		bitswap.EngineBlockstoreWorkerCount(32), bitswap.TaskWorkerCount(8), bitswap.EngineTaskWorkerCount(8),
+	e := &Engine{cfg: cfg, host: h, network: newSender(bsnet.NewFromIpfsHost(h)), stop: stop}
+	e.bitswap = bitswap.New(ctx, e.network, nil, served(store{cfg.Store, cfg.Up, cfg.Metrics}),
+		bitswap.EngineBlockstoreWorkerCount(32), bitswap.TaskWorkerCount(sendWorkers), bitswap.EngineTaskWorkerCount(sendWorkers),
 		bitswap.MaxOutstandingBytesPerPeer(outstanding), bitswap.MaxCidSize(maxCID), bitswap.WithTargetMessageSize(messageBytes), bitswap.WithoutDuplicatedBlockStats(),
 		// Peers are few and chosen: all of them are asked.
 		bitswap.WithClientOption(client.BroadcastControlEnable(false)),
@@ -164,14 +162,11 @@ func newHost(cfg *Config) (host.Host, error) {
 	mux := *yamux.DefaultTransport
 	mux.MaxStreamWindowSize = streamWindow
 	mux.MaxMessageSize = noise.MaxPlaintextLength // a frame of 64 KiB would go as two messages, the second of 17 bytes
-	return libp2p.New(
-		libp2p.Identity(key), libp2p.UserAgent(cfg.Agent), libp2p.NoListenAddrs, libp2p.DisableRelay(), libp2p.DisableMetrics(),
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), libp2p.Transport(quic.NewTransport),
+	return endpoint.New(endpoint.Config{
+		Key: key, Agent: cfg.Agent, Resources: resources, Connections: conns, Gater: gater{cfg.NoPrivate}, Muxer: &mux, Public: public,
 		// TLS first, as kubo has it: its cipher is the one that processors have instructions for.
-		libp2p.Security(libp2ptls.ID, libp2ptls.New), libp2p.Security(noise.ID, noise.New), libp2p.Muxer(yamux.ID, &mux),
-		libp2p.ResourceManager(resources), libp2p.ConnectionManager(conns), libp2p.ConnectionGater(gater{cfg.NoPrivate}),
-		libp2p.AddrsFactory(func(addrs []ma.Multiaddr) []ma.Multiaddr { return append(addrs[:len(addrs):len(addrs)], public...) }),
-	)
+		Security: []endpoint.Security{useTLS, endpoint.Noise}, Transports: []endpoint.Transport{endpoint.TCP, useQUIC},
+	})
 }
 
 // Run returns when ctx ends, after it has closed the engine.

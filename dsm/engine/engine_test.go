@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -330,6 +331,35 @@ func TestFetchFails(t *testing.T) {
 				t.Errorf("%v failures counted", n)
 			}
 		})
+	}
+}
+
+// A root that a source forgot to send is asked for anew.
+func TestFetchForgottenRoot(t *testing.T) {
+	data := []byte("a file of one block")
+	var mu sync.Mutex
+	asked := 0
+	forgetful := func(d *dishonest, p peer.ID, m message.BitSwapMessage) {
+		mu.Lock()
+		defer mu.Unlock()
+		answer := message.New(false)
+		for _, e := range m.Wantlist() {
+			if e.Cancel {
+				continue
+			}
+			if asked++; asked > 1 {
+				b, _ := blocks.NewBlockWithCid(data, e.Cid)
+				answer.AddBlock(b)
+			}
+		}
+		if !answer.Empty() {
+			go d.send(p, answer)
+		}
+	}
+	to := openVault(t)
+	size, err := openEngine(t, to, nil).Fetch(t.Context(), Job{Root: dag.Sum(dag.Raw, data), Limit: 100, Into: to, RootTimeout: 30 * time.Second, Origins: liar(t, forgetful)})
+	if err != nil || size != uint64(len(data)) {
+		t.Errorf("got %d, %v", size, err)
 	}
 }
 

@@ -74,10 +74,11 @@ const (
 	minWants    = 8        // in flight, however large blocks are
 	firstGuess  = 256 << 10
 	guessBlocks = 32      // until so many have come, their mean size is a guess
-	nudges      = 6       // how often Stall is divided: after each part, all is asked for anew
+	nudges      = 6       // how often what may pass without a block is divided: after each part, all is asked for anew
 	putBytes    = 4 << 20 // given to the vault at once
 	dialTimeout = 15 * time.Second
 	redialEvery = 2 * time.Second
+	settleTime  = time.Second // at most, for the end of a session
 )
 
 // Fetch brings a graph into a vault and returns its size, the sum of the lengths of
@@ -169,9 +170,12 @@ type fetch struct {
 	asked   map[dag.CID]struct{} // in flight
 	arrived chan blocks.Block
 	over    map[peer.ID]string // connections over which origins were asked, by their ids
-	quiet   int                // how many times in a row nothing has come
-	done    Progress
-	err     error // why run failed
+	// patience is how long nothing may come, and missing what it means if nothing does.
+	patience time.Duration
+	missing  error
+	quiet    int // how many parts of patience are over since something came
+	done     Progress
+	err      error // why run failed
 }
 
 func (f *fetch) run(ctx context.Context) (size uint64, err error) {
@@ -181,10 +185,12 @@ func (f *fetch) run(ctx context.Context) (size uint64, err error) {
 	}
 	f.begin(ctx)
 	defer func() { f.cancel() }()
+	f.patience, f.missing = f.job.RootTimeout, ErrNoSource
 	root, err := f.root(ctx)
 	if err != nil {
 		return 0, err
 	}
+	f.patience, f.missing = f.job.Stall, ErrStalled
 	if f.job.Ready != nil {
 		if err := f.job.Ready(ctx); err != nil {
 			return 0, err
@@ -204,10 +210,7 @@ func (f *fetch) run(ctx context.Context) (size uint64, err error) {
 		return 0, err
 	}
 	for len(f.queue) > 0 || len(f.asked) > 0 {
-		batch, err := f.ask(ctx)
-		if err == nil && len(batch) == 0 {
-			batch, err = f.take(ctx)
-		}
+		batch, err := f.next(ctx)
 		if err == nil && len(batch) > 0 {
 			err = f.put(ctx, batch)
 		}
@@ -225,6 +228,7 @@ func (f *fetch) run(ctx context.Context) (size uint64, err error) {
 func (f *fetch) begin(ctx context.Context) {
 	if f.cancel != nil {
 		f.cancel()
+		f.settle(ctx)
 	}
 	for _, o := range f.job.Origins { // does nothing where there is a connection
 		f.dial(o)
@@ -236,6 +240,29 @@ func (f *fetch) begin(ctx context.Context) {
 	}
 	clear(f.asked)
 	clear(f.over)
+}
+
+// settle waits until the session that is over has taken back what it wanted, which it does in its own time: what
+// somebody in this program wants is not asked for once more.
+func (f *fetch) settle(ctx context.Context) {
+	late, look := time.NewTimer(min(settleTime, f.patience/nudges)), time.NewTicker(settleTime/100)
+	defer late.Stop()
+	defer look.Stop()
+	for slices.ContainsFunc(f.e.bitswap.GetWantlist(), f.waitsFor) {
+		select {
+		case <-look.C:
+		case <-late.C: // another fetch wants it too, and looks after it
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (f *fetch) waitsFor(c cid.Cid) bool {
+	own, err := dag.ParseCID(c.Bytes())
+	_, ok := f.asked[own]
+	return ok && err == nil
 }
 
 // dial connects to a source while the fetch goes on.
@@ -273,22 +300,24 @@ func (f *fetch) note() {
 
 // root gets the root block, which says whether anybody has the file at all.
 func (f *fetch) root(ctx context.Context) (vault.Block, error) {
-	if data, err := f.job.Into.Get(ctx, f.job.Root); err == nil {
-		return vault.Block{CID: f.job.Root, Data: data}, nil
-	} else if !errors.Is(err, vault.ErrNotFound) {
-		return vault.Block{}, err
+	f.queue = append(f.queue, f.job.Root)
+	for {
+		batch, err := f.next(ctx)
+		if err != nil {
+			return vault.Block{}, err
+		}
+		if len(batch) > 0 {
+			return batch[0], nil
+		}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, f.job.RootTimeout, ErrNoSource)
-	defer cancel()
-	b, err := f.session.GetBlock(ctx, toCid(f.job.Root))
-	if ctx.Err() != nil {
-		return vault.Block{}, context.Cause(ctx)
+}
+
+// next returns blocks that the fetch wants, none if it has to ask once more.
+func (f *fetch) next(ctx context.Context) (batch []vault.Block, err error) {
+	if batch, err = f.ask(ctx); err == nil && len(batch) == 0 {
+		batch, err = f.take(ctx)
 	}
-	if err != nil {
-		return vault.Block{}, err
-	}
-	f.count(len(b.RawData()))
-	return vault.Block{CID: f.job.Root, Data: b.RawData()}, nil
+	return batch, err
 }
 
 // window is how many wants may be in flight.
@@ -351,7 +380,7 @@ func (f *fetch) ask(ctx context.Context) (here []vault.Block, err error) {
 // take waits for blocks and returns all that have arrived, up to a batch: none after
 // a time without any, when it has asked anew.
 func (f *fetch) take(ctx context.Context) (batch []vault.Block, err error) {
-	watchdog, look := time.NewTimer(f.job.Stall/nudges), time.NewTicker(redialEvery)
+	watchdog, look := time.NewTimer(f.patience/nudges), time.NewTicker(redialEvery)
 	defer watchdog.Stop()
 	defer look.Stop()
 	bytes := 0
@@ -372,7 +401,7 @@ func (f *fetch) take(ctx context.Context) (batch []vault.Block, err error) {
 			add(b)
 		case <-watchdog.C:
 			if f.quiet++; f.quiet == nudges {
-				return nil, fmt.Errorf("%w: %d blocks, for %v", ErrStalled, len(f.asked)+len(f.queue), f.job.Stall)
+				return nil, fmt.Errorf("%w: %d blocks, for %v", f.missing, len(f.asked)+len(f.queue), f.patience)
 			}
 			f.begin(ctx)
 			return nil, nil

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/ipfs/boxo/blockstore"
 	blocks "github.com/ipfs/go-block-format"
@@ -61,11 +63,20 @@ type store struct {
 }
 
 func (s store) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
+	data, err := s.read(ctx, c, s.Reader.Get)
+	if err != nil {
+		return nil, err
+	}
+	return blocks.NewBlockWithCid(data, c)
+}
+
+// read reads a block somehow, and counts it.
+func (s store) read(ctx context.Context, c cid.Cid, get func(context.Context, dag.CID) ([]byte, error)) ([]byte, error) {
 	key, err := dag.ParseCID(c.Bytes())
 	if err != nil {
 		return nil, ipld.ErrNotFound{Cid: c}
 	}
-	data, err := s.Reader.Get(ctx, key)
+	data, err := get(ctx, key)
 	if err != nil {
 		return nil, notFound(c, err)
 	}
@@ -73,7 +84,54 @@ func (s store) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
 		return nil, err
 	}
 	s.m.Bytes.WithLabelValues("out").Add(float64(len(data)))
-	return blocks.NewBlockWithCid(data, c)
+	return data, nil
+}
+
+// served is what Bitswap's server reads from: its blocks lie in memory that SendMessage gives back, so
+// that the collector has nothing to do with what is sent.
+func served(s store) blockstore.Blockstore {
+	if from, ok := s.Reader.(vault.Appender); ok {
+		return lending{s, from}
+	}
+	return s
+}
+
+type lending struct {
+	store
+	from vault.Appender
+}
+
+// lent is a block in memory that is given back.
+type lent struct {
+	blocks.Block
+	memory *[]byte
+}
+
+var memories = sync.Pool{New: func() any { return new([]byte) }}
+
+func (l lending) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
+	memory := memories.Get().(*[]byte)
+	data, err := l.read(ctx, c, func(ctx context.Context, key dag.CID) ([]byte, error) { return l.from.Append(ctx, (*memory)[:0], key) })
+	if err != nil {
+		memories.Put(memory)
+		return nil, err
+	}
+	if *memory = data[:0]; cap(data) > 2*len(data) { // or small blocks would hold the memory of large ones
+		data = bytes.Clone(data)
+		memories.Put(memory)
+		return blocks.NewBlockWithCid(data, c)
+	}
+	b, err := blocks.NewBlockWithCid(data, c)
+	return &lent{b, memory}, err
+}
+
+// giveBack gives back the memory of blocks that nobody reads any more.
+func giveBack(all []blocks.Block) {
+	for _, b := range all {
+		if b, ok := b.(*lent); ok {
+			memories.Put(b.memory)
+		}
+	}
 }
 
 func (s store) GetSize(ctx context.Context, c cid.Cid) (int, error) {

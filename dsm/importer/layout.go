@@ -38,8 +38,8 @@ type link struct {
 	content uint64 // bytes of the file
 }
 
-// leavesAtOnce is how many leaves are hashed together, while they are in the processor's cache.
-const leavesAtOnce = 4
+// leavesAtOnce is how many leaves are hashed together: as many as are fastest.
+const leavesAtOnce = 16
 
 // leafRoom is the room before a chunk, and behind it, for what makes a node of it.
 const leafRoom = 32

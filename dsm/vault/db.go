@@ -150,6 +150,12 @@ func (db *DB) Close() error {
 // Get returns a block.
 func (db *DB) Get(_ context.Context, c dag.CID) ([]byte, error) { return db.get(blockKey(c)) }
 
+// Append is Get, but appends the block to dst.
+func (db *DB) Append(_ context.Context, dst []byte, c dag.CID) ([]byte, error) {
+	err := db.view(blockKey(c), func(b []byte) error { dst = append(dst, b...); return nil })
+	return dst, err
+}
+
 // Size is the length of a block.
 func (db *DB) Size(_ context.Context, c dag.CID) (int, error) {
 	n := 0

@@ -30,6 +30,13 @@ type Reader interface {
 	Has(ctx context.Context, c dag.CID) (bool, error)
 }
 
+// Appender is a Reader that can use memory of the caller's: of the blocks that are read to be sent, a
+// node reads gigabytes.
+type Appender interface {
+	// Append is Get, but appends the block to dst.
+	Append(ctx context.Context, dst []byte, c dag.CID) ([]byte, error)
+}
+
 // Vault keeps graphs of blocks.
 type Vault interface {
 	Reader

@@ -22,6 +22,12 @@ func (v Vault) Get(ctx context.Context, c dag.CID) ([]byte, error) {
 	return b, vaultError(err)
 }
 
+// Append is Get, but appends the block to dst.
+func (v Vault) Append(ctx context.Context, dst []byte, c dag.CID) ([]byte, error) {
+	b, err := v.W.Append(ctx, dst, c)
+	return b, vaultError(err)
+}
+
 // Size is the length of a block.
 func (v Vault) Size(ctx context.Context, c dag.CID) (int, error) {
 	n, err := v.W.Size(ctx, c)

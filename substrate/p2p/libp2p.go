@@ -8,7 +8,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/control"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -16,11 +15,10 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
-	"github.com/libp2p/go-libp2p/p2p/security/noise"
-	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
-	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/crustgo/crust/substrate/p2p/endpoint"
 )
 
 // What one remote may hold of libp2p, whatever it is to us.
@@ -53,14 +51,11 @@ func newLibp2p(cfg *Config, g gater, public []ma.Multiaddr) (host.Host, error) {
 	mux := muxer{*yamux.DefaultTransport}
 	mux.MaxStreamWindowSize = streamWindow
 	mux.KeepAliveInterval = keepAlive
-	return libp2p.New(
-		libp2p.Identity(cfg.Key.private()), libp2p.UserAgent(cfg.Agent), libp2p.NoListenAddrs, libp2p.DisableRelay(), libp2p.DisableMetrics(),
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), libp2p.Transport(websocket.New),
-		libp2p.Security(noise.ID, noise.New), libp2p.Muxer(yamux.ID, &mux),
-		libp2p.ResourceManager(resources), libp2p.ConnectionManager(conns), libp2p.ConnectionGater(g),
-		libp2p.BandwidthReporter(&cfg.Metrics.traffic),
-		libp2p.AddrsFactory(func(addrs []ma.Multiaddr) []ma.Multiaddr { return append(addrs[:len(addrs):len(addrs)], public...) }),
-	)
+	return endpoint.New(endpoint.Config{
+		Key: cfg.Key.private(), Agent: cfg.Agent, Resources: resources, Connections: conns, Gater: g, Muxer: &mux, Public: public,
+		Security: []endpoint.Security{endpoint.Noise}, Transports: []endpoint.Transport{endpoint.TCP, endpoint.WebSocket},
+		Traffic: &cfg.Metrics.traffic,
+	})
 }
 
 // listenError explains why an address could not be listened on.

@@ -3,12 +3,15 @@ package storage
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/base32"
 	"encoding/json"
+	"math"
 	"net/http"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,8 +28,27 @@ import (
 type source struct {
 	w     *world
 	store *vault.DB
+	gate  *gate
 	cfg   engine.Config
 	e     *engine.Engine
+}
+
+// gate gives so many blocks, and more when it is opened.
+type gate struct {
+	vault.Reader
+	left   atomic.Int64
+	opened chan struct{}
+}
+
+func (g *gate) Get(ctx context.Context, c dag.CID) ([]byte, error) {
+	if g.left.Add(-1) < 0 {
+		select {
+		case <-g.opened:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return g.Reader.Get(ctx, c)
 }
 
 // newSource makes a source that sends so many bytes a second.
@@ -34,7 +56,9 @@ func (w *world) newSource(rate int64) *source {
 	w.t.Helper()
 	store, err := vault.Open(w.t.TempDir())
 	w.ok(err)
-	s := &source{w: w, store: store, cfg: engine.Config{Key: [32]byte{7}, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Store: store, Up: engine.NewLimit(rate)}}
+	s := &source{w: w, store: store, gate: &gate{Reader: store, opened: make(chan struct{})}}
+	s.gate.left.Store(math.MaxInt64)
+	s.cfg = engine.Config{Key: [32]byte{7}, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Store: s.gate, Up: engine.NewLimit(rate)}
 	s.open()
 	w.t.Cleanup(func() {
 		s.close()
@@ -173,6 +197,7 @@ func (w *world) resumes(root dag.CID, content map[dag.CID][]byte, size int, from
 	}
 	sealed := n.data()
 	w.ok(n.Kill())
+	close(from.gate.opened)
 	w.ok(n.Start(w.ctx))
 	w.await("the file", func() bool { meanwhile(); return len(n.files()) == 1 })
 	if f := n.files()[0]; f.CID != file || f.Bytes != size {
@@ -191,7 +216,9 @@ func (w *world) resumes(root dag.CID, content map[dag.CID][]byte, size int, from
 func TestResume(t *testing.T) {
 	w := start(t, 1, func(*runtime.Preset) {})
 	root, content, size := file(240, 128<<10)
-	w.resumes(root, content, size, w.newSource(10<<20), func() {})
+	from := w.newSource(10 << 20)
+	from.gate.left.Store(180) // it has to be seen when a part is here, however long that takes
+	w.resumes(root, content, size, from, func() {})
 }
 
 // The same with 300 MB over a connection that breaks all the time.

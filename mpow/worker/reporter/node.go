@@ -100,12 +100,12 @@ func (n *Node) Params() (p proof.Params, reportSlot uint32, err error) {
 	return p, reportSlot, p.Validate()
 }
 
-// Next waits for a new best block.
+// Next waits for a new best block; of several that came meanwhile it is the last.
 func (n *Node) Next(ctx context.Context) (at types.Hash, number uint32, err error) {
 	n.mu.Lock()
 	heads := n.heads
 	n.mu.Unlock()
-	h, err := heads.Next(ctx)
+	h, err := heads.Latest(ctx)
 	if err != nil {
 		return at, 0, err
 	}
