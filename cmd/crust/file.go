@@ -61,6 +61,20 @@ func trading(run func(ctx context.Context, t *trader) error) func(ctx context.Co
 	}
 }
 
+// tradeCommand is actCommand in the market.
+func (g *globals) tradeCommand(cmd *cobra.Command, run func(ctx context.Context, t *trader, args []string) error) *cobra.Command {
+	return g.actCommand(cmd, func(ctx context.Context, r *role, args []string) error {
+		return trading(func(ctx context.Context, t *trader) error { return run(ctx, t, args) })(ctx, r)
+	})
+}
+
+// browseCommand is lookCommand in the market.
+func (g *globals) browseCommand(cmd *cobra.Command, run func(ctx context.Context, t *trader, args []string, secret *secretFlags) error) *cobra.Command {
+	return g.lookCommand(cmd, func(ctx context.Context, r *role, args []string, secret *secretFlags) error {
+		return trading(func(ctx context.Context, t *trader) error { return run(ctx, t, args, secret) })(ctx, r)
+	})
+}
+
 // blocks writes a number of blocks and how long they take.
 func (t *trader) blocks(n market.Block) string {
 	if n == 1 {

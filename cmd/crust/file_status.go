@@ -221,28 +221,22 @@ func (t *trader) event(f *market.File) error {
 
 // newFileListCommand is `crust file ls`.
 func newFileListCommand(g *globals) *cobra.Command {
-	var secret secretFlags
-	cmd := &cobra.Command{
+	return g.browseCommand(&cobra.Command{
 		Use: "ls [ACCOUNT]", Short: "List the files that an account has paid for",
 		Long:    "List the files that an account has paid for and that are in the market. Without ACCOUNT, that of the key that is given.",
 		Example: "  crust file ls //Alice\n  crust file ls --suri-file key.txt --json",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return g.browse(cmd, func(ctx context.Context, t *trader) error {
-				who, err := t.whose(args, &secret)
-				if err != nil {
-					return err
-				}
-				list, err := t.market.Orders(ctx, who)
-				if err != nil {
-					return err
-				}
-				return t.writeOrders(who, list)
-			})
-		},
-	}
-	secret.add(cmd)
-	return cmd
+	}, func(ctx context.Context, t *trader, args []string, secret *secretFlags) error {
+		who, err := t.whose(args, secret)
+		if err != nil {
+			return err
+		}
+		list, err := t.market.Orders(ctx, who)
+		if err != nil {
+			return err
+		}
+		return t.writeOrders(who, list)
+	})
 }
 
 // whose is the account that is named, or that of the key that is given.

@@ -13,9 +13,6 @@ import (
 	"github.com/crustgo/crust/substrate/types"
 )
 
-// maxTargets is for how many validators one stash may guarantee.
-const maxTargets = 16
-
 // newGuarantorCommand is `crust guarantor`.
 func newGuarantorCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{
@@ -81,6 +78,14 @@ func (r *role) guarantee(ctx context.Context, args []string) error {
 	if room.IsZero() {
 		return fmt.Errorf("all of the bond, %s, is guaranteed already; bond more or cut another guarantee", r.coins(b.Active))
 	}
+	first, more, err := r.state.LeastGuarantee(ctx)
+	if err != nil {
+		return err
+	}
+	targets := map[types.AccountID]bool{}
+	for _, t := range g.Targets {
+		targets[t.Who] = true
+	}
 	calls := metadata.List{}
 	for i := 0; i < len(args); i += 2 {
 		target, n, err := r.target(ctx, args[i], args[i+1], room)
@@ -89,6 +94,16 @@ func (r *role) guarantee(ctx context.Context, args []string) error {
 		}
 		if room.Less(n) {
 			return fmt.Errorf("%s for %s is more than the %s of the bond that are left; bond more first", r.coins(n), args[i], r.coins(room))
+		}
+		least := first
+		if targets[target] {
+			least = more
+		}
+		if n.Less(least) {
+			return fmt.Errorf("%s for %s is too little; guarantee at least %s", r.coins(n), args[i], r.coins(least))
+		}
+		if targets[target] = true; len(targets) > staking.MaxTargets {
+			return fmt.Errorf("that would be more than %d validators; cut another guarantee first, or add to one", staking.MaxTargets)
 		}
 		room = room.SubSat(n)
 		calls = append(calls, targetCall("guarantee", target, n))
@@ -119,7 +134,10 @@ func (r *role) target(ctx context.Context, who, amount string, room staking.Bala
 		return target, n, err
 	}
 	r.say("Guarantees %s for %s, which gives guarantors %s of their shares.", r.coins(n), r.address(target), percent(prefs.Fee))
-	if gain.Effective.Less(n) {
+	switch {
+	case gain.Effective.IsZero():
+		r.say("None of it would count: its stake limit is 0, since no storage was proven for it.")
+	case gain.Effective.Less(n):
 		r.say("Only %s of it would count: more is staked behind it than its limit lets count.", r.coins(gain.Effective))
 	}
 	if !gain.PerEra.IsZero() {
@@ -173,6 +191,10 @@ func (r *role) cut(ctx context.Context, args []string) error {
 	if !ok || len(g.Targets) == 0 {
 		return errors.New("stash " + r.address(b.Stash) + " guarantees for nobody; there is nothing to cut")
 	}
+	bounds, err := r.state.Bounds(ctx)
+	if err != nil {
+		return err
+	}
 	of := map[types.AccountID]staking.Balance{}
 	for _, t := range g.Targets {
 		of[t.Who] = t.Value
@@ -190,6 +212,10 @@ func (r *role) cut(ctx context.Context, args []string) error {
 		n, err := r.amount(args[i+1], has)
 		if err != nil {
 			return err
+		}
+		if left := has.SubSat(n); !left.IsZero() && left.Less(bounds.LeastStake) {
+			r.say("What would be left for %s is less than %s, the least that a guarantee is worth: all of it is cut.", r.address(target), r.coins(bounds.LeastStake))
+			n = has
 		}
 		r.say("Cuts %s of the %s that are guaranteed for %s.", r.coins(n.Min(has)), r.coins(has), r.address(target))
 		calls = append(calls, targetCall("cut_guarantee", target, n))

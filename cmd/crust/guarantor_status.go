@@ -84,32 +84,26 @@ func (r *role) writeGuarantees(rows []guaranteed) error {
 
 // newGuarantorStatusCommand is `crust guarantor status`.
 func newGuarantorStatusCommand(g *globals) *cobra.Command {
-	var secret secretFlags
-	cmd := &cobra.Command{
+	return g.lookCommand(&cobra.Command{
 		Use:     "status [ACCOUNT]",
 		Short:   "Say how a guarantor's stakes stand, and what to look after",
 		Long:    "Say how a guarantor's stakes stand, and what to look after. ACCOUNT is the stash or its controller; without it, the account of the key that is given.",
 		Example: "  crust guarantor status //Bob//stash",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return g.look(cmd.Context(), cmd, func(ctx context.Context, r *role) error {
-				b, err := r.bonded(ctx, args, &secret)
-				if err != nil {
-					return err
-				}
-				v, err := r.backing(ctx, b)
-				if err != nil {
-					return err
-				}
-				if r.json {
-					return r.print(cmd, v.record(r))
-				}
-				return v.write(r)
-			})
-		},
-	}
-	secret.add(cmd)
-	return cmd
+	}, func(ctx context.Context, r *role, args []string, secret *secretFlags) error {
+		b, err := r.bonded(ctx, args, secret)
+		if err != nil {
+			return err
+		}
+		v, err := r.backing(ctx, b)
+		if err != nil {
+			return err
+		}
+		if r.json {
+			return r.print(r.cmd, v.record(r))
+		}
+		return v.write(r)
+	})
 }
 
 // backing is how a guarantor's stakes stand.
@@ -175,6 +169,8 @@ func (v *backing) advice(r *role) (out []string) {
 			add("%s has no stake limit: nothing that is guaranteed for it counts.", who)
 		case t.Limit.Less(t.Staked):
 			add("%s has more staked than its limit lets count: only %s of %s do.", who, r.coins(t.candidate.Stake), r.coins(t.Staked))
+		case t.effective.IsZero():
+			add("What is guaranteed for %s counts from era %d on, %s.", who, r.nextElection(), r.when(r.nextElection()))
 		}
 		if t.slashes > 0 {
 			add("%s was slashed %d times for offences in eras whose stakes still answer.", who, t.slashes)
@@ -199,7 +195,7 @@ func (v *backing) write(r *role) error {
 	line("Controller", "%s", r.address(v.bond.Controller))
 	line("Era", "%d, the next one %s", r.state.Active, r.when(r.state.Active+1))
 	line("Bonded", "%s, of which %s active", r.coins(v.bond.Total), r.coins(v.bond.Active))
-	line("Guaranteed", "%s, for %d of at most %d validators", r.coins(v.total), len(v.targets), maxTargets)
+	line("Guaranteed", "%s, for %d of at most %d validators", r.coins(v.total), len(v.targets), staking.MaxTargets)
 	line("Rewards", "%s not paid out yet", r.coins(sum(v.pending.Rewards)))
 	if len(v.targets) > 0 {
 		fmt.Fprintln(w, "\nVALIDATOR\tNEXT\tAMOUNT\tEFFECTIVE\tFEE\tHEADROOM")

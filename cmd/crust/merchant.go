@@ -45,162 +45,132 @@ func newCollateralCommand(g *globals) *cobra.Command {
 
 // newLockCommand is `crust merchant collateral lock`.
 func newLockCommand(g *globals) *cobra.Command {
-	var f roleFlags
-	cmd := &cobra.Command{
+	return g.tradeCommand(&cobra.Command{
 		Use: "lock AMOUNT", Short: "Make money of the signing account collateral",
 		Example: "  crust merchant collateral lock 100CRU --suri-file key.txt",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return g.trade(cmd, &f, func(ctx context.Context, t *trader) error {
-				n, err := t.amount(args[0], market.Balance{})
-				if err != nil {
-					return err
-				}
-				fund, err := t.market.Fund(ctx, t.who)
-				if err != nil {
-					return err
-				}
-				if err := t.affords(ctx, n); err != nil {
-					return err
-				}
-				t.say("Locks %s of %s: its collateral is then %s, and up to as much can be earned before it is claimed.", t.coins(n), t.address(t.who), t.coins(fund.Active.AddSat(n)))
-				t.say("It counts at once. To get it back takes unlock, %s, and withdraw.", t.bonding())
-				return t.sendOnly(ctx, market.Lock(n))
-			})
-		},
-	}
-	f.add(cmd)
-	return cmd
+	}, func(ctx context.Context, t *trader, args []string) error {
+		n, err := t.amount(args[0], market.Balance{})
+		if err != nil {
+			return err
+		}
+		fund, err := t.market.Fund(ctx, t.who)
+		if err != nil {
+			return err
+		}
+		if err := t.affords(ctx, n); err != nil {
+			return err
+		}
+		t.say("Locks %s of %s: its collateral is then %s, and up to as much can be earned before it is claimed.", t.coins(n), t.address(t.who), t.coins(fund.Active.AddSat(n)))
+		t.say("It counts at once. To get it back takes unlock, %s, and withdraw.", t.bonding())
+		return t.sendOnly(ctx, market.Lock(n))
+	})
 }
 
 // newUnlockCommand is `crust merchant collateral unlock`.
 func newUnlockCommand(g *globals) *cobra.Command {
-	var f roleFlags
-	cmd := &cobra.Command{
+	return g.tradeCommand(&cobra.Command{
 		Use: "unlock AMOUNT|all", Short: "Begin to take money out of the collateral",
 		Example: "  crust merchant collateral unlock 50CRU --suri-file key.txt",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return g.trade(cmd, &f, func(ctx context.Context, t *trader) error {
-				fund, err := t.market.Fund(ctx, t.who)
-				if err != nil {
-					return err
-				}
-				m, err := t.market.Merchant(ctx, t.who)
-				if err != nil {
-					return err
-				}
-				n, err := t.amount(args[0], fund.Active)
-				switch {
-				case err != nil:
-					return err
-				case fund.Active.IsZero():
-					return fmt.Errorf("%s has no collateral; see `crust merchant income`", t.address(t.who))
-				}
-				n = n.Min(fund.Active)
-				left := fund.Active.SubSat(n)
-				from := t.state.Active + t.state.Bonding
-				t.say("Takes %s out of the collateral of %s, of which %s stay. They can be withdrawn from era %d on, %s.", t.coins(n), t.address(t.who), t.coins(left), from, t.when(from))
-				if m.Room.SubSat(n).IsZero() {
-					if err := t.costs("With %s of collateral and %s earned and not claimed, no further file is paid", t.coins(left), t.coins(m.Unpaid)); err != nil {
-						return err
-					}
-				}
-				return t.sendOnly(ctx, market.Unlock(n))
-			})
-		},
-	}
-	f.add(cmd)
-	return cmd
+	}, func(ctx context.Context, t *trader, args []string) error {
+		fund, err := t.market.Fund(ctx, t.who)
+		if err != nil {
+			return err
+		}
+		m, err := t.market.Merchant(ctx, t.who)
+		if err != nil {
+			return err
+		}
+		n, err := t.amount(args[0], fund.Active)
+		switch {
+		case err != nil:
+			return err
+		case fund.Active.IsZero():
+			return fmt.Errorf("%s has no collateral; see `crust merchant income`", t.address(t.who))
+		}
+		n = n.Min(fund.Active)
+		left := fund.Active.SubSat(n)
+		from := t.state.Active + t.state.Bonding
+		t.say("Takes %s out of the collateral of %s, of which %s stay. They can be withdrawn from era %d on, %s.", t.coins(n), t.address(t.who), t.coins(left), from, t.when(from))
+		if m.Room.SubSat(n).IsZero() {
+			if err := t.costs("With %s of collateral and %s earned and not claimed, no further file is paid", t.coins(left), t.coins(m.Unpaid)); err != nil {
+				return err
+			}
+		}
+		return t.sendOnly(ctx, market.Unlock(n))
+	})
 }
 
 // newRelockCommand is `crust merchant collateral relock`.
 func newRelockCommand(g *globals) *cobra.Command {
-	var f roleFlags
-	cmd := &cobra.Command{
+	return g.tradeCommand(&cobra.Command{
 		Use: "relock AMOUNT|all", Short: "Make what was unlocked last collateral again",
 		Example: "  crust merchant collateral relock all --suri-file key.txt",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return g.trade(cmd, &f, func(ctx context.Context, t *trader) error {
-				fund, err := t.market.Fund(ctx, t.who)
-				if err != nil {
-					return err
-				}
-				most := fund.Total.SubSat(fund.Active)
-				if most.IsZero() {
-					return fmt.Errorf("nothing of the collateral of %s is on its way out", t.address(t.who))
-				}
-				n, err := t.amount(args[0], most)
-				if err != nil {
-					return err
-				}
-				t.say("Makes %s collateral again; it counts at once.", t.coins(n.Min(most)))
-				return t.sendOnly(ctx, market.Relock(n))
-			})
-		},
-	}
-	f.add(cmd)
-	return cmd
+	}, func(ctx context.Context, t *trader, args []string) error {
+		fund, err := t.market.Fund(ctx, t.who)
+		if err != nil {
+			return err
+		}
+		most := fund.Total.SubSat(fund.Active)
+		if most.IsZero() {
+			return fmt.Errorf("nothing of the collateral of %s is on its way out", t.address(t.who))
+		}
+		n, err := t.amount(args[0], most)
+		if err != nil {
+			return err
+		}
+		t.say("Makes %s collateral again; it counts at once.", t.coins(n.Min(most)))
+		return t.sendOnly(ctx, market.Relock(n))
+	})
 }
 
 // newFreeCommand is `crust merchant collateral withdraw`.
 func newFreeCommand(g *globals) *cobra.Command {
-	var f roleFlags
-	cmd := &cobra.Command{
+	return g.tradeCommand(&cobra.Command{
 		Use: "withdraw", Short: "Free what was unlocked long enough ago",
 		Example: "  crust merchant collateral withdraw --suri-file key.txt",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.trade(cmd, &f, func(ctx context.Context, t *trader) error {
-				fund, err := t.market.Fund(ctx, t.who)
-				if err != nil {
-					return err
-				}
-				due, first := fund.Due(t.state.Active)
-				switch {
-				case len(fund.Unlocking) == 0:
-					return fmt.Errorf("nothing of the collateral of %s is on its way out; unlock first", t.address(t.who))
-				case due.IsZero():
-					return fmt.Errorf("nothing can be withdrawn before era %d, %s", first, t.when(first))
-				}
-				t.say("Frees %s, and what is due of money locked for free work reports.", t.coins(due))
-				return t.sendOnly(ctx, market.Withdraw())
-			})
-		},
-	}
-	f.add(cmd)
-	return cmd
+	}, func(ctx context.Context, t *trader, _ []string) error {
+		fund, err := t.market.Fund(ctx, t.who)
+		if err != nil {
+			return err
+		}
+		due, first := fund.Due(t.state.Active)
+		switch {
+		case len(fund.Unlocking) == 0:
+			return fmt.Errorf("nothing of the collateral of %s is on its way out; unlock first", t.address(t.who))
+		case due.IsZero():
+			return fmt.Errorf("nothing can be withdrawn before era %d, %s", first, t.when(first))
+		}
+		t.say("Frees %s, and what is due of money locked for free work reports.", t.coins(due))
+		return t.sendOnly(ctx, market.Withdraw())
+	})
 }
 
 // newIncomeCommand is `crust merchant income`.
 func newIncomeCommand(g *globals) *cobra.Command {
-	var secret secretFlags
-	cmd := &cobra.Command{
+	return g.browseCommand(&cobra.Command{
 		Use: "income [ACCOUNT]", Short: "Say what a merchant has earned, and what limits it",
 		Long:    "Say what a merchant has earned and not claimed, and what limits it. Without ACCOUNT, that of the key that is given.",
 		Example: "  crust merchant income //Alice\n  crust merchant income --suri-file key.txt --json",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return g.browse(cmd, func(ctx context.Context, t *trader) error {
-				who, err := t.whose(args, &secret)
-				if err != nil {
-					return err
-				}
-				m, err := t.market.Merchant(ctx, who)
-				if err != nil {
-					return err
-				}
-				fund, err := t.market.Fund(ctx, who)
-				if err != nil {
-					return err
-				}
-				return t.writeIncome(who, m, fund)
-			})
-		},
-	}
-	secret.add(cmd)
-	return cmd
+	}, func(ctx context.Context, t *trader, args []string, secret *secretFlags) error {
+		who, err := t.whose(args, secret)
+		if err != nil {
+			return err
+		}
+		m, err := t.market.Merchant(ctx, who)
+		if err != nil {
+			return err
+		}
+		fund, err := t.market.Fund(ctx, who)
+		if err != nil {
+			return err
+		}
+		return t.writeIncome(who, m, fund)
+	})
 }
 
 func (t *trader) writeIncome(who types.AccountID, m market.Merchant, fund market.Fund) error {
@@ -237,29 +207,23 @@ func (t *trader) writeIncome(who types.AccountID, m market.Merchant, fund market
 
 // newClaimCommand is `crust merchant claim`.
 func newClaimCommand(g *globals) *cobra.Command {
-	var f roleFlags
-	cmd := &cobra.Command{
+	return g.tradeCommand(&cobra.Command{
 		Use: "claim", Short: "Be paid what has vested",
 		Example: "  crust merchant claim --suri-file key.txt",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.trade(cmd, &f, func(ctx context.Context, t *trader) error {
-				m, err := t.market.Merchant(ctx, t.who)
-				switch {
-				case err != nil:
-					return err
-				case m.Unpaid.IsZero():
-					return fmt.Errorf("%s has earned nothing that it has not been paid; see `crust merchant income`", t.address(t.who))
-				case m.Claimable.IsZero():
-					return fmt.Errorf("nothing of the %s that %s has earned has vested yet; see `crust merchant income`", t.coins(m.Unpaid), t.address(t.who))
-				}
-				t.say("Pays about %s to %s; %s go on vesting.", t.coins(m.Claimable), t.address(t.who), t.coins(m.Unpaid.SubSat(m.Claimable)))
-				return t.sendOnly(ctx, market.Claim())
-			})
-		},
-	}
-	f.add(cmd)
-	return cmd
+	}, func(ctx context.Context, t *trader, _ []string) error {
+		m, err := t.market.Merchant(ctx, t.who)
+		switch {
+		case err != nil:
+			return err
+		case m.Unpaid.IsZero():
+			return fmt.Errorf("%s has earned nothing that it has not been paid; see `crust merchant income`", t.address(t.who))
+		case m.Claimable.IsZero():
+			return fmt.Errorf("nothing of the %s that %s has earned has vested yet; see `crust merchant income`", t.coins(m.Unpaid), t.address(t.who))
+		}
+		t.say("Pays about %s to %s; %s go on vesting.", t.coins(m.Claimable), t.address(t.who), t.coins(m.Unpaid.SubSat(m.Claimable)))
+		return t.sendOnly(ctx, market.Claim())
+	})
 }
 
 // maxSettled is how many files are settled by one transaction at most.

@@ -98,6 +98,26 @@ func (g *globals) look(ctx context.Context, cmd *cobra.Command, run func(ctx con
 	return run(ctx, &role{globals: g, cmd: cmd, client: c, state: s, format: c.Format()})
 }
 
+// actCommand is a command that runs signed, with the flags for that.
+func (g *globals) actCommand(cmd *cobra.Command, run func(ctx context.Context, r *role, args []string) error) *cobra.Command {
+	var f roleFlags
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return g.act(cmd, &f, func(ctx context.Context, r *role) error { return run(ctx, r, args) })
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// lookCommand is a command that only reads, of an account that may be that of a key.
+func (g *globals) lookCommand(cmd *cobra.Command, run func(ctx context.Context, r *role, args []string, secret *secretFlags) error) *cobra.Command {
+	var secret secretFlags
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return g.look(cmd.Context(), cmd, func(ctx context.Context, r *role) error { return run(ctx, r, args, &secret) })
+	}
+	secret.add(cmd)
+	return cmd
+}
+
 // say tells people, not programs, what a call does.
 func (r *role) say(format string, args ...any) {
 	if !r.json {
@@ -250,7 +270,7 @@ func stakingHint(err *metadata.DispatchError) string {
 		"AlreadyPaired":          "name a controller that acts for no other stash",
 		"AllGuaranteed":          "cut guarantees first, with `crust guarantor cut`",
 		"InvalidTarget":          "see who stands for election with `crust validator list`",
-		"InsufficientValue":      "take a larger amount",
+		"InsufficientValue":      "take a larger amount; who stands for election has to keep the least stake bonded",
 		"NoMoreChunks":           "withdraw or rebond first; 32 parts of a bond can wait at a time",
 		"ExceedGuaranteeLimit":   "bond more, cut another guarantee, or spread them over at most 16 validators",
 		"InvalidEraToReward":     "rewards can be paid when an era has ended, and for 84 eras",

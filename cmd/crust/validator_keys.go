@@ -68,8 +68,7 @@ func hasKeys(ctx context.Context, c *client.Client, keys []byte) (has, known boo
 
 // newSetKeysCommand is `crust validator set-keys`.
 func newSetKeysCommand(g *globals) *cobra.Command {
-	var f roleFlags
-	cmd := &cobra.Command{
+	return g.actCommand(&cobra.Command{
 		Use:   "set-keys [KEYS]",
 		Short: "File session keys for the stash",
 		Long: `File session keys for the stash, by which its node makes blocks and votes. Without KEYS the node at --url makes new ones.
@@ -77,36 +76,34 @@ func newSetKeysCommand(g *globals) *cobra.Command {
 To move to another machine, file the keys of the new node and let the old one run until they are in force.`,
 		Example: "  crust validator set-keys --suri //Alice\n  crust validator set-keys 0x… --suri //Alice",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return g.act(cmd, &f, func(ctx context.Context, r *role) error {
-				b, err := r.controlled(ctx)
-				if err != nil {
-					return err
-				}
-				keys, err := r.keys(ctx, args)
-				if err != nil {
-					return err
-				}
-				old, err := r.state.KeysOf(ctx, b.Stash)
-				if err != nil {
-					return err
-				}
-				if bytes.Equal(old, keys) {
-					return fmt.Errorf("stash %s has filed these keys already; there is nothing to do", r.address(b.Stash))
-				}
-				if has, known := hasKeys(ctx, r.client, keys); known && !has {
-					if err := r.costs("The node at %s does not hold these keys, and a validator whose node is silent is chilled", g.address()); err != nil {
-						return err
-					}
-				}
-				r.say("Files keys %v for stash %s.", metadata.Bytes(keys), r.address(b.Stash))
-				r.say("They are in force in the session after the next one, in at most %s; keep the node with the old ones running until then.", about(2*r.state.Session))
-				return r.send(ctx, "Session", "set_keys", keysRecord(keys), metadata.Bytes{})
-			})
-		},
-	}
-	f.add(cmd)
-	return cmd
+	}, func(ctx context.Context, r *role, args []string) error {
+		b, err := r.controlled(ctx)
+		if err != nil {
+			return err
+		}
+		keys, err := r.keys(ctx, args)
+		if err != nil {
+			return err
+		}
+		old, err := r.state.KeysOf(ctx, b.Stash)
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(old, keys) {
+			return fmt.Errorf("stash %s has filed these keys already; there is nothing to do", r.address(b.Stash))
+		}
+		if has, known := hasKeys(ctx, r.client, keys); known && !has {
+			if err := r.costs("The node at %s does not hold these keys, and a validator whose node is silent is chilled", g.address()); err != nil {
+				return err
+			}
+		}
+		r.say("Files keys %v for stash %s.", metadata.Bytes(keys), r.address(b.Stash))
+		if len(args) == 0 {
+			r.say("The node at %s has made them, so that it is the one that has to validate.", g.address())
+		}
+		r.say("They are in force in the session after the next one, in at most %s; keep the node with the old ones running until then.", about(2*r.state.Session))
+		return r.send(ctx, "Session", "set_keys", keysRecord(keys), metadata.Bytes{})
+	})
 }
 
 // keys are those that the command was given, or new ones of the node.

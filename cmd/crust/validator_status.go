@@ -15,32 +15,26 @@ import (
 
 // newValidatorStatusCommand is `crust validator status`.
 func newValidatorStatusCommand(g *globals) *cobra.Command {
-	var secret secretFlags
-	cmd := &cobra.Command{
+	return g.lookCommand(&cobra.Command{
 		Use:     "status [ACCOUNT]",
 		Short:   "Say how a stash stands, why, and what to do next",
 		Long:    "Say how a stash stands, why, and what to do next. ACCOUNT is the stash or its controller; without it, the account of the key that is given.",
 		Example: "  crust validator status //Alice//stash\n  crust validator status --json --suri-file key.txt",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return g.look(cmd.Context(), cmd, func(ctx context.Context, r *role) error {
-				b, err := r.bonded(ctx, args, &secret)
-				if err != nil {
-					return err
-				}
-				v, err := r.standing(ctx, b)
-				if err != nil {
-					return err
-				}
-				if r.json {
-					return r.print(cmd, v.record(r))
-				}
-				return v.write(r)
-			})
-		},
-	}
-	secret.add(cmd)
-	return cmd
+	}, func(ctx context.Context, r *role, args []string, secret *secretFlags) error {
+		b, err := r.bonded(ctx, args, secret)
+		if err != nil {
+			return err
+		}
+		v, err := r.standing(ctx, b)
+		if err != nil {
+			return err
+		}
+		if r.json {
+			return r.print(r.cmd, v.record(r))
+		}
+		return v.write(r)
+	})
 }
 
 // standing is how a stash stands.

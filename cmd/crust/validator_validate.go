@@ -53,6 +53,17 @@ func (r *role) validate(ctx context.Context, fee uint32) error {
 	if err != nil {
 		return err
 	}
+	old, was, err := r.state.Candidate(ctx, b.Stash)
+	if err != nil {
+		return err
+	}
+	bounds, err := r.state.Bounds(ctx)
+	if err != nil {
+		return err
+	}
+	if !was && b.Active.Less(bounds.LeastStake) {
+		return fmt.Errorf("who stands for election has at least %s bonded, and stash %s has %s; add to it with `crust validator bond-more`", r.coins(bounds.LeastStake), r.address(b.Stash), r.coins(b.Active))
+	}
 	guarantee, guarantor, err := r.state.GuaranteeOf(ctx, b.Stash)
 	if err != nil {
 		return err
@@ -75,10 +86,6 @@ func (r *role) validate(ctx context.Context, fee uint32) error {
 			return err
 		}
 	}
-	old, was, err := r.state.Candidate(ctx, b.Stash)
-	if err != nil {
-		return err
-	}
 	if was {
 		r.say("Changes the guarantee fee of %s from %s to %s.", r.address(b.Stash), percent(old.Fee), percent(fee))
 	} else {
@@ -93,8 +100,7 @@ func (r *role) validate(ctx context.Context, fee uint32) error {
 
 // newChillCommand is `crust validator chill`.
 func newChillCommand(g *globals) *cobra.Command {
-	var f roleFlags
-	cmd := &cobra.Command{
+	return g.actCommand(&cobra.Command{
 		Use:   "chill",
 		Short: "Stand for election no more, and guarantee for nobody",
 		Long: `Stand for election no more, and guarantee for nobody.
@@ -102,32 +108,27 @@ func newChillCommand(g *globals) *cobra.Command {
 What others guarantee for the stash stays, and counts again when it stands for election again. The bond stays as well.`,
 		Example: "  crust validator chill --suri //Alice",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.act(cmd, &f, func(ctx context.Context, r *role) error {
-				b, err := r.controlled(ctx)
-				if err != nil {
-					return err
-				}
-				_, candidate, err := r.state.Candidate(ctx, b.Stash)
-				if err != nil {
-					return err
-				}
-				guarantee, guarantor, err := r.state.GuaranteeOf(ctx, b.Stash)
-				switch {
-				case err != nil:
-					return err
-				case candidate:
-					r.say("Stash %s does not stand in the election of era %d, %s. Keep its node running until then: it may be validating, and its stake limit begins anew with the next recount.",
-						r.address(b.Stash), r.nextElection(), r.when(r.nextElection()))
-				case guarantor:
-					r.say("Ends all guarantees of %s, %s, from the election of era %d on, %s.", r.address(b.Stash), r.coins(guarantee.Total), r.nextElection(), r.when(r.nextElection()))
-				default:
-					return fmt.Errorf("stash %s neither stands for election nor guarantees for anybody; there is nothing to do", r.address(b.Stash))
-				}
-				return r.send(ctx, "Staking", "chill")
-			})
-		},
-	}
-	f.add(cmd)
-	return cmd
+	}, func(ctx context.Context, r *role, _ []string) error {
+		b, err := r.controlled(ctx)
+		if err != nil {
+			return err
+		}
+		_, candidate, err := r.state.Candidate(ctx, b.Stash)
+		if err != nil {
+			return err
+		}
+		guarantee, guarantor, err := r.state.GuaranteeOf(ctx, b.Stash)
+		switch {
+		case err != nil:
+			return err
+		case candidate:
+			r.say("Stash %s does not stand in the election of era %d, %s. Keep its node running until then: it may be validating, and its stake limit begins anew with the next recount.",
+				r.address(b.Stash), r.nextElection(), r.when(r.nextElection()))
+		case guarantor:
+			r.say("Ends all guarantees of %s, %s, from the election of era %d on, %s.", r.address(b.Stash), r.coins(guarantee.Total), r.nextElection(), r.when(r.nextElection()))
+		default:
+			return fmt.Errorf("stash %s neither stands for election nor guarantees for anybody; there is nothing to do", r.address(b.Stash))
+		}
+		return r.send(ctx, "Staking", "chill")
+	})
 }

@@ -62,10 +62,11 @@ func (p *Pallet) planEra(e *frame.Env, era types.EraIndex, start types.SessionIn
 	return elected, true
 }
 
-// exposureDepth is how many eras exposures are kept: as long as somebody can claim
-// by them, or be slashed by them.
+// exposureDepth is how many eras before the planned one exposures are kept: as long as
+// somebody can claim by them, or be slashed by them. Bonds answer for so many eras
+// before the active one, which is the planned one or the one before it.
 func (p *Pallet) exposureDepth(e *frame.Env) types.EraIndex {
-	return max(p.HistoryDepth.Get(e), p.BondingDuration.Get())
+	return max(p.HistoryDepth.Get(e), p.BondingDuration.Get()+1)
 }
 
 // StartSession begins an era, if the session is the first of one.

@@ -141,12 +141,16 @@ func (p *Pallet) cancelDeferredSlash(e *frame.Env, o frame.Origin, a CancelDefer
 		cancelled[i] = true
 	}
 	var left []UnappliedSlash
+	var gone []uint32
 	for i := range waiting {
 		if !cancelled[i] {
 			left = append(left, waiting[i])
 		} else if !p.charging(e, waiting[i].ID) { // or else it is forgotten when all is charged
-			p.expire(e, ExpiredSlash, uint32(waiting[i].ID))
+			gone = append(gone, uint32(waiting[i].ID))
 		}
+	}
+	if len(gone) > 0 {
+		p.expire(e, ExpiredSlash, gone...)
 	}
 	p.putUnapplied(e, a.Era, left)
 	return nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -168,6 +169,33 @@ func TestGenesisRefuses(t *testing.T) {
 		}
 		if _, err := chain.Runtime.Genesis(raw); err == nil {
 			t.Errorf("%s: the chain begins", name)
+		}
+	}
+}
+
+// TestErrorsReached finds every error that can be raised in the scenarios.
+func TestErrorsReached(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stories strings.Builder
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stories.Write(raw)
+	}
+	for _, p := range mock().build(t).Runtime.Model().Pallets {
+		if p.Name != "Staking" {
+			continue
+		}
+		for _, v := range p.Errors.Def.Variants {
+			never := v.Name == staking.ErrInsufficientCurrency.Error()
+			if reached := strings.Contains(stories.String(), "error Staking."+v.Name+"\n"); reached == never {
+				t.Errorf("%s is reached: %v", v.Name, reached)
+			}
 		}
 	}
 }

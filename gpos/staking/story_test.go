@@ -322,7 +322,7 @@ var changes = map[string]func(s *story, e *frame.Env, a []string){
 		}
 	},
 	"publish": func(s *story, e *frame.Env, _ []string) { s.w.p.PublishRecount(e) },
-	// stash fraction [era n] [by a b] [silent]: silent ones are not disabled.
+	// stash fraction [era n] [session n] [by a b] [silent]: silent ones are not disabled.
 	"offence": func(s *story, e *frame.Env, a []string) {
 		d := offences.Details{Offender: historical.Identity{Validator: acc(s.int(a[0]))}}
 		at, disable := s.w.session.SessionIndex(e), true
@@ -330,6 +330,9 @@ var changes = map[string]func(s *story, e *frame.Env, a []string){
 			switch a[i] {
 			case "era":
 				at = s.w.p.ErasStartSessionIndex.Get(e, types.EraIndex(s.int(a[i+1])))
+				i++
+			case "session":
+				at = types.SessionIndex(s.int(a[i+1]))
 				i++
 			case "silent":
 				disable = false
@@ -367,6 +370,7 @@ var queries = map[string]func(s *story, e *frame.Env, a []string) string{
 		}
 		return strings.Join(out, " ")
 	},
+	"issuance": func(s *story, e *frame.Env, _ []string) string { return s.w.balances.Issuance(e).String() },
 	"treasury": func(s *story, e *frame.Env, _ []string) string { return s.w.treasury.Balance(e).String() },
 	"locks": func(s *story, e *frame.Env, a []string) string {
 		out := ""

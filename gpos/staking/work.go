@@ -98,9 +98,13 @@ func (ExpiredKind) Variants() []string {
 	return []string{"Era", "Exposures", "Slashes", "Recount", "Slash"}
 }
 
-// expire says that something can be forgotten.
-func (p *Pallet) expire(e *frame.Env, what ExpiredKind, index uint32) {
-	p.Expired.Put(e, append(slices.Clone(p.Expired.Get(e)), Expired{what, index}))
+// expire says that things of one kind can be forgotten.
+func (p *Pallet) expire(e *frame.Env, what ExpiredKind, indices ...uint32) {
+	all := slices.Clone(p.Expired.Get(e))
+	for _, i := range indices {
+		all = append(all, Expired{what, i})
+	}
+	p.Expired.Put(e, all)
 }
 
 // forget forgets what can be forgotten, as far as the budget goes.

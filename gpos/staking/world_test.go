@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
+
 	"github.com/crustgo/crust/gpos/staking"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
@@ -185,13 +187,18 @@ func (w *world) toEra(n types.EraIndex) {
 	}
 }
 
-// dispatch makes a call of staking in a block of its own.
+// dispatch makes a call of staking in a block of its own. One that fails must leave
+// nothing behind.
 func (w *world) dispatch(o frame.Origin, name string, args any) (events []any, err error) {
 	w.T.Helper()
 	w.step(func(e *frame.Env) {
-		before := len(w.Events(e))
+		before, changes := len(w.Events(e)), e.Changes()
 		err = w.Call(e, o, "Staking", name, args)
-		events = w.Events(e)[before:]
+		if events = w.Events(e)[before:]; err != nil {
+			if d := gocmp.Diff(changes, e.Changes()); d != "" || len(events) > 0 {
+				w.T.Fatalf("%s failed with %v and left behind %d events and\n%s", name, err, len(events), d)
+			}
+		}
 	})
 	return events, err
 }

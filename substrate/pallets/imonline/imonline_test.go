@@ -231,6 +231,7 @@ func TestSessionEnd(t *testing.T) {
 func TestFraction(t *testing.T) {
 	for _, tc := range []struct{ silent, validators, want uint32 }{
 		{0, 0, 0}, {1, 1, 0}, {1, 50, 0}, {5, 50, 0}, {6, 50, 0}, {7, 50, 4_200_000}, {25, 50, 70_000_000}, {50, 50, 70_000_000}, {1, 3, 0}, {2, 3, 70_000_000},
+		{1, 4, 0}, {2, 4, 52_500_000}, {1, 10, 0}, {2, 10, 0}, {3, 10, 21_000_000}, {17, 50, 46_200_000}, {20, 50, 58_800_000}, // offence_fractions of the original
 	} {
 		if got := imonline.Fraction(tc.silent, tc.validators).Parts(); got != tc.want {
 			t.Errorf("%d of %d: %d, want %d", tc.silent, tc.validators, got, tc.want)

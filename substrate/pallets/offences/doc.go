@@ -14,7 +14,9 @@
 //
 // What is kept is bounded: a validator can be reported maxReports times for one
 // session, since who is found out does not care to be found out again, and would
-// fill the state for nothing. Reports are forgotten KeepSessions after their
+// fill the state for nothing. With the last of them it has offended together with
+// all others of whom that is true: or some could first use their reports up, one by one,
+// and then offend together for the price of one alone. Reports are forgotten KeepSessions after their
 // session, when nothing of it can be proved any more; but those whose time slot
 // may belong to several sessions are kept for good, lest they be made twice.
 //

@@ -125,6 +125,50 @@ func TestReportsAreBounded(t *testing.T) {
 	}
 }
 
+// Some let themselves be reported as often as can be, each alone, and then offend
+// together: nobody can report that any more. They lose what those lose who offend together,
+// and one that was alone in it loses no more than for each of its offences.
+func TestReportsUsedUp(t *testing.T) {
+	w := newWorld(t)
+	w.Block(func(e *frame.Env) {
+		for _, who := range []int{1, 2, 3} {
+			for i := range 20 {
+				slot := string([]byte{'s', byte(who), byte(i)})
+				if err := w.p.File(e, nil, report(slot, 7, who)); (err == nil) != (i < 16) {
+					t.Fatalf("report %d of %d: %v", i, who, err)
+				}
+			}
+		}
+		if err := w.p.File(e, nil, report("together", 7, 1, 2, 3)); !errors.Is(err, offences.ErrKnown) {
+			t.Errorf("%v", err)
+		}
+		if got := w.Events(e); len(got) != 3*17 || !cmp.Equal(got[16], &offences.Offence{Kind: offences.Repeated, Timeslot: "\x07\x00\x00\x00"}) {
+			t.Errorf("%d events, %v", len(got), got[len(got)-1])
+		}
+	})
+	if len(w.told) != 3*17 {
+		t.Fatalf("%d verdicts", len(w.told))
+	}
+	alone := fixed.PerbillFromParts(90_000_000)
+	for i, v := range w.told {
+		want := verdict{[]types.AccountID{acc(1 + i/17)}, alone, 7, true}
+		if i%17 == 16 {
+			want = verdict{[]types.AccountID{acc(1), acc(2), acc(3)}[:1+i/17], []fixed.Perbill{alone, fixed.PerbillFromParts(360_000_000), fixed.PerbillFromParts(810_000_000)}[i/17], 7, true}
+		}
+		if d := cmp.Diff(want, v, cmp.AllowUnexported(verdict{})); d != "" {
+			t.Errorf("verdict %d: %s", i, d)
+		}
+	}
+	w.Block(func(e *frame.Env) { w.p.OnNewSession(e, 13, false, nil, nil) })
+	e := w.Env()
+	if err := w.p.Check(e); err != nil {
+		t.Error(err)
+	}
+	for k := range w.p.Reports.All(e) {
+		t.Fatalf("report %v was not forgotten", k)
+	}
+}
+
 func TestForgetting(t *testing.T) {
 	w := newWorld(t)
 	w.Block(func(e *frame.Env) {
@@ -181,7 +225,10 @@ func TestDisabler(t *testing.T) {
 }
 
 func TestEquivocationFraction(t *testing.T) {
-	for _, tc := range []struct{ k, n, want uint32 }{{1, 100, 900_000}, {5, 100, 22_500_000}, {1, 3, 1_000_000_000}, {40, 100, 1_000_000_000}, {1, 7, 183_673_468}} {
+	for _, tc := range []struct{ k, n, want uint32 }{
+		{1, 100, 900_000}, {5, 100, 22_500_000}, {1, 3, 1_000_000_000}, {40, 100, 1_000_000_000}, {1, 7, 183_673_468},
+		{1, 1, 1_000_000_000}, {1, 4, 562_500_000}, {1, 10, 90_000_000}, {2, 10, 360_000_000}, {1, 50, 3_600_000}, {5, 50, 90_000_000}, {17, 50, 1_000_000_000}, // offence_fractions of the original
+	} {
 		if got := offences.EquivocationFraction(tc.k, tc.n).Parts(); got != tc.want {
 			t.Errorf("%d of %d: %d, want %d", tc.k, tc.n, got, tc.want)
 		}

@@ -98,6 +98,11 @@ type Report struct {
 // maxReports is how often a validator can be reported for one session.
 const maxReports = 16
 
+// Repeated is the offence of those who were reported as often as they can be for one
+// session, which is its time slot. They offend together: later offences of theirs are not
+// written down, so that it cannot be seen any more which of them happened at one time.
+var Repeated = Kind([]byte("crust:repeatedly"))
+
 // ErrKnown says that a report tells nothing that is not known already.
 var ErrKnown = errors.New("offences: the offence is known")
 
@@ -121,23 +126,42 @@ func counter(r *Report, who types.AccountID) countKey { return countKey{A: r.Ses
 // File takes a report that is true, and tells the handler. ErrKnown says that
 // nothing of it is new; nothing has changed then.
 func (p *Pallet) File(e *frame.Env, reporters []types.AccountID, r *Report) error {
-	place := Place{A: r.Kind, B: r.TimeSlot}
-	all := slices.Clone(p.ConcurrentReportsIndex.Get(e, place))
-	known := len(all)
+	var fresh, spent []historical.Identity
 	for _, o := range r.Offenders {
-		if p.Known(e, r, o.Validator) {
+		if p.Known(e, r, o.Validator) || slices.ContainsFunc(fresh, func(f historical.Identity) bool { return f.Validator == o.Validator }) {
 			continue
 		}
+		fresh = append(fresh, o)
+		n := p.ReportCounts.Get(e, counter(r, o.Validator)) + 1
+		p.ReportCounts.Put(e, counter(r, o.Validator), n)
+		if n == maxReports {
+			spent = append(spent, o)
+		}
+	}
+	if len(fresh) == 0 {
+		return ErrKnown
+	}
+	p.add(e, reporters, r, fresh)
+	if len(spent) > 0 {
+		p.add(e, reporters, &Report{
+			Kind: Repeated, TimeSlot: TimeSlot(scale.AppendU32(nil, uint32(r.Session))), Session: r.Session, Validators: r.Validators,
+			Fraction: EquivocationFraction, Disable: r.Disable,
+		}, spent)
+	}
+	return nil
+}
+
+// add writes down that there are more offenders, and tells the handler of all.
+func (p *Pallet) add(e *frame.Env, reporters []types.AccountID, r *Report, more []historical.Identity) {
+	place := Place{A: r.Kind, B: r.TimeSlot}
+	all := slices.Clone(p.ConcurrentReportsIndex.Get(e, place))
+	for _, o := range more {
 		report := id(r.Kind, r.TimeSlot, o.Validator)
 		all = append(all, report)
 		p.Reports.Put(e, report, Details{o, reporters})
-		p.ReportCounts.Put(e, counter(r, o.Validator), p.ReportCounts.Get(e, counter(r, o.Validator))+1)
 		if !r.Lasting {
 			p.SessionReports.Put(e, scale.Pair[types.SessionIndex, types.Hash]{A: r.Session, B: report}, place)
 		}
-	}
-	if len(all) == known {
-		return ErrKnown
 	}
 	p.ConcurrentReportsIndex.Put(e, place, all)
 	offenders := make([]Details, len(all))
@@ -146,7 +170,6 @@ func (p *Pallet) File(e *frame.Env, reporters []types.AccountID, r *Report) erro
 	}
 	p.Handler.OnOffence(e, offenders, r.Fraction(uint32(len(all)), r.Validators), r.Session, r.Disable)
 	p.Emit(e, Offence{r.Kind, r.TimeSlot})
-	return nil
 }
 
 // OnGenesisSession does nothing.
