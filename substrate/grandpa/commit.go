@@ -8,8 +8,17 @@ import (
 
 // commit is a proof of finality that peers may lack.
 type commit struct {
-	msg *CommitMessage
-	due types.Moment // when full nodes are told, most of which know by then; light ones are told at once
+	msg         *CommitMessage
+	full, light types.Moment // when nodes of either kind are told
+}
+
+// due is when peers of a role are told. Most full nodes know by then. Light clients are to have
+// their best block for a while before it is final: so much work of theirs is at that block (ADR 0030).
+func (c *commit) due(role types.Role) types.Moment {
+	if role == types.RoleLight {
+		return c.light
+	}
+	return c.full
 }
 
 // maxEarly bounds the commits that wait for their blocks.
@@ -130,12 +139,17 @@ func (v *Voter) retryCommits() {
 	})
 }
 
-// keepCommit makes a commit the latest of its set.
+// keepCommit makes a commit the latest of its set. Light clients wait no longer for it than
+// they would have for the one before, or they would hear of none while many follow each other.
 func (v *Voter) keepCommit(m *CommitMessage) {
+	latest := &commit{m, v.now + v.cfg.Gossip, v.now + 2*v.cfg.Gossip}
 	v.commits = slices.DeleteFunc(v.commits, func(c *commit) bool {
+		if c.msg.Round.Set == m.Round.Set && c.light > v.now {
+			latest.light = c.light
+		}
 		return c.msg.Round.Set == m.Round.Set || c.msg.Round.Set+1 < m.Round.Set
 	})
-	v.commits = append(v.commits, &commit{m, v.now + v.cfg.Gossip})
+	v.commits = append(v.commits, latest)
 }
 
 // sendCommits sends the latest commits to whom they are news: peers in their
@@ -149,7 +163,7 @@ func (v *Voter) sendCommits(again bool) {
 				continue
 			}
 			if p.told < target {
-				if p.role != types.RoleLight && v.now < c.due {
+				if v.now < c.due(p.role) {
 					continue
 				}
 				p.told, p.retold = target, 0

@@ -337,7 +337,8 @@ func (v *Voter) wake() types.Moment {
 		soon(a + 4*v.cfg.Gossip)
 	}
 	for _, c := range v.commits {
-		soon(c.due)
+		soon(c.full)
+		soon(c.light)
 	}
 	return at
 }

@@ -281,6 +281,44 @@ func TestLightClientsGetCommitsOnly(t *testing.T) {
 	}
 }
 
+// TestLightClientsHearOfFinalityLater: half a second after the voter, or when they would
+// have heard of a block before that they were not told of yet.
+func TestLightClientsHearOfFinalityLater(t *testing.T) {
+	a := newAlone(t)
+	a.start(0)
+	a.v.Connected(a.now, "light", types.RoleLight)
+	a.v.Receive(a.now, []Inbound{{"light", &Neighbor{Round{0, 1}, 0}}})
+	var told []types.BlockNumber // 0 for none, every 100 ms
+	for i := range 30 {
+		if i == 0 || i == 3 || i == 20 {
+			a.block()
+			m := &CommitMessage{Round: Round{0, uint64(a.head.Number)}, Target: target(a.head)}
+			for _, k := range a.keys[1:] {
+				m.Precommits = append(m.Precommits, Sign(k, Precommit, m.Target, m.Round))
+			}
+			a.v.Receive(a.now, []Inbound{{"p", m}})
+		}
+		var n types.BlockNumber
+		out := a.v.Ready()
+		for ; len(out.Finalise) > 0; out = a.v.Ready() {
+			a.finalise(0)
+		}
+		for _, o := range out.Send {
+			if m, ok := o.Message.(*CommitMessage); ok && slices.Contains(o.To, "light") {
+				n = m.Target.Number
+			}
+		}
+		told = append(told, n)
+		a.now += 100
+		a.v.Tick(a.now)
+	}
+	want := make([]types.BlockNumber, 30)
+	want[5], want[25] = 2, 3
+	if !slices.Equal(told, want) {
+		t.Errorf("told %v, want %v", told, want)
+	}
+}
+
 // TestNeighborsAreToldWhereWeAre also if nothing changes: every two minutes.
 func TestNeighborsAreToldWhereWeAre(t *testing.T) {
 	a := newAlone(t)

@@ -8,6 +8,7 @@ import { startDevnet } from './lib/devnet.mjs';
 import { within } from './lib/judge.mjs';
 import { changesVoters, forgetTimers, Light } from './lib/light.mjs';
 import { crust, Process, root, run, until } from './lib/node.mjs';
+import { send } from './lib/transaction.mjs';
 
 const unit = 1_000_000_000_000n;
 const patience = 150_000; // many eras
@@ -47,17 +48,6 @@ function judge(name, judgement) {
       throw error;
     }
   });
-}
-
-/** send signs and submits a transaction and waits until it is final. */
-function send(tx, signer) {
-  return within(60_000, 'finality of a transaction', new Promise((resolve, reject) => {
-    tx.signAndSend(signer, (result) => {
-      if (result.dispatchError) reject(new Error(`dispatched with ${result.dispatchError}`));
-      if (result.isError) reject(new Error(`transaction ended as ${result.status.type}`));
-      if (result.status.isFinalized) resolve();
-    }).catch(reject);
-  }));
 }
 
 /** changes are the final blocks that change the voters, as smoldot sees them. */

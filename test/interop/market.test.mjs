@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { ApiPromise, Keyring, WsProvider } from '@polkadot/api';
 import { suite, within } from './lib/judge.mjs';
+import { send } from './lib/transaction.mjs';
 
 const unit = 1_000_000_000_000n;
 const cid = 'QmWATWQ7fVPP2EFGu71UkfnqhYXDYH566qy47CnJDgvs8u';
@@ -13,19 +14,6 @@ const judge = suite(async (node) => {
   const keyring = new Keyring({ type: 'sr25519', ss58Format: 66 });
   return { api, alice: keyring.addFromUri('//Alice'), bob: keyring.addFromUri('//Bob') };
 }, ({ api }) => api?.disconnect());
-
-/** send resolves to the events once the block is final, and throws the error's name. */
-function send(api, tx, signer) {
-  return within(60_000, 'finality', new Promise((resolve, reject) => {
-    tx.signAndSend(signer, (result) => {
-      if (result.dispatchError?.isModule) {
-        const { section, name } = api.registry.findMetaError(result.dispatchError.asModule);
-        reject(new Error(`${section}.${name}`));
-      } else if (result.dispatchError) reject(new Error(result.dispatchError.toString()));
-      if (result.status.isFinalized) resolve(result.events.map(({ event }) => event));
-    }).catch(reject);
-  }));
-}
 
 const find = (events, method) => events.find((e) => e.section === 'market' && e.method === method);
 
@@ -45,7 +33,7 @@ judge('prices, and what an order would cost', async ({ api }) => {
 judge('placeStorageOrder, filesV2, addPrepaid, calculateReward, rewardMerchant', async ({ api, alice, bob }) => {
   const before = (await api.query.system.account(alice.address)).data.free.toBigInt();
   const cost = (await api.call.marketApi.quote(1_000_000, 0)).unwrap().total.toBigInt();
-  let events = await send(api, api.tx.market.placeStorageOrder(cid, 1_000_000, 0, ''), alice);
+  let { events } = await send(api.tx.market.placeStorageOrder(cid, 1_000_000, 0, ''), alice);
   const placed = find(events, 'FileSuccess');
   assert.equal(placed.data[0].toString(), alice.address);
   const paid = before - (await api.query.system.account(alice.address)).data.free.toBigInt();
@@ -59,19 +47,19 @@ judge('placeStorageOrder, filesV2, addPrepaid, calculateReward, rewardMerchant',
   assert.equal(file.replicas.size, 0);
   assert.ok(file.amount.toBigInt() > 0n && file.amount.toBigInt() < cost);
 
-  events = await send(api, api.tx.market.addPrepaid(cid, unit), bob);
+  ({ events } = await send(api.tx.market.addPrepaid(cid, unit), bob));
   assert.equal(find(events, 'AddPrepaidSuccess').data[2].toBigInt(), unit);
   assert.equal((await api.query.market.filesV2(cid)).unwrap().prepaid.toBigInt(), unit);
-  await assert.rejects(send(api, api.tx.market.calculateReward(cid), bob), /market\.NotInRewardPeriod/);
-  events = await send(api, api.tx.market.calculateReward(other), bob); // no such file: nothing to do
+  await assert.rejects(send(api.tx.market.calculateReward(cid), bob), /market\.NotInRewardPeriod/);
+  ({ events } = await send(api.tx.market.calculateReward(other), bob)); // no such file: nothing to do
   assert.equal(find(events, 'CalculateSuccess'), undefined);
-  await assert.rejects(send(api, api.tx.market.rewardMerchant(), bob), /market\.NotEnoughReward/);
+  await assert.rejects(send(api.tx.market.rewardMerchant(), bob), /market\.NotEnoughReward/);
 });
 
 judge('a CID that is none, and what the chain says of an order and its payer', async ({ api, bob }) => {
   const damaged = other.replace('bafk', 'bafK');
-  await assert.rejects(send(api, api.tx.market.placeStorageOrder(damaged, 5_000, 0, ''), bob), /market\.InvalidCid/);
-  await send(api, api.tx.market.placeStorageOrder(other, 5_000, 7, 'memo'), bob);
+  await assert.rejects(send(api.tx.market.placeStorageOrder(damaged, 5_000, 0, ''), bob), /market\.InvalidCid/);
+  await send(api.tx.market.placeStorageOrder(other, 5_000, 7, 'memo'), bob);
   const order = (await api.call.marketApi.order(other)).unwrap();
   assert.equal(order.stage.toString(), 'Ordered');
   assert.equal(order.fileSize.toNumber(), 5_000);
@@ -87,13 +75,13 @@ judge('refused orders leave nothing behind', async ({ api, bob }) => {
     [[other, 8n << 30n, 0, ''], /market\.FileTooLarge/],
     [[other, 1000, 10n ** 30n, ''], /market\.InsufficientCurrency/],
   ]) {
-    await assert.rejects(send(api, api.tx.market.placeStorageOrder(...args), bob), error);
+    await assert.rejects(send(api.tx.market.placeStorageOrder(...args), bob), error);
   }
   assert.equal((await api.query.market.fileKeysCount()).toNumber(), files);
 });
 
 judge('groups and work reports are there to be read', async ({ api, bob }) => {
-  await send(api, api.tx.swork.createGroup(), bob);
+  await send(api.tx.swork.createGroup(), bob);
   const group = await api.query.swork.groups(bob.address);
   assert.equal(group.members.size ?? group.members.length, 0);
   assert.equal((await api.query.swork.workerCount()).toNumber(), 0);

@@ -5,6 +5,7 @@ import { ApiPromise, Keyring, WsProvider } from '@polkadot/api';
 import { hexToU8a, u8aToHex } from '@polkadot/util';
 import { suite, within } from './lib/judge.mjs';
 import { until } from './lib/node.mjs';
+import { outcome } from './lib/transaction.mjs';
 
 const unit = 1_000_000_000_000n;
 
@@ -15,22 +16,6 @@ const judge = suite(async (node) => {
 }, ({ api }) => api?.disconnect());
 
 const free = async (api, who) => (await api.query.system.account(who.address)).data.free.toBigInt();
-
-/** send signs, submits and waits until finalised; it resolves to every status seen
- * and to the result that was finalised. */
-function send(tx, signer, options = {}) {
-  const statuses = [];
-  return within(50_000, 'finality', new Promise((resolve, reject) => {
-    tx.signAndSend(signer, options, (result) => {
-      statuses.push(result.status.type);
-      if (result.status.isFinalized) resolve({ statuses, result });
-      if (result.isError) reject(new Error(`transaction ended as ${result.status.type}`));
-    }).catch(reject);
-  })).then((out) => {
-    assert.ok(out.result.events.some(({ event }) => ['ExtrinsicSuccess', 'ExtrinsicFailed'].includes(event.method)), 'events decode');
-    return out;
-  });
-}
 
 const find = (result, section, method) => result.events.filter(({ event }) => event.section === section && event.method === method).map((r) => r.event);
 
@@ -69,7 +54,7 @@ judge('an sr25519 transfer: statuses, events, balances, fee', async ({ api, node
   const tx = api.tx.balances.transferKeepAlive(to.address, unit);
   const { partialFee, weight } = await tx.paymentInfo(alice);
   assert.ok(partialFee.toBigInt() > 0n && weight.refTime.toBigInt() > 0n);
-  const { statuses, result } = await send(tx, alice);
+  const { statuses, result } = await outcome(tx, alice);
   assert.deepEqual(statuses.filter((s) => ['InBlock', 'Finalized'].includes(s)), ['InBlock', 'Finalized']);
   assert.equal(statuses[0], 'Ready');
   const [transfer] = find(result, 'balances', 'Transfer');
@@ -88,13 +73,13 @@ judge('an sr25519 transfer: statuses, events, balances, fee', async ({ api, node
 for (const type of ['ed25519', 'ecdsa']) {
   judge(`an ${type} account receives, signs and sends`, async ({ api, alice, bob, keyring }) => {
     const from = keyring.addFromUri(`//Sender//${type}`, {}, type);
-    await send(api.tx.balances.transferKeepAlive(from.address, 10n * unit), alice);
+    await outcome(api.tx.balances.transferKeepAlive(from.address, 10n * unit), alice);
     const before = await free(api, bob);
-    const { result } = await send(api.tx.balances.transferKeepAlive(bob.address, unit), from);
+    const { result } = await outcome(api.tx.balances.transferKeepAlive(bob.address, unit), from);
     assert.equal(find(result, 'system', 'ExtrinsicSuccess').length, 1);
     assert.equal(await free(api, bob), before + unit);
     assert.equal((await api.query.system.account(from.address)).nonce.toNumber(), 1);
-    const long = await send(api.tx.system.remark('0x' + 'ab'.repeat(300)), from);
+    const long = await outcome(api.tx.system.remark('0x' + 'ab'.repeat(300)), from);
     assert.equal(find(long.result, 'system', 'ExtrinsicSuccess').length, 1);
   }, 120_000);
 }
@@ -102,7 +87,7 @@ for (const type of ['ed25519', 'ecdsa']) {
 judge('an immortal transaction, and mortal ones of several periods', async ({ api, alice }) => {
   for (const era of [0, 4, 64, 2048]) {
     const tx = api.tx.system.remark(`0x0${era ? 1 : 0}`);
-    const { result } = await send(tx, alice, { era });
+    const { result } = await outcome(tx, alice, { era });
     assert.equal(find(result, 'system', 'ExtrinsicSuccess').length, 1, `era ${era}`);
     assert.equal(tx.era.isMortalEra, era !== 0);
   }
@@ -113,13 +98,13 @@ judge('a payload above 256 bytes is signed by its hash', async ({ api, alice }) 
     api.tx.system.remark('0x' + '5a'.repeat(300)),
     api.tx.utility.batchAll(Array.from({ length: 20 }, (_, i) => api.tx.system.remark('0x' + '00'.repeat(i + 1)))),
   ]) {
-    const { result } = await send(tx, alice);
+    const { result } = await outcome(tx, alice);
     assert.equal(find(result, 'system', 'ExtrinsicSuccess').length, 1);
   }
 }, 90_000);
 
 judge('a tip is paid', async ({ api, alice }) => {
-  const { result } = await send(api.tx.system.remark('0x02'), alice, { tip: unit });
+  const { result } = await outcome(api.tx.system.remark('0x02'), alice, { tip: unit });
   const [paid] = find(result, 'transactionPayment', 'TransactionFeePaid');
   assert.equal(paid.data[2].toBigInt(), unit);
   assert.ok(paid.data[1].toBigInt() > unit);
@@ -129,22 +114,22 @@ judge('utility: batch stops where it fails, batchAll undoes, both tell', async (
   const to = keyring.addFromUri('//Batch//target');
   const pay = () => api.tx.balances.transferKeepAlive(to.address, unit);
   const tooMuch = () => api.tx.balances.transferKeepAlive(to.address, 10n ** 30n);
-  const good = await send(api.tx.utility.batch([pay(), pay()]), alice);
+  const good = await outcome(api.tx.utility.batch([pay(), pay()]), alice);
   assert.equal(find(good.result, 'utility', 'BatchCompleted').length, 1);
   assert.equal(find(good.result, 'utility', 'ItemCompleted').length, 2);
   assert.equal(await free(api, to), 2n * unit);
-  const part = await send(api.tx.utility.batch([pay(), tooMuch(), pay()]), alice);
+  const part = await outcome(api.tx.utility.batch([pay(), tooMuch(), pay()]), alice);
   const [stopped] = find(part.result, 'utility', 'BatchInterrupted');
   assert.equal(stopped.data[0].toNumber(), 1);
   assert.equal(await free(api, to), 3n * unit);
-  const all = await send(api.tx.utility.batchAll([pay(), tooMuch()]), alice);
+  const all = await outcome(api.tx.utility.batchAll([pay(), tooMuch()]), alice);
   assert.equal(await free(api, to), 3n * unit, 'nothing of a failed batchAll stays');
   assert.ok(all.result.dispatchError.isModule || all.result.dispatchError.isToken || all.result.dispatchError.isArithmetic);
 }, 120_000);
 
 judge('a failed call names its error', async ({ api, alice, keyring }) => {
   const to = keyring.addFromUri('//Error//target');
-  const { result } = await send(api.tx.balances.transferKeepAlive(to.address, 1n), alice);
+  const { result } = await outcome(api.tx.balances.transferKeepAlive(to.address, 1n), alice);
   const error = result.dispatchError;
   if (error.isModule) {
     const meta = api.registry.findMetaError(error.asModule);
@@ -161,12 +146,12 @@ judge('sudo acts as Root; others may not', async ({ api, alice, bob, keyring }) 
   const key = '0x' + '61'.repeat(20);
   const write = api.tx.system.setStorage([[key, '0xc0ffee']]);
   assert.equal((await api.query.sudo.key()).toString(), alice.address);
-  const { result } = await send(api.tx.sudo.sudo(write), alice);
+  const { result } = await outcome(api.tx.sudo.sudo(write), alice);
   assert.ok(find(result, 'sudo', 'Sudid')[0].data[0].isOk);
   assert.equal((await api.rpc.state.getStorage(key)).toHex().replace(/^0x0c/, '0x'), '0xc0ffee');
-  const refused = await send(api.tx.sudo.sudo(api.tx.system.setStorage([[key, '0x00']])), bob);
+  const refused = await outcome(api.tx.sudo.sudo(api.tx.system.setStorage([[key, '0x00']])), bob);
   assert.ok(refused.result.dispatchError, 'only the key may');
-  const direct = await send(api.tx.system.setStorage([[key, '0x00']]), keyring.addFromUri('//Bob'));
+  const direct = await outcome(api.tx.system.setStorage([[key, '0x00']]), keyring.addFromUri('//Bob'));
   assert.ok(direct.result.dispatchError.isBadOrigin);
   assert.equal((await api.rpc.state.getStorage(key)).toHex().replace(/^0x0c/, '0x'), '0xc0ffee');
 }, 120_000);
@@ -183,7 +168,7 @@ judge('a stale nonce is refused, a future one waits for its turn', async ({ api,
   const before = await node.height();
   await until('two more blocks', 20_000, async () => (await node.height()) >= before + 2);
   assert.equal((await api.query.system.account(alice.address)).nonce.toNumber(), nonce, 'the future transaction waits');
-  await send(api.tx.system.remark('0x05'), alice, { nonce });
+  await outcome(api.tx.system.remark('0x05'), alice, { nonce });
   await until('the future transaction to follow', 20_000, async () =>
     (await api.query.system.account(alice.address)).nonce.toNumber() === nonce + 2);
 }, 90_000);
@@ -239,7 +224,7 @@ judge('the same transaction twice is known', async ({ api, node, bob }) => {
   const bytes = await signed(api.tx.system.remark('0x09'), bob, { nonce: nonce + 1 });
   await submit(node, bytes);
   await assert.rejects(submit(node, bytes), { code: 1013, message: /Already Imported/i });
-  await send(api.tx.system.remark('0x0a'), bob, { nonce });
+  await outcome(api.tx.system.remark('0x0a'), bob, { nonce });
 });
 
 judge('a transaction with a higher tip replaces one that waits', async ({ api, node, bob }) => {
@@ -250,7 +235,7 @@ judge('a transaction with a higher tip replaces one that waits', async ({ api, n
   await submit(node, dear);
   const again = await signed(api.tx.system.remark('0x0d'), bob, { nonce });
   await assert.rejects(submit(node, again), { code: 1014 });
-  await send(api.tx.system.remark('0x0e'), bob, { nonce: nonce - 1 });
+  await outcome(api.tx.system.remark('0x0e'), bob, { nonce: nonce - 1 });
 });
 
 judge('twenty transactions of one account go in, in order', async ({ api, node, bob }) => {

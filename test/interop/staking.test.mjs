@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { ApiPromise, Keyring, WsProvider } from '@polkadot/api';
 import { suite, within } from './lib/judge.mjs';
 import { until } from './lib/node.mjs';
+import { send } from './lib/transaction.mjs';
 
 const unit = 1_000_000_000_000n;
 
@@ -13,17 +14,6 @@ const judge = suite(async (node) => {
   const key = (uri) => keyring.addFromUri(uri);
   return { api, alice: key('//Alice'), aliceStash: key('//Alice//stash'), bob: key('//Bob'), bobStash: key('//Bob//stash'), charlie: key('//Charlie'), charlieStash: key('//Charlie//stash') };
 }, ({ api }) => api?.disconnect());
-
-/** send signs and submits, and resolves to the events once the block is final. */
-function send(tx, signer) {
-  return within(60_000, 'finality', new Promise((resolve, reject) => {
-    tx.signAndSend(signer, (result) => {
-      if (result.dispatchError) reject(new Error(result.dispatchError.toString()));
-      if (result.status.isFinalized) resolve(result.events.map(({ event }) => event));
-      if (result.isError) reject(new Error(`transaction ended as ${result.status.type}`));
-    }).catch(reject);
-  }));
-}
 
 const find = (events, method) => events.filter((e) => e.section === 'staking' && e.method === method);
 
@@ -43,16 +33,16 @@ judge('genesis: the validator, its bond, its limit', async ({ api, alice, aliceS
 });
 
 judge('bond, keys, validate and guarantee, and what StakingApi says of it', async ({ api, node, aliceStash, bob, bobStash, charlie, charlieStash }) => {
-  let events = await send(api.tx.staking.bond(bob.address, 1000n * unit), bobStash);
+  let { events } = await send(api.tx.staking.bond(bob.address, 1000n * unit), bobStash);
   assert.equal(find(events, 'Bonded')[0].data[1].toBigInt(), 1000n * unit);
   const keys = await node.call('author_rotateKeys');
   await send(api.tx.session.setKeys(keys, '0x'), bob);
   assert.ok((await api.query.session.nextKeys(bobStash.address)).isSome);
-  events = await send(api.tx.staking.validate({ fee: 300_000_000 }), bob);
+  ({ events } = await send(api.tx.staking.validate({ fee: 300_000_000 }), bob));
   assert.equal(find(events, 'ValidateSuccess').length, 1);
   await send(api.tx.staking.bond(charlie.address, 500n * unit), charlieStash);
-  events = await send(api.tx.utility.batchAll([
-    api.tx.staking.guarantee([aliceStash.address, 100n * unit]), api.tx.staking.guarantee([bobStash.address, 50n * unit])]), charlie);
+  ({ events } = await send(api.tx.utility.batchAll([
+    api.tx.staking.guarantee([aliceStash.address, 100n * unit]), api.tx.staking.guarantee([bobStash.address, 50n * unit])]), charlie));
   assert.equal(find(events, 'GuaranteeSuccess').length, 2);
   const mine = (await api.query.staking.guarantors(charlieStash.address)).unwrap();
   assert.equal(mine.total.unwrap().toBigInt(), 150n * unit);
@@ -67,7 +57,7 @@ judge('bond, keys, validate and guarantee, and what StakingApi says of it', asyn
   assert.equal(alice.staked.toBigInt(), 20_100n * unit);
 
   // This node has no peers, so it would make no blocks if there was another validator.
-  events = await send(api.tx.staking.chill(), bob);
+  ({ events } = await send(api.tx.staking.chill(), bob));
   assert.equal(find(events, 'ChillSuccess')[0].data[1].toString(), bobStash.address);
   assert.equal((await api.query.staking.validators.entries()).length, 1);
 });
@@ -76,7 +66,7 @@ judge('an era ends, and its rewards are paid', async ({ api, bob, aliceStash }) 
   const paid = async () => (await api.query.staking.erasStakingPayout.entries()).find(([, v]) => v.unwrap().toBigInt() > 0n);
   const [key] = await until('an era to be paid', 200_000, paid);
   const era = key.args[0];
-  const events = await send(api.tx.staking.rewardStakers(aliceStash.address, era), bob);
+  const { events } = await send(api.tx.staking.rewardStakers(aliceStash.address, era), bob);
   const reward = find(events, 'Reward').find((e) => e.data[0].toString() === aliceStash.address);
   assert.ok(reward.data[1].toBigInt() > 0n);
   await assert.rejects(send(api.tx.staking.rewardStakers(aliceStash.address, era), bob), /./);
