@@ -16,4 +16,4 @@
 // Nothing here asserts a time: that would fail on a slow machine.
 //
 // Packages have benchmarks of their own hot paths; those are not repeated here.
-package bench
+package bench //arch:allow longpackage a section a file, which nothing imports and which share how to measure: splitting it would only export that

@@ -9,9 +9,6 @@ import (
 	"time"
 
 	"github.com/crustgo/crust/substrate/crypto"
-	"github.com/crustgo/crust/substrate/crypto/ed25519"
-	"github.com/crustgo/crust/substrate/grandpa"
-	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -52,7 +49,6 @@ type Import struct {
 	World  *World
 	blocks []*types.Block
 	items  [][]crypto.Item // of each block
-	voter  *ed25519.KeyPair
 	peer   *Peer
 }
 
@@ -68,11 +64,6 @@ func NewImport(c ImportCase) (*Import, error) {
 	}
 	defer func() { _ = source.DB.Close() }()
 	m := &Import{ImportCase: c, World: w}
-	pair, err := crypto.ParseURI("//Alice", crypto.Ed25519)
-	if err != nil {
-		return nil, err
-	}
-	m.voter = pair.(crypto.Ed25519Pair).KeyPair
 	var all []crypto.Item
 	for i := range c.Blocks {
 		txs, err := w.Transfers(c.Txs, uint64(i*c.Txs))
@@ -91,26 +82,12 @@ func NewImport(c ImportCase) (*Import, error) {
 		if len(all) < 4096 {
 			all = append(all, items...)
 		}
-		if err := m.finalise(source); err != nil {
+		if err := w.Finalise(source); err != nil {
 			return nil, err
 		}
 	}
 	m.peer, err = BestPeer(all)
 	return m, err
-}
-
-// finalise makes everything final that can be.
-func (m *Import) finalise(c *Chain) error {
-	for {
-		next, ok := c.NextToFinalise()
-		if !ok {
-			return nil
-		}
-		j := grandpa.Solo(m.voter, grandpa.Round{Set: c.Voters().ID(), Number: uint64(next.Number)}, grandpa.Target{Hash: next.Hash, Number: next.Number})
-		if _, err := c.Finalise(scale.Encode(j)); err != nil {
-			return err
-		}
-	}
 }
 
 // Run imports the blocks into a chain in a new directory.
@@ -155,7 +132,7 @@ func (m *Import) Run() (r ImportResult, err error) {
 		r.Own, r.Peer = r.Own+own, r.Peer+peer
 		r.OwnPerBlock, r.PeerPerBlock = append(r.OwnPerBlock, own/time.Duration(end-i)), append(r.PeerPerBlock, peer/time.Duration(end-i))
 	}
-	last, err := cpuOf(func() error { return m.finalise(c) })
+	last, err := cpuOf(func() error { return m.World.Finalise(c) })
 	r.Own += last
 	if err = errors.Join(err, c.DB.Checkpoint()); err != nil {
 		return r, err
@@ -190,7 +167,7 @@ func (m *Import) importBlocks(c *Chain, blocks []*types.Block) error {
 			return err
 		}
 		if !m.Row {
-			if err := m.finalise(c); err != nil {
+			if err := m.World.Finalise(c); err != nil {
 				return err
 			}
 		}

@@ -19,6 +19,8 @@ func Sections() []Section {
 		{Name: "import-peers", Title: "Import beside go-ethereum and cosmos-sdk", Peers: []string{"geth", "cosmos"}, Measure: importPeersSection},
 		{Name: "state", Title: "Updates of large states beside go-ethereum", Peers: []string{"geth"}, Measure: stateSection(100_000, 1_000_000)},
 		{Name: "state-10m", Title: "Updates of a state of ten million keys beside go-ethereum", Long: true, Peers: []string{"geth"}, Measure: stateSection(10_000_000)},
+		{Name: "market", Title: "A market of two million orders", Long: true, Measure: marketSection(20_000, 2_000_000)},
+		{Name: "market-20m", Title: "A market of twenty million orders", Long: true, Measure: marketSection(20_000, 20_000_000)},
 		{Name: "sync", Title: "Full synchronisation from one peer over loopback", Measure: syncSection},
 		{Name: "finality", Title: "Finality of a network on loopback", Measure: finalitySection(time.Minute)},
 		{Name: "soak", Title: "Twenty minutes of the same network", Long: true, Measure: finalitySection(20 * time.Minute)},

@@ -190,6 +190,8 @@ func Submit(ctx context.Context, binary string, c SubmitCase) (r SubmitResult, e
 	if err != nil {
 		return r, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // of the senders, if the rest ends first
 	start := time.Now()
 	r.Sent = len(txs)
 	sent := make(chan error, 1)
@@ -264,6 +266,13 @@ func sendOne(ctx context.Context, cl *jsonrpc.Client, tx types.Extrinsic) (refus
 	}
 }
 
+// Blocks in a row without any transaction of the case after which it has failed:
+// while senders still try, and once all was sent.
+const (
+	idleSending = 60
+	idleSent    = 15
+)
+
 // count reads finalised blocks until all transactions were found.
 func (r *SubmitResult) count(ctx context.Context, url string, txs []types.Extrinsic, start time.Time, sent <-chan error) error {
 	missing := make(map[types.Hash]struct{}, len(txs))
@@ -302,8 +311,11 @@ func (r *SubmitResult) count(ctx context.Context, url string, txs []types.Extrin
 			if idle++; n > 0 {
 				idle = 0
 			}
-			if idle > 15 && sent == nil {
-				return fmt.Errorf("%d of %d transactions are in no block after 15 without any", len(missing), len(txs))
+			switch {
+			case idle >= idleSent && sent == nil:
+				return fmt.Errorf("all %d transactions were sent, and %d of them are in no block after %d without any", len(txs), len(missing), idle)
+			case idle >= idleSending:
+				return fmt.Errorf("senders still try, and %d of %d transactions are in no block after %d without any", len(missing), len(txs), idle)
 			}
 		}
 	}

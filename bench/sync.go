@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/crustgo/crust/substrate/babe"
+	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/mempool"
 	"github.com/crustgo/crust/substrate/network"
@@ -56,7 +57,8 @@ func costOf(f func() error) (c Cost, err error) {
 
 // Sync measures a full synchronisation from one peer over loopback. Both nodes are
 // in this process, each a whole network.Network with its own chain: so the peer's
-// work counts, too. Chains are on disk.
+// work counts, too. Chains are on disk. The peer's blocks are final; of their proofs
+// it keeps, and the new node gets, those that any node keeps.
 func Sync(ctx context.Context, c SyncCase) (r SyncResult, err error) {
 	w, err := NewWorld(c.Accounts)
 	if err != nil {
@@ -72,6 +74,7 @@ func Sync(ctx context.Context, c SyncCase) (r SyncResult, err error) {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, source.DB.Close()) }()
+	genesis, _ := source.Head(source.Heads().Best.Hash)
 	var blocks []*types.Block
 	for i := range c.Blocks {
 		txs, err := w.Transfers(c.Txs, uint64(i*c.Txs))
@@ -83,9 +86,12 @@ func Sync(ctx context.Context, c SyncCase) (r SyncResult, err error) {
 			return r, fmt.Errorf("block %d: %w", i+1, err)
 		}
 		blocks = append(blocks, b)
+		if err := w.Finalise(source); err != nil {
+			return r, err
+		}
 	}
 	r.Blocks = c.Blocks
-	if r.Bound, err = costOf(func() error { return checkHeaders(source, blocks) }); err != nil {
+	if r.Bound, err = costOf(func() error { return checkHeaders(genesis, blocks) }); err != nil {
 		return r, err
 	}
 	if r.Import, err = costOf(func() error { return w.importAll(dir+"/import", blocks) }); err != nil {
@@ -95,12 +101,8 @@ func Sync(ctx context.Context, c SyncCase) (r SyncResult, err error) {
 	return r, err
 }
 
-// checkHeaders verifies what blocks claim, on all processors.
-func checkHeaders(c *Chain, blocks []*types.Block) error {
-	head, ok := c.Head(blocks[0].Header.ParentHash)
-	if !ok {
-		return errors.New("the first block's parent is not known")
-	}
+// checkHeaders verifies what blocks after a head claim, on all processors.
+func checkHeaders(head babe.Head, blocks []*types.Block) error {
 	candidates := make([]*babe.Candidate, len(blocks))
 	var err error
 	for i, b := range blocks {
@@ -117,7 +119,8 @@ func checkHeaders(c *Chain, blocks []*types.Block) error {
 // importRow is how many blocks are checked together: what one answer of a peer holds.
 const importRow = 64
 
-// importAll imports blocks from memory, checked in rows as those of a peer are.
+// importAll imports blocks from memory, checked in rows as those of a peer are, and
+// finalises them as often as who takes them from a peer.
 func (w *World) importAll(dir string, blocks []*types.Block) error {
 	c, err := w.Open(dir)
 	if err != nil {
@@ -131,6 +134,9 @@ func (w *World) importAll(dir string, blocks []*types.Block) error {
 			if _, failed := c.ImportChecked(checked[i]); failed != nil {
 				err = errors.Join(err, failed)
 			}
+		}
+		if err == nil && len(checked) > 0 && row[0].Header.Number%chain.JustificationPeriod < importRow {
+			err = w.Finalise(c)
 		}
 		if err != nil {
 			return errors.Join(err, c.DB.Close())

@@ -12,12 +12,15 @@ import (
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/chainspec"
 	"github.com/crustgo/crust/substrate/crypto"
+	"github.com/crustgo/crust/substrate/crypto/ed25519"
 	"github.com/crustgo/crust/substrate/crypto/sr25519"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
+	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/hash"
 	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/pallets/balances"
+	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/store"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -31,6 +34,7 @@ type World struct {
 
 	header types.Header // of block 0
 	author *sr25519.KeyPair
+	voter  *ed25519.KeyPair
 	now    atomic.Uint64 // the clock of the chains, in milliseconds
 }
 
@@ -40,8 +44,8 @@ const Start = types.Moment(1_700_000_000_000)
 // NewWorld makes a chain with one author and n accounts.
 func NewWorld(n int) (*World, error) { return newWorld(runtime.Networks()["dev"], n) }
 
-// newWorld adds n accounts to a network.
-func newWorld(network runtime.Network, n int) (*World, error) {
+// newWorld adds n accounts to a network, and gives others what more says.
+func newWorld(network runtime.Network, n int, more ...balances.Endowment) (*World, error) {
 	w := &World{Keys: make([]*sr25519.KeyPair, n), Nonces: make([]types.Nonce, n)}
 	w.now.Store(uint64(Start))
 	const piece = 1000
@@ -54,7 +58,7 @@ func newWorld(network runtime.Network, n int) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.endow(spec); err != nil {
+	if err := w.endow(spec, more); err != nil {
 		return nil, err
 	}
 	if w.Runtime, w.Spec, err = runtime.Load(spec); err != nil {
@@ -68,11 +72,15 @@ func newWorld(network runtime.Network, n int) (*World, error) {
 		return nil, err
 	}
 	w.author = alice.(crypto.Sr25519Pair).KeyPair
+	if alice, err = crypto.ParseURI("//Alice", crypto.Ed25519); err != nil {
+		return nil, err
+	}
+	w.voter = alice.(crypto.Ed25519Pair).KeyPair
 	return w, nil
 }
 
 // endow adds the accounts to the genesis balances.
-func (w *World) endow(spec *chainspec.Spec) error {
+func (w *World) endow(spec *chainspec.Spec, more []balances.Endowment) error {
 	var g balances.Genesis
 	if err := json.Unmarshal(spec.Genesis.Runtime["Balances"], &g); err != nil {
 		return err
@@ -80,6 +88,7 @@ func (w *World) endow(spec *chainspec.Spec) error {
 	for _, k := range w.Keys {
 		g.Balances = append(g.Balances, balances.Endowment{Account: k.Public(), Amount: fixed.FromUint64(1000 * runtime.CRU)})
 	}
+	g.Balances = append(g.Balances, more...)
 	raw, err := json.Marshal(g)
 	spec.Genesis.Runtime["Balances"] = raw
 	return err
@@ -128,6 +137,15 @@ func (w *World) Transfers(n int, seed uint64) ([]types.Extrinsic, error) {
 
 // Sign signs one transfer by each account in from, in order.
 func (w *World) Sign(from []int) ([]types.Extrinsic, error) {
+	return w.sign(from, func(i int) (frame.RuntimeCall, error) {
+		to := w.Keys[(from[i]*31+i*17+1)%len(w.Keys)].Public()
+		return w.Runtime.Frame.NewRuntimeCall("Balances", "transfer_keep_alive",
+			&balances.TransferArgs{Dest: types.Address(to), Value: fixed.FromUint64(1_000_000 + uint64(i))})
+	})
+}
+
+// sign signs one call by each account in from, in order.
+func (w *World) sign(from []int, call func(i int) (frame.RuntimeCall, error)) ([]types.Extrinsic, error) {
 	e := w.Runtime.Frame.Begin(noState{}, &types.Header{Number: 1, ParentHash: w.header.Hash()})
 	nonces := make([]types.Nonce, len(from))
 	for i, k := range from {
@@ -137,14 +155,12 @@ func (w *World) Sign(from []int) ([]types.Extrinsic, error) {
 	out, errs := make([]types.Extrinsic, len(from)), make([]error, len(from))
 	lifecycle.Parallel(len(from), func(i int) {
 		key := w.Keys[from[i]]
-		to := w.Keys[(from[i]*31+i*17+1)%len(w.Keys)].Public()
-		call, err := w.Runtime.Frame.NewRuntimeCall("Balances", "transfer_keep_alive",
-			&balances.TransferArgs{Dest: types.Address(to), Value: fixed.FromUint64(1_000_000 + uint64(i))})
+		c, err := call(i)
 		if err != nil {
 			errs[i] = err
 			return
 		}
-		out[i], errs[i] = w.Runtime.Frame.Sign(e, frame.Tx{Call: call, Nonce: nonces[i]}, key.Public(), func(p []byte) (crypto.MultiSignature, error) {
+		out[i], errs[i] = w.Runtime.Frame.Sign(e, frame.Tx{Call: c, Nonce: nonces[i]}, key.Public(), func(p []byte) (crypto.MultiSignature, error) {
 			return crypto.Sr25519Pair{KeyPair: key}.Sign(p, nil), nil
 		})
 	})
@@ -171,50 +187,78 @@ func (w *World) Items(txs []types.Extrinsic) ([]crypto.Item, error) {
 
 // Make makes the next block of c with the transactions, seals and imports it.
 func (w *World) Make(c *Chain, txs []types.Extrinsic) (*types.Block, error) {
+	b, out, err := w.execute(c, txs)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.seal(c, b, out); err != nil {
+		return nil, err
+	}
+	_, err = c.ImportOwn(b, out)
+	return b, err
+}
+
+// execute makes the next block of c, without its state root and seal.
+func (w *World) execute(c *Chain, txs []types.Extrinsic) (b *types.Block, out frame.Outcome, err error) {
 	now := types.Moment(w.now.Add(w.Runtime.Preset.SlotDuration))
 	parent := c.Heads().Best
 	head, ok := c.Head(parent.Hash)
 	if !ok {
-		return nil, fmt.Errorf("block %d is not known", parent.Number)
+		return nil, out, fmt.Errorf("block %d is not known", parent.Number)
 	}
 	slot := babe.SlotAt(now, w.Runtime.Preset.SlotDuration)
 	epoch, _ := head.Epochs.At(slot)
 	claim, _, ok := babe.Claim(slot, epoch, []babe.Key{w.author})
 	if !ok {
-		return nil, fmt.Errorf("slot %d is not the author's", slot)
+		return nil, out, fmt.Errorf("slot %d is not the author's", slot)
 	}
 	view, err := c.ViewAt(parent.Hash)
 	if err != nil {
-		return nil, err
+		return nil, out, err
 	}
-	b := &types.Block{Header: types.Header{ParentHash: parent.Hash, Number: parent.Number + 1, Digest: types.Digest{claim.Item()}}}
+	b = &types.Block{Header: types.Header{ParentHash: parent.Hash, Number: parent.Number + 1, Digest: types.Digest{claim.Item()}}}
 	builder, err := w.Runtime.Frame.NewBlock(view, &b.Header)
 	if err != nil {
-		return nil, err
+		return nil, out, err
 	}
 	if err := builder.Inherents(c.InherentsAt(now)); err != nil {
-		return nil, err
+		return nil, out, err
 	}
 	for i, raw := range txs {
 		t, err := w.Runtime.Frame.DecodeTx(raw)
 		if err != nil {
-			return nil, err
+			return nil, out, err
 		}
 		if err := builder.Push(t); err != nil {
-			return nil, fmt.Errorf("transaction %d of %d: %w", i, len(txs), err)
+			return nil, out, fmt.Errorf("transaction %d of %d: %w", i, len(txs), err)
 		}
 	}
 	body, root, out, err := builder.Finish()
 	if err != nil {
-		return nil, err
+		return nil, out, err
 	}
 	b.Body, b.Header.ExtrinsicsRoot, b.Header.Digest = body, root, out.Digest
-	if b.Header.StateRoot, err = c.StateRoot(parent.Hash, out); err != nil {
-		return nil, err
+	return b, out, nil
+}
+
+// seal gives a block that execute made its state root and its seal.
+func (w *World) seal(c *Chain, b *types.Block, out frame.Outcome) (err error) {
+	if b.Header.StateRoot, err = c.StateRoot(b.Header.ParentHash, out); err != nil {
+		return err
 	}
-	if err := babe.Seal(&b.Header, w.author); err != nil {
-		return nil, err
+	return babe.Seal(&b.Header, w.author)
+}
+
+// Finalise makes all blocks of c final, as the only voter.
+func (w *World) Finalise(c *Chain) error {
+	for {
+		next, ok := c.NextToFinalise()
+		if !ok {
+			return nil
+		}
+		j := grandpa.Solo(w.voter, grandpa.Round{Set: c.Voters().ID(), Number: uint64(next.Number)}, grandpa.Target{Hash: next.Hash, Number: next.Number})
+		if _, err := c.Finalise(scale.Encode(j)); err != nil {
+			return err
+		}
 	}
-	_, err = c.ImportOwn(b, out)
-	return b, err
 }

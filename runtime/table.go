@@ -34,7 +34,7 @@ import (
 // rules, state or metadata; TransactionVersion with every change of what a
 // signature covers.
 var version = types.RuntimeVersion{
-	SpecName: "crust", ImplName: "crust-go", AuthoringVersion: 1, SpecVersion: 105, ImplVersion: 1, TransactionVersion: 1, StateVersion: 1,
+	SpecName: "crust", ImplName: "crust-go", AuthoringVersion: 1, SpecVersion: 107, ImplVersion: 1, TransactionVersion: 1, StateVersion: 1,
 }
 
 // Runtime is Crust's runtime with the constants of one chain.

@@ -9,7 +9,7 @@ import (
 // schedule makes the calendar come back to a file at a block to come.
 func (p *Pallet) schedule(e *frame.Env, at Block, key Key) {
 	n := p.AgendaCount.Get(e, at)
-	p.AgendaEntries.Put(e, pair(at, n), key)
+	p.AgendaEntries.Insert(e, pair(at, n), key)
 	p.AgendaCount.Put(e, at, n+1)
 }
 

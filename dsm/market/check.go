@@ -33,7 +33,7 @@ func (p *Pallet) Check(e *frame.Env) error {
 func (p *Pallet) checkFiles(e *frame.Env, s *sums) error {
 	var errs []error
 	for key, info := range p.FilesV2.All(e) {
-		f := &file{key, info, p.Orders.Get(e, key)}
+		f := &file{key: key, info: info, order: p.Orders.Get(e, key)}
 		s.files++
 		s.held = s.held.AddSat(info.Amount).AddSat(info.Prepaid)
 		if err := p.checkFile(e, f, s); err != nil {
@@ -57,7 +57,7 @@ func (p *Pallet) checkFile(e *frame.Env, f *file, s *sums) error {
 	if n := len(i.Replicas); int(i.ReportedReplicaCount) != n || n > MaxReplicas {
 		return fmt.Errorf("%d replicas, counted as %d", n, i.ReportedReplicaCount)
 	}
-	if due := f.due(now(e), p.grace()); due == 0 || o.Wake == 0 || o.Wake > due {
+	if due := f.due(p.clock(e), p.grace()); due == 0 || o.Wake == 0 || o.Wake > due {
 		return fmt.Errorf("due at %d, woken at %d", due, o.Wake)
 	}
 	if pending := o.PendingUntil != 0; pending != (i.ExpiredAt == 0) || pending && len(i.Replicas) > 0 {

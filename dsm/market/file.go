@@ -14,6 +14,7 @@ type file struct {
 	key   Key
 	info  FileInfo
 	order Order
+	fresh bool // nothing is stored of it yet
 }
 
 // load reads a file; ok is false if there is none.
@@ -22,17 +23,22 @@ func (p *Pallet) load(e *frame.Env, key Key) (f *file, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	return &file{key, info, p.Orders.Get(e, key)}, true
+	return &file{key: key, info: info, order: p.Orders.Get(e, key)}, true
 }
 
 // save writes a file and sees to it that the calendar comes back to it in time.
 func (p *Pallet) save(e *frame.Env, f *file) {
-	if due := f.due(now(e), p.grace()); due != 0 && (f.order.Wake == 0 || due < f.order.Wake) {
+	if due := f.due(p.clock(e), p.grace()); due != 0 && (f.order.Wake == 0 || due < f.order.Wake) {
 		f.order.Wake = due
 		p.schedule(e, due, f.key)
 	}
 	p.FilesV2.Put(e, f.key, f.info)
-	p.Orders.Put(e, f.key, f.order)
+	if f.fresh {
+		p.Orders.Insert(e, f.key, f.order)
+		f.fresh = false
+	} else {
+		p.Orders.Put(e, f.key, f.order)
+	}
 }
 
 // drop removes the entry of a file that nobody holds. Rewards that still vest,
@@ -48,8 +54,10 @@ func (p *Pallet) drop(e *frame.Env, f *file) {
 // the chain does.
 func (p *Pallet) grace() Block { return Block(p.PendingLife.Get()) }
 
-// due is the next block in which something must be done with the file.
-func (f *file) due(now, grace Block) (next Block) {
+// due is the next block of the calendar in which something must be done with the file. What is
+// behind the calendar's clock is late, but not what this block is beyond and the calendar is not:
+// a reward ends there, however much the calendar lags.
+func (f *file) due(clock, grace Block) (next Block) {
 	earliest := func(b Block) {
 		if b != 0 && (next == 0 || b < next) {
 			next = b
@@ -62,13 +70,13 @@ func (f *file) due(now, grace Block) (next Block) {
 	for i := range o.Paid {
 		earliest(o.Paid[i].Vest.End)
 	}
-	if end := f.info.ExpiredAt; end > now {
+	if end := f.info.ExpiredAt; end > clock {
 		earliest(end)
 	} else if end != 0 {
 		earliest(end + grace)
 	}
 	if next != 0 {
-		next = max(next, now+1)
+		next = max(next, clock+1)
 	}
 	return next
 }

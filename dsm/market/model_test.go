@@ -405,6 +405,9 @@ func (m *naive) unpaid(n int) uint64 {
 	return new(big.Int).Quo(x.Num(), x.Denom()).Uint64()
 }
 
+// floor is x rounded down; a fraction's parts may be too large for words though it is not.
+func floor(x *big.Rat) uint64 { return new(big.Int).Quo(x.Num(), x.Denom()).Uint64() }
+
 func ceil(x *big.Rat) uint64 {
 	q, r := new(big.Int).QuoRem(x.Num(), x.Denom(), new(big.Int))
 	if r.Sign() > 0 {
@@ -484,7 +487,7 @@ func (m *naive) giveBack(cid string, f *nFile) {
 			panic(fmt.Sprintf("a refund of %v, exactly %v", ev.Amount, exact.FloatString(2)))
 		}
 		left := f.amount + f.prepaid - ev.Amount.Uint64Sat()
-		f.amount -= min(f.amount, share.Num().Uint64()/share.Denom().Uint64())
+		f.amount -= min(f.amount, floor(share))
 		f.prepaid = left - min(left, f.amount)
 		f.amount = left - f.prepaid
 	}

@@ -66,7 +66,7 @@ func (p *Pallet) placeStorageOrder(e *frame.Env, o frame.Origin, a PlaceStorageO
 func (p *Pallet) newFile(e *frame.Env, key Key, size uint64) *file {
 	p.FileKeysCount.Put(e, addSat(p.FileKeysCount.Get(e), 1))
 	at := now(e)
-	return &file{key: key, info: FileInfo{FileSize: size, CalculatedAt: at, RemainingPaidCount: price.PaidReplicas},
+	return &file{key: key, fresh: true, info: FileInfo{FileSize: size, CalculatedAt: at, RemainingPaidCount: price.PaidReplicas},
 		order: Order{PlacedAt: at, SeedAt: at + 2}}
 }
 
@@ -107,10 +107,15 @@ func carried(paid Balance, expiredAt, at, duration Block) Balance {
 
 // contribution is what the payer holds of the file so far; a new payer is counted.
 func (p *Pallet) contribution(e *frame.Env, f *file, who types.AccountID) Contribution {
-	c, ok := p.Contributions.Lookup(e, pair(f.key, who))
+	c, ok := Contribution{}, false
+	if f.fresh {
+		p.Contributions.Insert(e, pair(f.key, who), c) // it is about to be put, and is not to be looked for
+	} else {
+		c, ok = p.Contributions.Lookup(e, pair(f.key, who))
+	}
 	if !ok {
 		f.order.Books.Payers++
-		p.OrdersOf.Put(e, pair(who, f.key), now(e))
+		p.OrdersOf.Insert(e, pair(who, f.key), now(e))
 	}
 	return c
 }

@@ -12,24 +12,24 @@ var weights = struct {
 	order   types.Weight
 	prepaid types.Weight
 	cancel  types.Weight
-	settle  frame.Linear
 	reward  types.Weight
 	set     types.Weight
 	block   types.Weight
 	day     types.Weight
+	settle  frame.Linear
 	wake    frame.Linear
 	change  frame.Linear
 	payer   frame.Linear
 }{
-	order:   types.Weight{RefTime: 540_000_000, ProofSize: 20_000},
-	prepaid: types.Weight{RefTime: 410_000_000, ProofSize: 20_000},
-	cancel:  types.Weight{RefTime: 90_000_000, ProofSize: 1_100},
-	settle:  frame.Linear{Base: types.Weight{RefTime: 150_000_000, ProofSize: 1_500}, Unit: types.Weight{RefTime: 87_000_000, ProofSize: 600}},
-	reward:  types.Weight{RefTime: 43_000_000, ProofSize: 500},
-	set:     types.Weight{RefTime: 13_000_000, ProofSize: 64},
-	block:   types.Weight{RefTime: 17_000_000, ProofSize: 180},
-	day:     types.Weight{RefTime: 14_000_000, ProofSize: 88},
-	wake:    frame.Linear{Base: types.Weight{RefTime: 70_000_000, ProofSize: 680}, Unit: types.Weight{RefTime: 57_000_000, ProofSize: 510}},
-	change:  frame.Linear{Base: types.Weight{RefTime: 93_000_000, ProofSize: 1_100}, Unit: types.Weight{RefTime: 860_000, ProofSize: 91}},
-	payer:   frame.Linear{Base: types.Weight{RefTime: 52_000_000, ProofSize: 610}, Unit: types.Weight{RefTime: 46_000_000, ProofSize: 480}},
+	order:   types.Weight{RefTime: 140_000_000, ProofSize: 20_000},
+	prepaid: types.Weight{RefTime: 93_000_000, ProofSize: 20_000},
+	cancel:  types.Weight{RefTime: 79_000_000, ProofSize: 1_200},
+	reward:  types.Weight{RefTime: 43_000_000, ProofSize: 480},
+	set:     types.Weight{RefTime: 15_000_000, ProofSize: 64},
+	block:   types.Weight{RefTime: 88_000_000, ProofSize: 670},
+	day:     types.Weight{RefTime: 9_300_000, ProofSize: 44},
+	settle:  frame.Linear{Base: types.Weight{RefTime: 290_000_000, ProofSize: 4_100}, Unit: types.Weight{RefTime: 70_000_000, ProofSize: 2_600}},
+	wake:    frame.Linear{Base: types.Weight{RefTime: 58_000_000, ProofSize: 590}, Unit: types.Weight{RefTime: 67_000_000, ProofSize: 3_300}},
+	change:  frame.Linear{Base: types.Weight{RefTime: 44_000_000, ProofSize: 1_400}, Unit: types.Weight{RefTime: 160_000, ProofSize: 91}},
+	payer:   frame.Linear{Base: types.Weight{RefTime: 70_000_000, ProofSize: 1_100}, Unit: types.Weight{RefTime: 34_000_000, ProofSize: 520}},
 }

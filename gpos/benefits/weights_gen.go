@@ -13,8 +13,8 @@ var weights = struct {
 	withdraw types.Weight
 	rebond   types.Weight
 }{
-	add:      types.Weight{RefTime: 34_000_000, ProofSize: 280},
-	cut:      types.Weight{RefTime: 25_000_000, ProofSize: 250},
-	withdraw: types.Weight{RefTime: 45_000_000, ProofSize: 630},
-	rebond:   types.Weight{RefTime: 26_000_000, ProofSize: 260},
+	add:      types.Weight{RefTime: 33_000_000, ProofSize: 410},
+	cut:      types.Weight{RefTime: 23_000_000, ProofSize: 250},
+	withdraw: types.Weight{RefTime: 39_000_000, ProofSize: 620},
+	rebond:   types.Weight{RefTime: 22_000_000, ProofSize: 250},
 }

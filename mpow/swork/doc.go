@@ -49,7 +49,7 @@
 //
 //   - A heartbeat takes 53 µs with its signature: 19,000 a second. It reads and writes two
 //     values of its own, beside what attestation reads of its key. 100,000 in 47 blocks are
-//     2,128 a block: 125 ms from bytes to changes, 640 KB, 235 ms of weight. The class Operational has 500 ms
+//     2,128 a block: 125 ms from bytes to changes, 640 KB, 299 ms of weight. The class Operational has 500 ms
 //     and 1.25 MiB of each block to itself, so blocks full of transfers take no place.
 //   - One worker in R = 100 is audited: 1,000 answers of 8 to 12 KB, 25 µs each, over up to
 //     96 blocks.

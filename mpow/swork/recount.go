@@ -53,7 +53,7 @@ func (p *Pallet) visitWorkers(e *frame.Env, r *Recount) types.Weight {
 	if last, ok := r.Worker.Get(); ok {
 		visit = p.Workers.After(e, last)
 	}
-	batch := make([]speaker, 0, r.Batch)
+	var batch []speaker // grows: most networks have fewer than r.Batch, and a new one none
 	for l, w := range visit {
 		if batch = append(batch, speaker{lineage: l, worker: w}); len(batch) == int(r.Batch) {
 			break

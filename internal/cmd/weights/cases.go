@@ -16,6 +16,7 @@ import (
 	"github.com/crustgo/crust/substrate/pallets/timestamp"
 	"github.com/crustgo/crust/substrate/pallets/treasury"
 	"github.com/crustgo/crust/substrate/pallets/utility"
+	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -28,8 +29,13 @@ type file struct {
 // path is where the file is.
 func (f *file) path(root string) string {
 	under := filepath.Join("substrate", "pallets")
-	if f.dir == "staking" {
+	switch f.dir {
+	case "staking", "benefits":
 		under = "gpos"
+	case "swork", "attest":
+		under = "mpow"
+	case "market":
+		under = "dsm"
 	}
 	return filepath.Join(root, under, f.dir, "weights_gen.go")
 }
@@ -39,10 +45,18 @@ func (f *file) path(root string) string {
 type field struct {
 	name  string
 	setup func(n int) run
-	count int
-	inner int    // calls of System.remark inside for each of the count, or 1; their time is not counted
-	least uint64 // of what one of the count weighs, in picoseconds: what is done outside the call, such as decoding and hashing
+	or    []func(n int) run // what else has the weight: the most of all counts
+	// without is what is part of every setup and has a weight elsewhere.
+	without func(n int) run
+	count   int
+	all     int    // the most there may be, where one of count costs most; the unit covers them as well
+	times   int    // how often setup does what the base is of; 0 for once
+	inner   int    // calls of System.remark inside for each of the count, or 1; their time is not counted
+	least   uint64 // of what one of the count weighs, in picoseconds: what is done outside the call, such as decoding and hashing
 }
+
+// setups are all of which the most counts.
+func (f *field) setups() []func(n int) run { return append([]func(n int) run{f.setup}, f.or...) }
 
 var (
 	alice    = account("//Alice")
@@ -72,11 +86,7 @@ func callOf(o frame.Origin, pallet, name string, args func(w *world, n int) (any
 
 func dispatch(o frame.Origin, pallet, name string, args func(*world, int) (any, error), n int, prepare ...func(w *world, e *frame.Env)) run {
 	return func(w *world, h *types.Header) (*frame.Env, *counter, func() error, error) {
-		a, err := args(w, n)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		c, err := w.rt.Frame.NewRuntimeCall(pallet, name, a)
+		c, err := makeCall(w, pallet, name, args, n)
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -84,12 +94,61 @@ func dispatch(o frame.Origin, pallet, name string, args func(*world, int) (any, 
 		for _, p := range prepare {
 			p(w, e)
 		}
-		return e, counts, func() error {
-			if err := c.Dispatch(e, o); err != nil {
-				return fmt.Errorf("%s.%s: %s", pallet, name, w.rt.Frame.ErrorName(frame.DispatchErrorOf(err)))
+		return e, counts, func() error { return w.perform(e, o, c) }, nil
+	}
+}
+
+// sent is callOf from the bytes of the call on, for those that take long to read.
+func sent(o frame.Origin, pallet, name string, args func(w *world, n int) (any, error)) func(int) run {
+	return func(n int) run {
+		return func(w *world, h *types.Header) (*frame.Env, *counter, func() error, error) {
+			made, err := makeCall(w, pallet, name, args, n)
+			if err != nil {
+				return nil, nil, nil, err
 			}
-			return nil
-		}, nil
+			raw := made.AppendSCALE(nil)
+			e, counts := w.begin(h)
+			return e, counts, func() error {
+				var c frame.RuntimeCall
+				from := scale.NewCursor(raw).WithEnv(w.rt.Frame)
+				if c.DecodeSCALE(from); from.Err() != nil {
+					return from.Err()
+				}
+				return w.perform(e, o, c)
+			}, nil
+		}
+	}
+}
+
+func makeCall(w *world, pallet, name string, args func(*world, int) (any, error), n int) (frame.RuntimeCall, error) {
+	a, err := args(w, n)
+	if err != nil {
+		return frame.RuntimeCall{}, err
+	}
+	return w.rt.Frame.NewRuntimeCall(pallet, name, a)
+}
+
+// perform dispatches a call, which must succeed.
+func (w *world) perform(e *frame.Env, o frame.Origin, c frame.RuntimeCall) error {
+	if err := c.Dispatch(e, o); err != nil {
+		return fmt.Errorf("%s.%s: %s", c.Pallet(), c.Name(), w.rt.Frame.ErrorName(frame.DispatchErrorOf(err)))
+	}
+	return nil
+}
+
+// once makes arguments that take long once for each state.
+func once(args func(w *world, n int) (any, error)) func(w *world, n int) (any, error) {
+	var of *world
+	var made any
+	return func(w *world, n int) (any, error) {
+		if of == w {
+			return made, nil
+		}
+		a, err := args(w, n)
+		if err == nil {
+			of, made = w, a
+		}
+		return a, err
 	}
 }
 
@@ -99,6 +158,17 @@ func hook(f func(w *world, e *frame.Env)) func(int) run {
 		return func(w *world, h *types.Header) (*frame.Env, *counter, func() error, error) {
 			e, counts := w.begin(h)
 			return e, counts, func() error { f(w, e); return nil }, nil
+		}
+	}
+}
+
+// untouched measures what a hook does in a block of which no hook has run.
+func untouched(f func(w *world, e *frame.Env)) func(int) run {
+	return func(int) run {
+		return func(w *world, _ *types.Header) (*frame.Env, *counter, func() error, error) {
+			c := &counter{Mem: w.view, keys: map[string]int{}}
+			e := w.rt.Frame.NewEnv(c)
+			return e, c, func() error { f(w, e); return nil }, nil
 		}
 	}
 }
@@ -147,6 +217,7 @@ func files(sessionKeys session.Keys) []file {
 	root, user := frame.Root(), frame.Signed(alice)
 	config := babe.NextConfigDescriptor{V1: &babe.EpochConfiguration{C: babe.Ratio{A: 1, B: 4}, AllowedSlots: 2}}
 	return []file{
+		{"attest", "the calls, and of the verification of a quote; the unit is a byte of the list or document", quotes()},
 		{"authorship", "the hook; the unit is a handler", []field{
 			{name: "block", setup: hook(alone)}}},
 		{"babe", "the calls and of the block's hooks; the unit is a kibibyte of a report", []field{
@@ -156,11 +227,15 @@ func files(sessionKeys session.Keys) []file {
 		{"balances", "the calls", []field{
 			{name: "transfer", setup: call(user, "Balances", "transfer_keep_alive", &balances.TransferArgs{Dest: types.Address(nobody), Value: someCoin})},
 			{name: "set", setup: call(root, "Balances", "force_set_balance", &balances.ForceSetBalanceArgs{Who: types.Address(nobody), NewFree: someCoin})}}},
+		{"benefits", "the calls", funds()},
 		{"grandpa", "the calls; the unit is a kibibyte of a report", []field{
 			{name: "report", count: 64, least: leastKiB, setup: unsigned("Grandpa", "report_equivocation_unsigned", twoVotes)},
 			{name: "noteStalled", setup: call(root, "Grandpa", "note_stalled", &grandpa.NoteStalledArgs{Delay: 1})}}},
 		{"imonline", "the call; the unit is a validator", []field{
 			{name: "heartbeat", count: 500, least: leastKey, setup: func(n int) run { return unsigned("ImOnline", "heartbeat", beat, quiet(n))(n) }}}},
+		{"market", "the calls and of the hook; the unit is a replica of a file, for payer a payer", orders()},
+		{"swork", "the calls and of the hook; the unit of files is a change, of recount and retire a worker, of hand an owner, of expire an audit", work()},
+		// Session makes a block: what comes after it is measured on top of that, unless it is measured alone.
 		{"session", "the calls and of the hook; the unit of rotation is a queued validator", []field{
 			{name: "setKeys", setup: call(user, "Session", "set_keys", &session.SetKeysArgs{Keys: sessionKeys})},
 			{name: "purgeKeys", setup: call(user, "Session", "purge_keys", &frame.NoArgs{})},

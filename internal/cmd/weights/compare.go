@@ -34,6 +34,29 @@ func compare(path string, values []value) error {
 	return errors.Join(errs...)
 }
 
+// compareKeys fails if a weight in the file is not for the keys that were counted: if
+// it has another proof size, or less time than the database takes for the keys alone.
+func compareKeys(path string, values []value) error {
+	there, err := read(path)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, v := range values {
+		for i, want := range []types.Weight{v.base, v.unit} {
+			switch ws := there[v.name]; {
+			case i == 1 && !v.linear:
+			case len(ws) <= i:
+				errs = append(errs, fmt.Errorf("%s has no weight %s: run make weights", path, v.name))
+			case ws[i].ProofSize != roundUp(want.ProofSize) || ws[i].RefTime < want.RefTime:
+				errs = append(errs, fmt.Errorf("%s: %s is %d ps and %d bytes, and its keys alone take %d and %d: it reads or writes others than when it was measured; run make weights",
+					path, v.name, ws[i].RefTime, ws[i].ProofSize, want.RefTime, want.ProofSize))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // read returns the weights of a file by name: one, or base and unit.
 func read(path string) (map[string][]types.Weight, error) {
 	f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)

@@ -24,16 +24,12 @@ func unsigned(pallet, name string, args func(w *world, n int) (any, error), prep
 			if err != nil {
 				return nil, nil, nil, err
 			}
-			a, err := args(w, n)
-			if err != nil {
-				return nil, nil, nil, err
-			}
-			c, err := w.rt.Frame.NewRuntimeCall(pallet, name, a)
+			c, err := makeCall(w, pallet, name, args, n)
 			if err != nil {
 				return nil, nil, nil, err
 			}
 			var judge frame.UnsignedValidator
-			for _, v := range []frame.UnsignedValidator{w.pallets.Babe, w.pallets.Grandpa, w.pallets.ImOnline} {
+			for _, v := range []frame.UnsignedValidator{w.pallets.Babe, w.pallets.Grandpa, w.pallets.ImOnline, w.pallets.Swork} {
 				if p, ok := v.(frame.Pallet); ok && p.PalletBase().Name() == pallet {
 					judge = v
 				}

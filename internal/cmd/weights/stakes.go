@@ -84,12 +84,17 @@ func rewarding(w *world, e *frame.Env) {
 }
 
 func must(w *world, e *frame.Env, by types.AccountID, name string, args any) {
-	c, err := w.rt.Frame.NewRuntimeCall("Staking", name, args)
+	mustDo(w, e, "Staking", by, name, args)
+}
+
+// mustDo prepares the state by a call.
+func mustDo(w *world, e *frame.Env, pallet string, by types.AccountID, name string, args any) {
+	c, err := w.rt.Frame.NewRuntimeCall(pallet, name, args)
 	if err == nil {
-		err = c.Dispatch(e, frame.Signed(by))
+		err = w.perform(e, frame.Signed(by), c)
 	}
 	if err != nil {
-		panic(name + ": " + err.Error()) // the state is the one that was prepared
+		panic(err) // the state is the one that was prepared
 	}
 }
 
@@ -144,13 +149,7 @@ func planned(n int) run {
 		}
 		w.pallets.Staking.PlannedExposures.Put(e, 0, row)
 		w.pallets.Staking.Planned.Put(e, staking.Planned{Era: 1, End: 1})
-	}, func(int) run {
-		return func(w *world, _ *types.Header) (*frame.Env, *counter, func() error, error) {
-			c := &counter{Mem: w.view, keys: map[string]int{}}
-			e := w.rt.Frame.NewEnv(c)
-			return e, c, func() error { w.pallets.Staking.OnInitialize(e); return nil }, nil
-		}
-	})(n)
+	}, untouched(func(w *world, e *frame.Env) { w.pallets.Staking.OnInitialize(e) }))(n)
 }
 
 // stakes lists what is measured of staking.

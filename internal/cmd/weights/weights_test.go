@@ -69,15 +69,93 @@ func TestCasesRun(t *testing.T) {
 			if len(there[fd.name]) == 0 {
 				t.Errorf("%s has no weight %s", f.dir, fd.name)
 			}
-			for _, n := range []int{0, fd.count} {
-				_, _, run, err := fd.setup(n)(w, h)
-				if err == nil {
-					err = run()
-				}
-				if err != nil {
-					t.Errorf("%s.%s with %d: %v", f.dir, fd.name, n, err)
+			for i, setup := range fd.setups() {
+				for _, n := range []int{0, fd.count, fd.all} {
+					_, _, run, err := setup(n)(w, h)
+					if err == nil {
+						err = run()
+					}
+					if err != nil {
+						t.Errorf("%s.%s, setup %d with %d: %v", f.dir, fd.name, i, n, err)
+					}
 				}
 			}
+		}
+	}
+}
+
+// Weights are for the keys that calls and hooks read and write now. Those are the
+// same on every machine, so that a weight that is out of date fails here.
+func TestKeys(t *testing.T) {
+	small, err := newWorld(1, keysOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	big, err := newWorld(101, keysOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files(mustKeys(t)) {
+		values, err := f.measure(small, big)
+		if err == nil {
+			err = compareKeys(f.path(filepath.Join("..", "..", "..")), values)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The least of two measurements is taken of what was measured, not of differences: a
+// disturbed measurement without any makes no unit too small.
+func TestLess(t *testing.T) {
+	f := &field{name: "many", count: 10}
+	measured := func(few, many uint64) value {
+		v := value{linear: true, of: f, few: types.Weight{RefTime: few}, many: types.Weight{RefTime: many}}
+		v.derive()
+		return v
+	}
+	v, disturbed := measured(1_000_000, 3_000_000), measured(2_900_000, 3_100_000)
+	v.less(&disturbed)
+	if v.base.RefTime != 1_000_000 || v.unit.RefTime != 200_000 {
+		t.Errorf("base %d, unit %d", v.base.RefTime, v.unit.RefTime)
+	}
+}
+
+// A unit is that of the count where one costs most: of a few, or of all there may be.
+func TestUnitCoversAll(t *testing.T) {
+	for all, want := range map[uint64]uint64{10_000_000: 200_000, 41_000_000: 400_000} {
+		v := value{of: &field{name: "many", count: 10, all: 100}, few: types.Weight{RefTime: 1_000_000}, many: types.Weight{RefTime: 3_000_000}, all: types.Weight{RefTime: all}}
+		if v.derive(); v.unit.RefTime != want {
+			t.Errorf("all of them take %d, the unit is %d, want %d", all, v.unit.RefTime, want)
+		}
+	}
+}
+
+// Other keys than there were are refused, and a longer time is not.
+func TestCompareKeys(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "weights_gen.go")
+	w := func(ref, proof uint64) types.Weight { return types.Weight{RefTime: ref, ProofSize: proof} }
+	if err := emit(path, "pallet", "Weights of nothing.", []value{{name: "one", base: w(10_000, 120)}, {name: "many", linear: true, base: w(2000, 0), unit: w(500, 32)}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		name string
+		v    value
+		ok   bool
+	}{
+		{"the same", value{name: "one", base: w(10_000, 120)}, true},
+		{"the same but for rounding", value{name: "one", base: w(9000, 118)}, true},
+		{"more bytes", value{name: "one", base: w(9000, 121)}, false},
+		{"less bytes", value{name: "one", base: w(9000, 99)}, false},
+		{"more keys", value{name: "one", base: w(10_001, 120)}, false},
+		{"units", value{name: "many", linear: true, base: w(2000, 0), unit: w(500, 32)}, true},
+		{"larger units", value{name: "many", linear: true, base: w(2000, 0), unit: w(500, 33)}, false},
+		{"units where there were none", value{name: "one", linear: true, base: w(10_000, 120)}, false},
+		{"a new one", value{name: "other"}, false},
+	} {
+		if err := compareKeys(path, []value{row.v}); (err == nil) != row.ok {
+			t.Errorf("%s: %v", row.name, err)
 		}
 	}
 }

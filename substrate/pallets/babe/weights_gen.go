@@ -13,7 +13,7 @@ var weights = struct {
 	planConfigChange types.Weight
 	block            types.Weight
 }{
-	report:           frame.Linear{Base: types.Weight{RefTime: 280_000_000, ProofSize: 450}, Unit: types.Weight{RefTime: 4_400_000, ProofSize: 0}},
-	planConfigChange: types.Weight{RefTime: 9_400_000, ProofSize: 32},
-	block:            types.Weight{RefTime: 42_000_000, ProofSize: 170},
+	report:           frame.Linear{Base: types.Weight{RefTime: 210_000_000, ProofSize: 570}, Unit: types.Weight{RefTime: 4_200_000, ProofSize: 0}},
+	planConfigChange: types.Weight{RefTime: 9_300_000, ProofSize: 32},
+	block:            types.Weight{RefTime: 36_000_000, ProofSize: 170},
 }

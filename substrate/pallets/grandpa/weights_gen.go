@@ -12,6 +12,6 @@ var weights = struct {
 	report      frame.Linear
 	noteStalled types.Weight
 }{
-	report:      frame.Linear{Base: types.Weight{RefTime: 260_000_000, ProofSize: 410}, Unit: types.Weight{RefTime: 8_700_000, ProofSize: 0}},
-	noteStalled: types.Weight{RefTime: 9_400_000, ProofSize: 32},
+	report:      frame.Linear{Base: types.Weight{RefTime: 190_000_000, ProofSize: 520}, Unit: types.Weight{RefTime: 4_000_000, ProofSize: 0}},
+	noteStalled: types.Weight{RefTime: 9_300_000, ProofSize: 32},
 }

@@ -14,8 +14,8 @@ var weights = struct {
 	noRotation types.Weight
 	rotation   frame.Linear
 }{
-	setKeys:    types.Weight{RefTime: 90_000_000, ProofSize: 950},
-	purgeKeys:  types.Weight{RefTime: 62_000_000, ProofSize: 800},
+	setKeys:    types.Weight{RefTime: 92_000_000, ProofSize: 1_100},
+	purgeKeys:  types.Weight{RefTime: 64_000_000, ProofSize: 930},
 	noRotation: types.Weight{RefTime: 500_000, ProofSize: 0},
-	rotation:   frame.Linear{Base: types.Weight{RefTime: 210_000_000, ProofSize: 1_500}, Unit: types.Weight{RefTime: 60_000_000, ProofSize: 920}},
+	rotation:   frame.Linear{Base: types.Weight{RefTime: 220_000_000, ProofSize: 1_600}, Unit: types.Weight{RefTime: 52_000_000, ProofSize: 920}},
 }
