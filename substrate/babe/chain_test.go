@@ -405,6 +405,10 @@ func TestSignaturesInAnyOrder(t *testing.T) {
 		if err := cs[i].VerifyVRF(); err != nil {
 			t.Errorf("block %d: %v", i+1, err)
 		}
+		lot := cs[i].Lot()
+		if out, ok := lot.Output(); !ok || out != cs[i].Output {
+			t.Errorf("block %d: VRF output %x, %v without the proof, %x with it", i+1, out, ok, cs[i].Output)
+		}
 	}
 	if !batch.Verify() {
 		t.Error("the batch of seals is wrong")

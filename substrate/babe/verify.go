@@ -38,6 +38,34 @@ type Verified struct {
 	First  bool     // whether the block is the first of its epoch
 	Weight uint32   // what the block counts for in the fork choice
 	Head   Head     // what the block's children inherit
+	// Output is what the claim's VRF adds to the randomness: set when its proof was checked, and zero
+	// without a VRF.
+	Output [32]byte
+}
+
+// Lot is all that a claim's VRF output depends on.
+type Lot struct {
+	Author     [32]byte
+	Slot       types.Slot
+	Epoch      types.EpochIndex
+	Randomness [32]byte // of the epoch
+	PreOutput  [32]byte
+}
+
+// Lot is what the claim's VRF was evaluated on.
+func (v *Verified) Lot() Lot {
+	return Lot{v.Author, v.Claim.Slot, v.Epoch.Index, v.Epoch.Randomness, v.Claim.PreOutput}
+}
+
+// Output is what a verified claim adds to the randomness, computed without the proof; ok is false if PreOutput is
+// no point, which no verified claim has.
+func (l *Lot) Output() (out [32]byte, ok bool) {
+	t := sr25519.BABETranscript(l.Randomness, uint64(l.Slot), uint64(l.Epoch))
+	o, ok := sr25519.VRFOutput(l.Author, t, l.PreOutput)
+	if ok {
+		out = o.Randomness()
+	}
+	return out, ok
 }
 
 // Candidate is a header that is valid but for its signatures.
@@ -142,6 +170,7 @@ func (c *Candidate) VerifyVRF() error {
 	if c.Claim.Kind == Primary && !c.Epoch.Threshold(c.Claim.Authority).Admits(out.Lottery()) {
 		return fmt.Errorf("%w: authority %d, slot %d", ErrThreshold, c.Claim.Authority, c.Claim.Slot)
 	}
+	c.Output = out.Randomness()
 	return nil
 }
 

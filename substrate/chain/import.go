@@ -69,6 +69,9 @@ func (m *Manager) Check(blocks []*types.Block, after *Checked) ([]Checked, error
 	if i, err := m.verifySignatures(candidates); err != nil {
 		return out[:i], fmt.Errorf("block %d (%v): %w", out[i].Block.Header.Number, out[i].Hash, err)
 	}
+	for i, c := range candidates {
+		out[i].verified.Output = c.Output
+	}
 	return out, wrong
 }
 
@@ -149,7 +152,7 @@ func (m *Manager) importChecked(c Checked) (res Imported, proof *babe.Equivocati
 		return res, nil, wrap(ErrUnknownParent)
 	}
 	proof = m.watched.Note(&b.Header, c.verified.Author, c.verified.Claim.Slot) // valid or not, the author has sealed it
-	out, err := m.execute(b)
+	out, err := m.execute(b, &c.verified)
 	if err != nil {
 		return res, proof, wrap(err)
 	}
@@ -222,9 +225,9 @@ func (m *Manager) InherentsAt(now types.Moment) frame.InherentData {
 	return frame.InherentData{timestampInherent: binary.LittleEndian.AppendUint64(nil, uint64(now))}
 }
 
-// execute runs a block on its parent's state; the caller holds write. A panic is a mistake in the
+// execute runs a block, with what its header told, on its parent's state; the caller holds write. A panic is a mistake in the
 // program: it halts import, for no later block can be trusted to be right.
-func (m *Manager) execute(b *types.Block) (out frame.Outcome, err error) {
+func (m *Manager) execute(b *types.Block, v *babe.Verified) (out frame.Outcome, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = m.halt(fmt.Errorf("execution of block %d panicked: %v\n%s", b.Header.Number, r, debug.Stack()))
@@ -237,7 +240,9 @@ func (m *Manager) execute(b *types.Block) (out frame.Outcome, err error) {
 	if err := m.rt.CheckInherents(view, b, m.InherentsAt(m.cfg.Now())); err != nil {
 		return out, err
 	}
-	out, err = m.rt.ExecuteBlock(view, b, frame.Checking{Par: m.cfg.Par, Verified: m.cfg.Verified, Points: m.points, Scratch: &m.scratch})
+	lot := v.Lot()
+	known := func(key any) (any, bool) { return v.Output, v.Output != [32]byte{} && key == any(lot) }
+	out, err = m.rt.ExecuteBlock(view, b, frame.Checking{Par: m.cfg.Par, Verified: m.cfg.Verified, Points: m.points, Known: known, Scratch: &m.scratch})
 	var corrupt *frame.Corruption
 	if errors.As(err, &corrupt) {
 		return out, m.halt(err)

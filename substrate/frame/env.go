@@ -32,6 +32,7 @@ type Env struct {
 	layer   int      // length of journal when the innermost transaction began
 	depth   int      // open transactions
 
+	known      func(key any) (any, bool) // Checking.Known
 	number     types.BlockNumber
 	parentHash types.Hash
 	digest     types.Digest
@@ -92,6 +93,15 @@ func (c *Corruption) Error() string {
 
 // Unwrap returns the underlying failure.
 func (c *Corruption) Unwrap() error { return c.Err }
+
+// Known returns the result of a pure function if the node has it at hand, by what the result depends on. Whoever asks
+// computes what is not known: the outcome is the same.
+func (e *Env) Known(key any) (result any, ok bool) {
+	if e.known == nil {
+		return nil, false
+	}
+	return e.known(key)
+}
 
 // Number is the block being executed; outside a block, the block of the view.
 func (e *Env) Number() types.BlockNumber { return e.number }

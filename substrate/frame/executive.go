@@ -31,6 +31,9 @@ type Checking struct {
 	Verified func(types.Hash) bool
 	// Points remembers decompressed public keys; it may be nil.
 	Points sr25519.PointCache
+	// Known returns the result of a pure function that this node has computed before, by what it depends on;
+	// it may be nil. Pallets agree with their engines on keys and results.
+	Known func(key any) (result any, ok bool)
 	// Scratch is memory to execute in; it may be nil.
 	Scratch *Scratch
 }
@@ -45,11 +48,11 @@ type Outcome struct {
 // Begin begins a block on top of a view, with the header's number, parent and
 // author's digest items: the hooks of the first phase have run. ExecuteBlock and
 // NewBlock use it; so do tests that look at a pallet from inside a block.
-func (rt *Runtime) Begin(view state.View, h *types.Header) *Env { return rt.begin(view, h, nil) }
+func (rt *Runtime) Begin(view state.View, h *types.Header) *Env { return rt.begin(view, h, Checking{}) }
 
-func (rt *Runtime) begin(view state.View, h *types.Header, scratch *Scratch) *Env {
-	e := rt.newEnv(view, scratch)
-	e.number, e.parentHash = h.Number, h.ParentHash
+func (rt *Runtime) begin(view state.View, h *types.Header, with Checking) *Env {
+	e := rt.newEnv(view, with.Scratch)
+	e.number, e.parentHash, e.known = h.Number, h.ParentHash, with.Known
 	for _, d := range h.Digest {
 		if d.Kind == types.DigestPreRuntime {
 			e.digest = append(e.digest, d)
@@ -214,7 +217,7 @@ func (rt *Runtime) ExecuteBlock(view state.View, b *types.Block, with Checking) 
 	if err != nil {
 		return out, err
 	}
-	e := rt.begin(view, &b.Header, with.Scratch)
+	e := rt.begin(view, &b.Header, with)
 	if err := rt.checkSignatures(e, d, with); err != nil {
 		return out, err
 	}

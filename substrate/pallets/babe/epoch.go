@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/crustgo/crust/substrate/babe"
-	"github.com/crustgo/crust/substrate/crypto/sr25519"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/pallets/session"
 	"github.com/crustgo/crust/substrate/scale"
@@ -172,19 +171,21 @@ func (p *Pallet) Output(e *frame.Env) ([32]byte, bool) {
 }
 
 // output is what the claim's VRF adds to the randomness, if it has one. Whoever
-// imports a block has checked the proof (babe.Verify); to check it again would
-// double the cost of an empty block.
+// imports a block has checked the proof (babe.Verify) and lends what came out; to
+// check it again would double the cost of an empty block.
 func (p *Pallet) output(e *frame.Env, claim *babe.PreDigest) (out [32]byte, ok bool) {
 	as := p.Authorities.Get(e)
 	if claim.Kind == 0 || !claim.HasVRF() || int64(claim.Authority) >= int64(len(as)) {
 		return out, false
 	}
-	t := sr25519.BABETranscript(p.Randomness.Get(e), uint64(claim.Slot), uint64(p.EpochIndex.Get(e)))
-	o, ok := sr25519.VRFOutput(as[claim.Authority].Key, t, claim.PreOutput)
-	if !ok {
-		return out, false
+	lot := babe.Lot{
+		Author: as[claim.Authority].Key, Slot: claim.Slot, Epoch: p.EpochIndex.Get(e),
+		Randomness: p.Randomness.Get(e), PreOutput: claim.PreOutput,
 	}
-	return o.Randomness(), true
+	if known, ok := e.Known(lot); ok {
+		return known.([32]byte), true
+	}
+	return lot.Output()
 }
 
 // deposit appends an output to those of the epoch.
