@@ -19,10 +19,10 @@ type index struct {
 	at     []uint32 // at[i] is the position of the change with hashes[i]
 }
 
-func makeIndex(sorted []Change) index {
-	hashes := make([]uint64, len(sorted))
-	for i := range sorted {
-		hashes[i] = KeyHash(sorted[i].Key)
+func makeIndex(marks []mark) index {
+	hashes := make([]uint64, len(marks))
+	for i := range marks {
+		hashes[i] = marks[i].hash
 	}
 	return indexOf(hashes)
 }

@@ -14,26 +14,43 @@ import (
 // immutable and safe for concurrent use.
 type Layer struct {
 	changes []Change
+	marks   []mark // of each change
 	index   index
 	size    int
 }
 
+// mark is what is kept of a key, so that to merge and to index layers does not need the keys, which lie anywhere in
+// memory. It is made when they are at hand.
+type mark struct {
+	code uint64 // how the key differs from that before it, see tournament
+	hash uint64 // KeyHash
+}
+
 // layerOverhead is the memory that one change takes besides key and value.
-const layerOverhead = 100
+const layerOverhead = 116
 
 // NewLayer makes a layer of changes, which must be sorted with each key once. It
 // keeps the slice.
 func NewLayer(changes []Change) (*Layer, error) {
-	for i := 1; i < len(changes); i++ {
-		if bytes.Compare(changes[i-1].Key, changes[i].Key) >= 0 {
-			return nil, fmt.Errorf("change %d (%x) is not in key order", i, changes[i].Key)
+	marks := make([]mark, len(changes))
+	var last []byte
+	for i := range changes {
+		key := changes[i].Key
+		marks[i] = mark{sameKey, KeyHash(key)}
+		off := commonPrefix(last, key)
+		switch {
+		case off == len(key) && (i > 0 || off > 0) || off < len(key) && off < len(last) && key[off] < last[off]:
+			return nil, fmt.Errorf("change %d (%x) is not in key order", i, key)
+		case off < len(key):
+			marks[i].code = codeAt(key, off)
 		}
+		last = key
 	}
-	return newLayer(changes), nil
+	return newLayer(changes, marks), nil
 }
 
-func newLayer(sorted []Change) *Layer {
-	l := &Layer{changes: sorted, index: makeIndex(sorted)}
+func newLayer(sorted []Change, marks []mark) *Layer {
+	l := &Layer{changes: sorted, marks: marks, index: makeIndex(marks)}
 	for i := range sorted {
 		l.size += len(sorted[i].Key) + len(sorted[i].Value) + layerOverhead
 	}
@@ -101,12 +118,12 @@ func Merge(newestFirst []*Layer) *Layer {
 	for _, l := range oldestFirst {
 		n += len(l.changes)
 	}
-	out := make([]Change, 0, n)
-	_ = Walk(oldestFirst, func(versions []Version) error {
+	out, marks := make([]Change, 0, n), make([]mark, 0, n)
+	_ = merge(oldestFirst, func(m mark, versions []Version) error {
 		c := *versions[len(versions)-1].Change
 		c.HadOld = versions[0].HadOld // the oldest knows the state below
-		out = append(out, c)
+		out, marks = append(out, c), append(marks, m)
 		return nil
 	})
-	return newLayer(out)
+	return newLayer(out, marks)
 }

@@ -17,7 +17,7 @@ func NewMem(entries []trie.KV) *Mem {
 	for i, e := range sorted {
 		changes[i] = Change{Key: e.Key, Value: e.Value}
 	}
-	return (&Mem{newLayer(nil)}).mustWith(changes)
+	return (&Mem{newLayer(nil, nil)}).mustWith(changes)
 }
 
 // With is the state after changes, which must be sorted; the receiver stays as
