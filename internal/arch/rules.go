@@ -38,7 +38,7 @@ func forShell() []string { return join(base, engines, shells, []string{"substrat
 // rules is the table. The longest matching prefix applies.
 var rules = []rule{
 	{prefix: "substrate/scale"},
-	{prefix: "substrate/hash", thirds: []string{"github.com/cespare/xxhash/v2", "golang.org/x/crypto"}},
+	{prefix: "substrate/hash", thirds: []string{"github.com/cespare/xxhash/v2", "golang.org/x/crypto", "golang.org/x/sys"}},
 	{prefix: "substrate/fixed", ours: []string{"substrate/scale"}},
 	{prefix: "substrate/ss58", ours: []string{"substrate/hash"}, thirds: []string{"github.com/mr-tron/base58"}},
 	{prefix: "substrate/crypto", siblings: true, ours: []string{"substrate/scale", "substrate/hash", "substrate/fixed", "substrate/ss58"},

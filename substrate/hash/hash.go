@@ -11,10 +11,20 @@ import (
 )
 
 // Blake2b256 is BLAKE2b with a 32-byte digest: block, extrinsic and trie node hashes.
-func Blake2b256(b []byte) [32]byte { return blake2b.Sum256(b) }
+func Blake2b256(b []byte) [32]byte {
+	if sum, ok := sumFast(32, b); ok {
+		return [32]byte(sum[:32])
+	}
+	return blake2b.Sum256(b)
+}
 
 // Blake2b512 is BLAKE2b with a 64-byte digest: the checksum of SS58 addresses.
-func Blake2b512(b []byte) [64]byte { return blake2b.Sum512(b) }
+func Blake2b512(b []byte) [64]byte {
+	if sum, ok := sumFast(64, b); ok {
+		return sum
+	}
+	return blake2b.Sum512(b)
+}
 
 // Blake2b128 is BLAKE2b with a 16-byte digest: the hasher of Blake2_128 and Blake2_128Concat maps.
 func Blake2b128(b []byte) (out [16]byte) {
@@ -38,6 +48,9 @@ type Hasher struct {
 
 // Blake2b128 is the function of that name.
 func (r *Hasher) Blake2b128(b []byte) (out [16]byte) {
+	if sum, ok := sumFast(len(out), b); ok {
+		return [16]byte(sum[:16])
+	}
 	if r == nil {
 		return Blake2b128(b)
 	}
@@ -54,6 +67,10 @@ func (r *Hasher) Blake2b128(b []byte) (out [16]byte) {
 // sumSized hashes b to len(out) bytes. The digest length is a parameter of
 // BLAKE2b, not a truncation.
 func sumSized(out, b []byte) {
+	if sum, ok := sumFast(len(out), b); ok {
+		copy(out, sum[:])
+		return
+	}
 	h := newSized(len(out))
 	h.Write(b)
 	h.Sum(out[:0])

@@ -173,6 +173,24 @@ func TestChangesRoundTrip(t *testing.T) {
 	})
 }
 
+func TestPack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ch := drawChanges(t, map[string]string{"\x00": "", "\x01\x02": "x"})
+		if len(ch) > 0 {
+			ch[0].Value = bytes.Repeat([]byte{7}, rapid.SampledFrom([]int{0, 63, 64, 1 << 14}).Draw(t, "length"))
+			ch[0].Deleted = false
+		}
+		journal, packed := Pack(ch)
+		if want := AppendChanges(nil, ch); !bytes.Equal(journal, want) {
+			t.Fatalf("the journal is %x, want %x", journal, want)
+		}
+		again, err := DecodeChanges(journal)
+		if d := cmp.Diff(again, packed); err != nil || d != "" {
+			t.Fatal(err, d)
+		}
+	})
+}
+
 func FuzzDecodeChanges(f *testing.F) {
 	f.Add(AppendChanges(nil, []Change{{Key: []byte("a"), Value: []byte("1")}, {Key: []byte("b"), Deleted: true, HadOld: true}}))
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff})

@@ -50,9 +50,6 @@ type candidate struct {
 // maxCandidates is how many results of Root are remembered.
 const maxCandidates = 4
 
-// maxJournalBuf bounds the buffer that is kept between commits.
-const maxJournalBuf = 1 << 20
-
 // Root returns the state root of a block with that parent and those changes. The
 // work is remembered: a Commit of the same changes does not repeat it.
 func (db *DB) Root(parent types.Hash, changes []state.Change) (types.Hash, error) {
@@ -104,8 +101,7 @@ func sameSlice(a, b []state.Change) bool {
 }
 
 // Commit stores a block and the changes it makes to its parent's state, all or
-// nothing. The store keeps changes and everything they point to, which must not
-// be modified. A state root that does not follow from the changes is
+// nothing. The store keeps a copy of what changes point to. A state root that does not follow from the changes is
 // ErrStateRoot; a backlog beyond Options.MaxLayerBytes is ErrBacklog.
 func (db *DB) Commit(b Block, changes []state.Change, o CommitOptions) error {
 	db.write.Lock()
@@ -113,7 +109,7 @@ func (db *DB) Commit(b Block, changes []state.Change, o CommitOptions) error {
 	if err := db.CheckRoom(); err != nil {
 		return err
 	}
-	n, err := db.prepare(&b, changes)
+	n, journal, err := db.prepare(&b, changes)
 	if err != nil {
 		return err
 	}
@@ -122,11 +118,7 @@ func (db *DB) Commit(b Block, changes []state.Change, o CommitOptions) error {
 	set := setter{batch: batch}
 	set.set(byBlock(kindBlock, b.Number, b.Hash), encodeBlock(&b))
 	set.set(numberKey(b.Hash), byNumber(0, b.Number)[1:])
-	db.journalBuf = state.AppendChanges(db.journalBuf[:0], changes)
-	set.set(byBlock(kindJournal, b.Number, b.Hash), db.journalBuf)
-	if cap(db.journalBuf) > maxJournalBuf {
-		db.journalBuf = nil
-	}
+	set.set(byBlock(kindJournal, b.Number, b.Hash), journal)
 	if o.Best {
 		set.set(metaKey(metaBest), n.ref.encode())
 	}
@@ -145,41 +137,42 @@ func (db *DB) Commit(b Block, changes []state.Change, o CommitOptions) error {
 	return nil
 }
 
-// prepare checks a block and makes its node.
-func (db *DB) prepare(b *Block, changes []state.Change) (*node, error) {
+// prepare checks a block and makes its node and the journal of its changes.
+func (db *DB) prepare(b *Block, changes []state.Change) (n *node, journal []byte, err error) {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
 	if db.base == nil {
-		return nil, ErrNoGenesis
+		return nil, nil, ErrNoGenesis
 	}
 	parent, err := db.nodeAt(b.Parent)
 	if err != nil {
-		return nil, fmt.Errorf("parent of block %d: %w", b.Number, err)
+		return nil, nil, fmt.Errorf("parent of block %d: %w", b.Number, err)
 	}
 	if db.nodes[b.Hash] != nil {
-		return nil, fmt.Errorf("block %d (%s): %w", b.Number, b.Hash, ErrExists)
+		return nil, nil, fmt.Errorf("block %d (%s): %w", b.Number, b.Hash, ErrExists)
 	}
 	if b.Number != parent.number+1 {
-		return nil, fmt.Errorf("block %d has a parent with number %d", b.Number, parent.number)
+		return nil, nil, fmt.Errorf("block %d has a parent with number %d", b.Number, parent.number)
 	}
 	if parent.number < db.finalised.number {
-		return nil, fmt.Errorf("block %d is on a fork below the finalised block %d: %w", b.Number, db.finalised.number, state.ErrPruned)
+		return nil, nil, fmt.Errorf("block %d is on a fork below the finalised block %d: %w", b.Number, db.finalised.number, state.ErrPruned)
 	}
 	up, err := db.update(b.Parent, changes)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if got := types.Hash(up.Trie.Hash()); got != b.StateRoot {
-		return nil, fmt.Errorf("block %d: %w: the header says %s, the changes give %s", b.Number, ErrStateRoot, b.StateRoot, got)
+		return nil, nil, fmt.Errorf("block %d: %w: the header says %s, the changes give %s", b.Number, ErrStateRoot, b.StateRoot, got)
 	}
-	layer, err := state.NewLayer(changes)
+	journal, packed := state.Pack(changes)
+	layer, err := state.NewLayer(packed)
 	if err != nil {
-		return nil, fmt.Errorf("block %d: %w", b.Number, err)
+		return nil, nil, fmt.Errorf("block %d: %w", b.Number, err)
 	}
 	return &node{
 		ref: ref{b.Number, b.Hash}, parent: b.Parent, root: b.StateRoot, layer: layer, up: parent,
 		trie: up.Trie, from: parent, removed: up.Removed, bytes: layer.Size() + up.Made,
-	}, nil
+	}, journal, nil
 }
 
 // SetBest notes the head of the best chain, a block above the finalised one or

@@ -42,8 +42,7 @@ type DB struct {
 	undos    *undoCache
 	iters    sync.WaitGroup // open iterators
 
-	write      sync.Mutex // held by whoever changes the chain
-	journalBuf []byte     // guarded by write
+	write sync.Mutex // held by whoever changes the chain
 
 	// mu guards what readers see: the fields below, the marked fields of nodes,
 	// and that all of them agree with the tables of the base.

@@ -77,6 +77,7 @@ type builder struct {
 	keep    bool // keep the branches in memory, linked
 	buf     []byte
 	tick    uint32
+	later   *later // if not nil, hashes may be owed
 }
 
 // build makes the subtree of sorted, not empty, whose keys share depth nibbles.
@@ -204,7 +205,9 @@ func (b *builder) assemble(w *work, old *branch) slot {
 	rec = b.appendChildren(rec, br, w, old)
 	br.setRec(rec)
 	br.used.Store(b.tick)
-	return slot{size: uint8(min(leaves, sizeBig)), ref: merkle(br.enc(), w.depth), br: br}
+	s := slot{size: uint8(min(leaves, sizeBig)), br: br}
+	s.ref, s.debt = b.merkle(br.enc(), w.depth, w.below())
+	return s
 }
 
 // patch makes the branch that w describes as a copy of old with other Merkle
@@ -234,13 +237,15 @@ func (b *builder) patch(w *work, old *branch) (s slot, ok bool) {
 		nib := bits.TrailingZeros16(rest)
 		kid := &w.kids[nib]
 		idx := bits.OnesCount16(br.bitmap & (1<<nib - 1))
-		copy(rec[int(br.refsOff)+33*idx+1:], kid.ref.b[:])
+		b.put(kid, rec[int(br.refsOff)+33*idx+1:][:32])
 		sizes[idx] = kid.size
 		if kid.size > sizeLeaf {
 			br.kid(nib).to = kid.br
 		}
 	}
-	return slot{size: br.size(), ref: merkle(br.enc(), w.depth), br: br}, true
+	s = slot{size: br.size(), br: br}
+	s.ref, s.debt = b.merkle(br.enc(), w.depth, w.below())
+	return s, true
 }
 
 // appendChildren appends Merkle values and sizes, and links the loaded children.
@@ -254,6 +259,9 @@ func (b *builder) appendChildren(rec []byte, br *branch, w *work, old *branch) [
 			s := &w.kids[nib]
 			rec = append(rec, s.ref.n<<2)
 			rec = append(rec, s.ref.bytes()...)
+			if s.debt.number != 0 {
+				b.put(s, rec[len(rec)-32:])
+			}
 			sizes[n], loaded = s.size, s.br
 		} else {
 			rec = append(rec, old.childRef(nib)...)

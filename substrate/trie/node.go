@@ -193,6 +193,7 @@ func (b *branch) child(nib int) (s slot) {
 type slot struct {
 	size uint8 // sizeNone, sizeLeaf, or the leaves below the branch
 	ref  ref
+	debt debt    // if ref is a hash that is still owed
 	br   *branch // of a branch, if it is loaded
 	// Of a leaf that this update made, and therefore nobody else can look up:
 	key    []byte // its full key

@@ -36,17 +36,23 @@ func (u *updater) parallel(root slot, ch []Change, par Par) (slot, error) {
 		return root, err
 	}
 	if top == nil {
-		return u.update(root, ch, 0)
+		return u.alone(root, ch)
 	}
 	lots := shareOut(tasks, len(ch))
 	workers := make([]*updater, len(lots))
+	u.space.of(0, len(lots))
 	par(len(lots), func(i int) {
-		w := newUpdater(u.ld, u.version, u.tick, new(Workspace))
+		w := newUpdater(u.ld, u.version, u.tick, u.space.of(i, len(lots)))
 		workers[i] = w
+		w.later = &w.space.later
+		defer w.later.reset()
+		outs := make([]*slot, 0, len(lots[i]))
 		for _, t := range lots[i] {
 			w.warm(t.s, t.ch, t.depth)
 			t.out, t.err = w.update(t.s, t.ch, t.depth)
+			outs = append(outs, &t.out)
 		}
+		w.later.settle(outs...)
 	})
 	for _, t := range tasks {
 		if t.err != nil {

@@ -155,12 +155,13 @@ func TestUpdateAgainstNaive(t *testing.T) {
 				f, tr := newFlat(), Empty(v)
 				var removed [][]byte
 				tick := uint32(1)
+				var space Workspace
 				for block := range 12 {
 					n := 1 + r.IntN(1+rapid.SampledFrom([]int{1, 5, 100, 400}).Draw(t, "size"))
 					ch := drawChanges(r, f.now, n, maxKey, alphabet)
 					par := []Par{nil, Sequential, goPar}[r.IntN(3)]
 					before := tr.Hash()
-					up, err := tr.Update(f, ch, par, tick)
+					up, err := tr.UpdateIn(&space, f, ch, par, tick)
 					if err != nil {
 						t.Fatalf("block %d: %v", block, err)
 					}

@@ -46,7 +46,7 @@ func (t *Trie) UpdateIn(space *Workspace, ld Loader, changes []Change, par Par, 
 	if par != nil && len(changes) >= parallelMin {
 		s, err = u.parallel(t.root, changes, par)
 	} else {
-		s, err = u.update(t.root, changes, 0)
+		s, err = u.alone(t.root, changes)
 	}
 	if err != nil {
 		return Updated{}, err
@@ -70,7 +70,19 @@ type updater struct {
 // Workspace is the memory of updates that are made one after the other: working copies of
 // branches are large, and a small update needs as many as its paths are long. The
 // zero value is empty.
-type Workspace struct{ free []*work }
+type Workspace struct {
+	free  []*work
+	later later
+	lots  []*Workspace // of what is done at the same time
+}
+
+// of is the workspace of the i-th of n lots.
+func (s *Workspace) of(i, n int) *Workspace {
+	for len(s.lots) < n {
+		s.lots = append(s.lots, new(Workspace))
+	}
+	return s.lots[i]
+}
 
 func (s *Workspace) take() *work {
 	n := len(s.free)
@@ -109,6 +121,18 @@ func (u *updater) update(s slot, ch []Change, depth int) (slot, error) {
 	return out, err
 }
 
+// alone is update of the whole trie.
+func (u *updater) alone(root slot, ch []Change) (slot, error) {
+	if len(ch) < laterMin {
+		return u.update(root, ch, 0)
+	}
+	u.later = &u.space.later
+	defer u.later.reset()
+	s, err := u.update(root, ch, 0)
+	u.later.settle(&s)
+	return s, err
+}
+
 // knownOld is how many of ch are said to have existed.
 func knownOld(ch []Change) (n int) {
 	for i := range ch {
@@ -127,7 +151,7 @@ func (u *updater) insert(ch []Change, depth int) slot {
 		if ch[0].Deleted {
 			return slot{}
 		}
-		return u.leaf(ch[0].Key, ch[0].Value, valueNone, depth)
+		return u.leafLater(ch[0].Key, ch[0].Value, depth)
 	}
 	entries := make([]KV, 0, len(ch))
 	for i := range ch {
@@ -326,7 +350,7 @@ func (u *updater) apply(w *work, old *branch, ch []Change) (changed bool, err er
 		if err != nil {
 			return false, err
 		}
-		if out.ref != s.ref || out.size != s.size {
+		if out.debt.number != 0 || out.ref != s.ref || out.size != s.size {
 			w.set(nib, out)
 			changed = true
 		} else if s.br == nil && out.br != nil && old != nil {
@@ -396,6 +420,9 @@ func (u *updater) finish(w *work, old *branch) (slot, error) {
 
 // collapse joins a branch that has nothing but one child with that child.
 func (u *updater) collapse(w *work, old *branch, nib int) (slot, error) {
+	if u.later != nil {
+		u.later.pay() // the child is written anew, holes and all
+	}
 	s := w.kids[nib]
 	if w.set16>>nib&1 == 0 {
 		s = old.child(nib)

@@ -1,0 +1,211 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// digest8 has the lanes side by side: a register holds one word of each of eight messages, Z0 to
+// Z15 the state v and Z16 to Z31 a block of the messages (RFC 7693, 3.1 and 3.2). So a turn to the diagonals, and the
+// order in which a round takes the words, are only names of registers.
+
+// STEP adds b and, before it, a word to a; then d and c and b follow, with rotations r and s.
+// Four columns, or four diagonals, do so side by side, which no one of them waits for.
+#define STEP(a0,a1,a2,a3, b0,b1,b2,b3, c0,c1,c2,c3, d0,d1,d2,d3, m0,m1,m2,m3, r, s) \
+	VPADDQ m0, a0, a0; \
+	VPADDQ m1, a1, a1; \
+	VPADDQ m2, a2, a2; \
+	VPADDQ m3, a3, a3; \
+	VPADDQ b0, a0, a0; \
+	VPADDQ b1, a1, a1; \
+	VPADDQ b2, a2, a2; \
+	VPADDQ b3, a3, a3; \
+	VPXORQ a0, d0, d0; \
+	VPXORQ a1, d1, d1; \
+	VPXORQ a2, d2, d2; \
+	VPXORQ a3, d3, d3; \
+	VPRORQ $r, d0, d0; \
+	VPRORQ $r, d1, d1; \
+	VPRORQ $r, d2, d2; \
+	VPRORQ $r, d3, d3; \
+	VPADDQ d0, c0, c0; \
+	VPADDQ d1, c1, c1; \
+	VPADDQ d2, c2, c2; \
+	VPADDQ d3, c3, c3; \
+	VPXORQ c0, b0, b0; \
+	VPXORQ c1, b1, b1; \
+	VPXORQ c2, b2, b2; \
+	VPXORQ c3, b3, b3; \
+	VPRORQ $s, b0, b0; \
+	VPRORQ $s, b1, b1; \
+	VPRORQ $s, b2, b2; \
+	VPRORQ $s, b3, b3
+
+#define COLUMNS(x0,x1,x2,x3, y0,y1,y2,y3) \
+	STEP(Z0,Z1,Z2,Z3, Z4,Z5,Z6,Z7, Z8,Z9,Z10,Z11, Z12,Z13,Z14,Z15, x0,x1,x2,x3, 32, 24); \
+	STEP(Z0,Z1,Z2,Z3, Z4,Z5,Z6,Z7, Z8,Z9,Z10,Z11, Z12,Z13,Z14,Z15, y0,y1,y2,y3, 16, 63)
+
+#define DIAGONALS(x0,x1,x2,x3, y0,y1,y2,y3) \
+	STEP(Z0,Z1,Z2,Z3, Z5,Z6,Z7,Z4, Z10,Z11,Z8,Z9, Z15,Z12,Z13,Z14, x0,x1,x2,x3, 32, 24); \
+	STEP(Z0,Z1,Z2,Z3, Z5,Z6,Z7,Z4, Z10,Z11,Z8,Z9, Z15,Z12,Z13,Z14, y0,y1,y2,y3, 16, 63)
+
+// SQUARE turns eight rows of eight words, in Z16 to Z23 or Z24 to Z31, into columns; Z0 to Z15 are for what is between.
+#define SQUARE(r0,r1,r2,r3,r4,r5,r6,r7) \
+	VPUNPCKLQDQ r1, r0, Z0; \
+	VPUNPCKHQDQ r1, r0, Z1; \
+	VPUNPCKLQDQ r3, r2, Z2; \
+	VPUNPCKHQDQ r3, r2, Z3; \
+	VPUNPCKLQDQ r5, r4, Z4; \
+	VPUNPCKHQDQ r5, r4, Z5; \
+	VPUNPCKLQDQ r7, r6, Z6; \
+	VPUNPCKHQDQ r7, r6, Z7; \
+	VSHUFI64X2 $0x88, Z2, Z0, Z8; \
+	VSHUFI64X2 $0xdd, Z2, Z0, Z9; \
+	VSHUFI64X2 $0x88, Z3, Z1, Z10; \
+	VSHUFI64X2 $0xdd, Z3, Z1, Z11; \
+	VSHUFI64X2 $0x88, Z6, Z4, Z12; \
+	VSHUFI64X2 $0xdd, Z6, Z4, Z13; \
+	VSHUFI64X2 $0x88, Z7, Z5, Z14; \
+	VSHUFI64X2 $0xdd, Z7, Z5, Z15; \
+	VSHUFI64X2 $0x88, Z12, Z8, r0; \
+	VSHUFI64X2 $0x88, Z14, Z10, r1; \
+	VSHUFI64X2 $0x88, Z13, Z9, r2; \
+	VSHUFI64X2 $0x88, Z15, Z11, r3; \
+	VSHUFI64X2 $0xdd, Z12, Z8, r4; \
+	VSHUFI64X2 $0xdd, Z14, Z10, r5; \
+	VSHUFI64X2 $0xdd, Z13, Z9, r6; \
+	VSHUFI64X2 $0xdd, Z15, Z11, r7
+
+// READ reads a block of a lane, BX bytes into its message.
+#define READ(lane, low, high) \
+	MOVQ (8*lane)(SI), DX; \
+	VMOVDQU64 (DX)(BX*1), low; \
+	VMOVDQU64 64(DX)(BX*1), high
+
+// READLAST reads the last one, and only what there is of it.
+#define READLAST(lane, low, high) \
+	MOVQ (8*lane)(SI), DX; \
+	MOVQ (8*lane)(R8), R11; \
+	SUBQ BX, R11; \
+	BZHIQ R11, R9, R10; \
+	KMOVQ R10, K1; \
+	VMOVDQU8.Z (DX)(BX*1), K1, low; \
+	SUBQ $64, R11; \
+	CMOVQLT R12, R11; \
+	BZHIQ R11, R9, R10; \
+	KMOVQ R10, K2; \
+	VMOVDQU8.Z 64(DX)(BX*1), K2, high
+
+// func digest8(h *[8][8]uint64, iv *[8]uint64, p *[8]*byte, n *[8]uint64, blocks uint64)
+TEXT ·digest8(SB), NOSPLIT, $0-40
+	MOVQ h+0(FP), DI
+	MOVQ iv+8(FP), R13
+	MOVQ p+16(FP), SI
+	MOVQ n+24(FP), R8
+	MOVQ blocks+32(FP), CX
+	XORQ BX, BX
+	MOVQ $-1, R9
+	XORQ R12, R12
+
+next:
+	DECQ CX
+	JZ last
+	READ(0, Z16, Z24)
+	READ(1, Z17, Z25)
+	READ(2, Z18, Z26)
+	READ(3, Z19, Z27)
+	READ(4, Z20, Z28)
+	READ(5, Z21, Z29)
+	READ(6, Z22, Z30)
+	READ(7, Z23, Z31)
+	JMP mix
+
+last:
+	READLAST(0, Z16, Z24)
+	READLAST(1, Z17, Z25)
+	READLAST(2, Z18, Z26)
+	READLAST(3, Z19, Z27)
+	READLAST(4, Z20, Z28)
+	READLAST(5, Z21, Z29)
+	READLAST(6, Z22, Z30)
+	READLAST(7, Z23, Z31)
+
+mix:
+	SQUARE(Z16,Z17,Z18,Z19,Z20,Z21,Z22,Z23)
+	SQUARE(Z24,Z25,Z26,Z27,Z28,Z29,Z30,Z31)
+	ADDQ $128, BX
+	VPBROADCASTQ BX, Z0
+	TESTQ CX, CX
+	JNZ counted
+	VMOVDQU64 (R8), Z0
+counted:
+	VPBROADCASTQ 32(R13), Z12
+	VPXORQ Z0, Z12, Z12
+	VPBROADCASTQ 40(R13), Z13
+	VPBROADCASTQ 48(R13), Z14
+	VPBROADCASTQ 56(R13), Z15
+	TESTQ CX, CX
+	JNZ begun
+	VPTERNLOGQ $0x0f, Z14, Z14, Z14 // not
+begun:
+	VPBROADCASTQ (R13), Z8
+	VPBROADCASTQ 8(R13), Z9
+	VPBROADCASTQ 16(R13), Z10
+	VPBROADCASTQ 24(R13), Z11
+	VMOVDQU64 (DI), Z0
+	VMOVDQU64 64(DI), Z1
+	VMOVDQU64 128(DI), Z2
+	VMOVDQU64 192(DI), Z3
+	VMOVDQU64 256(DI), Z4
+	VMOVDQU64 320(DI), Z5
+	VMOVDQU64 384(DI), Z6
+	VMOVDQU64 448(DI), Z7
+	COLUMNS(Z16,Z18,Z20,Z22, Z17,Z19,Z21,Z23)
+	DIAGONALS(Z24,Z26,Z28,Z30, Z25,Z27,Z29,Z31)
+	COLUMNS(Z30,Z20,Z25,Z29, Z26,Z24,Z31,Z22)
+	DIAGONALS(Z17,Z16,Z27,Z21, Z28,Z18,Z23,Z19)
+	COLUMNS(Z27,Z28,Z21,Z31, Z24,Z16,Z18,Z29)
+	DIAGONALS(Z26,Z19,Z23,Z25, Z30,Z22,Z17,Z20)
+	COLUMNS(Z23,Z19,Z29,Z27, Z25,Z17,Z28,Z30)
+	DIAGONALS(Z18,Z21,Z20,Z31, Z22,Z26,Z16,Z24)
+	COLUMNS(Z25,Z21,Z18,Z26, Z16,Z23,Z20,Z31)
+	DIAGONALS(Z30,Z27,Z22,Z19, Z17,Z28,Z24,Z29)
+	COLUMNS(Z18,Z22,Z16,Z24, Z28,Z26,Z27,Z19)
+	DIAGONALS(Z20,Z23,Z31,Z17, Z29,Z21,Z30,Z25)
+	COLUMNS(Z28,Z17,Z30,Z20, Z21,Z31,Z29,Z26)
+	DIAGONALS(Z16,Z22,Z25,Z24, Z23,Z19,Z18,Z27)
+	COLUMNS(Z29,Z23,Z28,Z19, Z27,Z30,Z17,Z25)
+	DIAGONALS(Z21,Z31,Z24,Z18, Z16,Z20,Z22,Z26)
+	COLUMNS(Z22,Z30,Z27,Z16, Z31,Z25,Z19,Z24)
+	DIAGONALS(Z28,Z29,Z17,Z26, Z18,Z23,Z20,Z21)
+	COLUMNS(Z26,Z24,Z23,Z17, Z18,Z20,Z22,Z21)
+	DIAGONALS(Z31,Z25,Z19,Z29, Z27,Z30,Z28,Z16)
+	COLUMNS(Z16,Z18,Z20,Z22, Z17,Z19,Z21,Z23)
+	DIAGONALS(Z24,Z26,Z28,Z30, Z25,Z27,Z29,Z31)
+	COLUMNS(Z30,Z20,Z25,Z29, Z26,Z24,Z31,Z22)
+	DIAGONALS(Z17,Z16,Z27,Z21, Z28,Z18,Z23,Z19)
+	VPXORQ Z8, Z0, Z0
+	VPXORQ Z9, Z1, Z1
+	VPXORQ Z10, Z2, Z2
+	VPXORQ Z11, Z3, Z3
+	VPXORQ Z12, Z4, Z4
+	VPXORQ Z13, Z5, Z5
+	VPXORQ Z14, Z6, Z6
+	VPXORQ Z15, Z7, Z7
+	VPXORQ (DI), Z0, Z0
+	VPXORQ 64(DI), Z1, Z1
+	VPXORQ 128(DI), Z2, Z2
+	VPXORQ 192(DI), Z3, Z3
+	VPXORQ 256(DI), Z4, Z4
+	VPXORQ 320(DI), Z5, Z5
+	VPXORQ 384(DI), Z6, Z6
+	VPXORQ 448(DI), Z7, Z7
+	VMOVDQU64 Z0, (DI)
+	VMOVDQU64 Z1, 64(DI)
+	VMOVDQU64 Z2, 128(DI)
+	VMOVDQU64 Z3, 192(DI)
+	VMOVDQU64 Z4, 256(DI)
+	VMOVDQU64 Z5, 320(DI)
+	VMOVDQU64 Z6, 384(DI)
+	VMOVDQU64 Z7, 448(DI)
+	TESTQ CX, CX
+	JNZ next
+	VZEROUPPER
+	RET
