@@ -13,7 +13,8 @@ import (
 // Entries are written one after the other into chunks of bytes, and the index
 // maps hashes to places, so that the garbage collector finds nothing to follow in
 // a cache of a hundred thousand entries. When the cache is full its oldest chunk
-// goes; entries of it that were read meanwhile are copied to the newest first.
+// goes; entries of it that were read meanwhile are copied to the newest first, and
+// all of them while a quarter of what is kept was replaced.
 // A chunk's entries never change, so values may be handed out as they are.
 type valueCache struct {
 	mu         sync.Mutex
@@ -23,6 +24,7 @@ type valueCache struct {
 	chunks     map[uint32]*chunk
 	first      uint32 // number of the oldest chunk
 	last       uint32 // number of the chunk that is written to
+	entries    int    // in all chunks, replaced ones included
 	hits, miss uint64
 }
 
@@ -51,7 +53,7 @@ func (c *valueCache) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.index, c.chunks = map[uint64]uint64{}, map[uint32]*chunk{}
-	c.first, c.last = 0, 0
+	c.first, c.last, c.entries = 0, 0, 0
 	c.chunks[0] = new(chunk)
 }
 
@@ -92,8 +94,11 @@ func (c *valueCache) get(key []byte) (value []byte, ok, hit bool) {
 	return nil, false, false
 }
 
-// put sets what the base has at key.
+// put sets what the base has at key: value, or nothing if not ok.
 func (c *valueCache) put(key, value []byte, ok bool) {
+	if !ok {
+		value = nil
+	}
 	h := maphash.Bytes(c.seed, key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -102,8 +107,8 @@ func (c *valueCache) put(key, value []byte, ok bool) {
 		return
 	}
 	c.add(h, key, value, ok)
-	for c.size() > c.limit && c.first != c.last {
-		c.dropFirst()
+	for tidied := 0; c.size() > c.limit && c.first != c.last; tidied++ {
+		c.dropFirst(tidied < 2 && len(c.index) < c.entries*3/4)
 	}
 }
 
@@ -115,6 +120,7 @@ func (c *valueCache) add(h uint64, key, value []byte, ok bool) {
 		k = &chunk{buf: make([]byte, 0, max(need, cacheChunkBytes))}
 		c.chunks[c.last] = k
 	}
+	c.entries++
 	c.index[h] = uint64(c.last)<<32 | uint64(len(k.buf))
 	vl := uint32(0)
 	if ok {
@@ -130,16 +136,18 @@ func (c *valueCache) size() int {
 	return int(c.last-c.first)*cacheChunkBytes + cap(c.chunks[c.last].buf) + len(c.index)*cacheIndexBytes
 }
 
-// dropFirst drops the oldest chunk; what was read in it moves to the newest.
-func (c *valueCache) dropFirst() {
+// dropFirst drops the oldest chunk; what was read in it moves to the newest, or all
+// that was not replaced.
+func (c *valueCache) dropFirst(all bool) {
 	number, k := c.first, c.chunks[c.first]
 	delete(c.chunks, number)
 	c.first++
 	for off := uint32(0); int(off) < len(k.buf); {
 		key, value, ok, next := k.entry(off)
 		h := maphash.Bytes(c.seed, key)
+		c.entries--
 		if c.index[h] == uint64(number)<<32|uint64(off) {
-			if _, read := k.read[off]; read {
+			if _, read := k.read[off]; read || all {
 				c.add(h, key, value, ok)
 			} else {
 				delete(c.index, h)

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -63,5 +65,45 @@ func TestValueCacheKeepsWhatIsRead(t *testing.T) {
 	c.put(hot, make([]byte, cacheChunkBytes), true)
 	if _, _, hit := c.get(hot); hit {
 		t.Error("a value over the limit left the old one behind")
+	}
+}
+
+// What fits stays, however often it is replaced; what does not fit goes, oldest first, and the bound holds.
+func TestValueCacheKeepsWhatFits(t *testing.T) {
+	key := func(i int) []byte { return append(make([]byte, 60), binary.BigEndian.AppendUint32(nil, uint32(i))...) }
+	value := func(i, round int) []byte {
+		return binary.BigEndian.AppendUint64(make([]byte, 32), uint64(i)<<32|uint64(round))
+	}
+	const limit, keys = 1 << 20, 4500 // 680 KB with their index
+	c := newValueCache(limit)
+	r := rand.New(rand.NewPCG(2, 2))
+	last := map[int]int{}
+	for round := range 100_000 {
+		n := r.IntN(keys)
+		c.put(key(n), value(n, round), n%2 == 0)
+		last[n] = round
+		if size, _, _ := c.stats(); size > limit+cacheChunkBytes {
+			t.Fatalf("round %d: %d bytes", round, size)
+		}
+	}
+	for n := range keys {
+		if v, ok, hit := c.get(key(n)); !hit || ok != (n%2 == 0) || ok && !bytes.Equal(v, value(n, last[n])) {
+			t.Fatalf("key %d is %x, %v, %v", n, v, ok, hit)
+		}
+	}
+	for i := range 50_000 {
+		c.put(key(10_000+i), value(i, 0), true)
+	}
+	if size, _, _ := c.stats(); size > limit+cacheChunkBytes {
+		t.Errorf("%d bytes", size)
+	}
+	if _, _, hit := c.get(key(59_999)); !hit {
+		t.Error("the last entry is gone")
+	}
+	if _, _, hit := c.get(key(10_000)); hit {
+		t.Error("an old entry is still there")
+	}
+	if c.entries < len(c.index) {
+		t.Errorf("%d entries, %d in the index", c.entries, len(c.index))
 	}
 }

@@ -9,7 +9,8 @@ type later struct {
 	owed   []owed
 	levels [][]int32 // of those that are not paid
 	jobs   []hash.Job
-	leaves []byte // what is left of the memory for leaves
+	chunk  []byte // memory for leaves
+	leaves []byte // what is left of it
 }
 
 // owed is one hash.
@@ -24,7 +25,7 @@ type owed struct {
 type debt struct{ number, level int32 }
 
 const (
-	leafChunk = 32 << 10
+	leafChunk = 16 << 10
 	laterMin  = 8 // changes from which it pays to owe
 )
 
@@ -79,17 +80,18 @@ func (l *later) settle(slots ...*slot) {
 	}
 }
 
-// reset forgets everything but the memory.
+// reset forgets everything but the memory. Leaves are not kept: all that is wanted of them is their hash.
 func (l *later) reset() {
 	clear(l.owed)
 	clear(l.jobs)
-	l.owed, l.jobs = l.owed[:0], l.jobs[:0]
+	l.owed, l.jobs, l.leaves = l.owed[:0], l.jobs[:0], l.chunk
 }
 
 // room is memory for a leaf of n bytes at most.
 func (l *later) room(n int) []byte {
 	if len(l.leaves) < n {
-		l.leaves = make([]byte, max(n, leafChunk))
+		l.chunk = make([]byte, max(n, leafChunk))
+		l.leaves = l.chunk
 	}
 	b := l.leaves[:0:n]
 	l.leaves = l.leaves[n:]

@@ -5,7 +5,7 @@ const parallelMin = 64
 
 // part is a branch whose children are updated by separate tasks.
 type part struct {
-	w    work
+	w    *work
 	old  *branch
 	s    slot // what it was
 	kids []partKid
@@ -95,7 +95,8 @@ func (u *updater) split(s slot, ch []Change, depth, large int, tasks *[]*task) (
 	if sharedBy(br, ch, depth) < int(br.nibbles) || 2*len(ch[0].Key) == end {
 		return nil, nil
 	}
-	p := &part{w: work{path: Path{ch[0].Key, end}, depth: depth}, old: br, s: s}
+	p := &part{w: u.space.take(), old: br, s: s}
+	p.w.path, p.w.depth = Path{ch[0].Key, end}, depth
 	if br.value != valueNone {
 		p.w.value, p.w.packed, p.w.val = br.value, true, br.val()
 	}
@@ -145,9 +146,11 @@ func (u *updater) join(p *part, tasks []*task) (slot, error) {
 	if !changed {
 		return p.s, nil
 	}
-	out, err := u.finish(&p.w, p.old)
+	out, err := u.finish(p.w, p.old)
+	at := Path{p.w.path.Key, p.w.depth}
+	u.space.put(p.w)
 	if err == nil && p.s.size == sizeBig && out.size != sizeBig {
-		u.remove(Path{p.w.path.Key, p.w.depth})
+		u.remove(at)
 	}
 	return out, err
 }

@@ -63,8 +63,7 @@ type updater struct {
 	added   int
 	made    int
 	space   *Workspace
-	ahead   [2][]spot // of warm, for reuse
-	sum     byte      // what warm read, so that it has to
+	sum     byte // what warm read, so that it has to
 }
 
 // Workspace is the memory of updates that are made one after the other: working copies of
@@ -73,6 +72,7 @@ type updater struct {
 type Workspace struct {
 	free  []*work
 	later later
+	ahead [2][]spot    // of warm
 	lots  []*Workspace // of what is done at the same time
 }
 

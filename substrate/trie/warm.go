@@ -17,7 +17,7 @@ func (u *updater) warm(s slot, ch []Change, depth int) {
 	if s.br == nil {
 		return
 	}
-	level, next := append(u.ahead[0][:0], spot{s.br, 0, int32(len(ch)), int32(depth)}), u.ahead[1]
+	level, next := append(u.space.ahead[0][:0], spot{s.br, 0, int32(len(ch)), int32(depth)}), u.space.ahead[1]
 	for len(level) > 0 {
 		for i := range level {
 			level[i].br.touch(u.tick)
@@ -34,7 +34,7 @@ func (u *updater) warm(s slot, ch []Change, depth int) {
 		}
 		level, next = next, level
 	}
-	u.ahead = [2][]spot{level, next}
+	u.space.ahead = [2][]spot{level, next}
 }
 
 // below appends the loaded branches that the changes lead to from here.
