@@ -40,9 +40,9 @@ type Options struct {
 	ValueCacheBytes int
 	// TrieCacheBytes bounds the loaded trie nodes of the base (default 128 MiB).
 	TrieCacheBytes int
-	// BlockCacheBytes bounds the database's cache of table blocks (default 96 MiB).
+	// BlockCacheBytes bounds the database's cache of table blocks (default 64 MiB).
 	BlockCacheBytes int64
-	// MemTableBytes bounds one of the database's write buffers (default 32 MiB). If
+	// MemTableBytes bounds one of the database's write buffers (default 12 MiB). If
 	// what is written between two checkpoints fits, the journal of blocks is
 	// forgotten before it is ever written to a table.
 	MemTableBytes uint64
@@ -66,8 +66,8 @@ func (o *Options) setDefaults() {
 	def(&o.MaxLayerBytes, 1<<30)
 	def(&o.ValueCacheBytes, 32<<20)
 	def(&o.TrieCacheBytes, 128<<20)
-	def(&o.BlockCacheBytes, 96<<20)
-	def(&o.MemTableBytes, 32<<20)
+	def(&o.BlockCacheBytes, 64<<20)
+	def(&o.MemTableBytes, 12<<20)
 	def(&o.tableBytes, 256<<20)
 	if o.Par == nil {
 		o.Par = lifecycle.Parallel
