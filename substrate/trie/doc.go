@@ -14,6 +14,9 @@
 //	next, err := t.Update(loader, changes, par, tick)
 //	next.Hash() // the block's state root
 //
+// An update makes its nodes with holes where hashes of their children go, and hashes level by level, many nodes at once
+// (later.go).
+//
 // The trie is an index derived from a flat key-value store, which it reads
 // through a [Loader]; it never holds values or leaves. Branches with more than
 // [SmallLeaves] leaves below them ("big") are stored by path as the records that
