@@ -170,7 +170,7 @@ func optional(n *market.Block) metadata.Value {
 	return uint64(*n)
 }
 
-// watch says each change until the file is live, or its order gone.
+// watch says each change until the file is live in a final block, or its order gone.
 func (t *trader) watch(ctx context.Context, key string, live uint32) error {
 	heads, err := t.client.SubscribeHeads(ctx)
 	if err != nil {
@@ -200,11 +200,32 @@ func (t *trader) watch(ctx context.Context, key string, live uint32) error {
 		}
 		switch {
 		case file.Live >= live:
-			return nil
+			return t.awaitFinal(ctx, key, live)
 		case file.Stage.Name == "expired":
 			return errors.New("the file's time is over; order it again, or settle it with `crust merchant settle`")
 		}
 		if _, err := heads.Next(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// awaitFinal waits until what the best block says is final: only then does the order's proof say it too.
+func (t *trader) awaitFinal(ctx context.Context, key string, live uint32) error {
+	heads, err := t.client.SubscribeFinalizedHeads(ctx)
+	if err != nil {
+		return err
+	}
+	for {
+		head, err := heads.Latest(ctx)
+		if err != nil {
+			return err
+		}
+		final, err := market.OpenAt(ctx, t.client, head.Hash())
+		if err != nil {
+			return err
+		}
+		if file, ok, err := final.File(ctx, key); err != nil || ok && file.Live >= live {
 			return err
 		}
 	}
