@@ -21,12 +21,12 @@ demo: build ; bin/crust demo $(DEMO_FLAGS)
 dev: build ; bin/crust node --dev $(DEV_FLAGS)
 
 # What a change must pass: at most 20 minutes on two cores.
-test: lint units oracle
+test: gofmt tidy vet units
 	$(MAKE) -j2 computing waiting
-# The detector and the fuzzers need both cores, outside clients wait for blocks: beside each other they take half the time. The
+# Staticcheck, the detector and the fuzzers need both cores, outside clients wait for blocks: beside each other they take half the time. The
 # clients come first: smoldot panics when what it holds becomes final before it has had a processor.
-computing: ; nice -n 19 $(MAKE) -j1 race fuzz
-waiting: ; $(MAKE) -j1 interop
+computing: ; nice -n 19 $(MAKE) -j1 staticcheck race fuzz
+waiting: ; $(MAKE) -j1 interop oracle
 # While working: pure Go, no peers, no processes; less than 3 minutes.
 test-short: ; timeout 3m go test -short -timeout 150s ./...
 # The long runs, tests named TestLong…, and more fuzzing: at most 45 minutes.
