@@ -42,7 +42,7 @@ type Options struct {
 	TrieCacheBytes int
 	// BlockCacheBytes bounds the database's cache of table blocks (default 64 MiB).
 	BlockCacheBytes int64
-	// MemTableBytes bounds one of the database's write buffers (default 12 MiB). If
+	// MemTableBytes bounds one of the database's write buffers (default 16 MiB). If
 	// what is written between two checkpoints fits, the journal of blocks is
 	// forgotten before it is ever written to a table.
 	MemTableBytes uint64
@@ -67,7 +67,7 @@ func (o *Options) setDefaults() {
 	def(&o.ValueCacheBytes, 32<<20)
 	def(&o.TrieCacheBytes, 128<<20)
 	def(&o.BlockCacheBytes, 64<<20)
-	def(&o.MemTableBytes, 12<<20)
+	def(&o.MemTableBytes, 16<<20)
 	def(&o.tableBytes, 256<<20)
 	if o.Par == nil {
 		o.Par = lifecycle.Parallel
