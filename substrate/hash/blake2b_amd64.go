@@ -33,6 +33,13 @@ var iv = [8]uint64{
 	0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
 }
 
+// initial is the state before the first block, for a digest of size bytes and no key.
+func initial(size int) [8]uint64 {
+	h := iv
+	h[0] ^= 0x0101_0000 ^ uint64(size)
+	return h
+}
+
 // digest hashes the n bytes at p, all of a message, into h. It reads nothing else.
 //
 //go:noescape
@@ -43,8 +50,7 @@ func sumFast(size int, b []byte) (sum [64]byte, ok bool) {
 	if !fast {
 		return sum, false
 	}
-	h := iv
-	h[0] ^= 0x0101_0000 ^ uint64(size)
+	h := initial(size)
 	digest(&h, &order, &iv, unsafe.SliceData(b), len(b))
 	return *(*[64]byte)(unsafe.Pointer(&h)), true // the processor is little endian
 }
@@ -60,13 +66,13 @@ func sumEight(jobs []*Job) {
 	var h [8][lanes]uint64
 	var p [lanes]*byte
 	var n [lanes]uint64
+	start := initial(32)
 	for i := range lanes {
 		m := jobs[min(i, len(jobs)-1)].Message // idle lanes do what the last one does
 		p[i], n[i] = unsafe.SliceData(m), uint64(len(m))
 		for k := range h {
-			h[k][i] = iv[k]
+			h[k][i] = start[k]
 		}
-		h[0][i] ^= 0x0101_0000 ^ 32
 	}
 	digest8(&h, &iv, &p, &n, uint64(blocksOf(len(jobs[0].Message))))
 	for i, j := range jobs {

@@ -13,17 +13,8 @@ const (
 	flagHadOld  = 1 << 1
 )
 
-// AppendChanges appends the journal form of changes: their number, then for each
-// flags u8, the key and, unless it is deleted, the value, with compact lengths.
-func AppendChanges(dst []byte, changes []Change) []byte {
-	dst = scale.AppendCompact(dst, uint64(len(changes)))
-	for i := range changes {
-		dst = AppendChange(dst, &changes[i])
-	}
-	return dst
-}
-
-// Pack returns the journal form of changes, and the changes again, which lie in it: one piece of memory in the order of keys,
+// Pack returns the journal form of changes, their number, then for each flags u8, the key and, unless it is deleted, the
+// value, with compact lengths; and the changes again, which lie in it: one piece of memory in the order of keys,
 // which is read faster than what they point to, and is one object for the garbage collector.
 func Pack(changes []Change) (journal []byte, packed []Change) {
 	size := 5
@@ -44,8 +35,7 @@ func Pack(changes []Change) (journal []byte, packed []Change) {
 	return b, packed
 }
 
-// AppendChange appends one of the changes that AppendChanges writes after their
-// number.
+// AppendChange appends one of the changes that Pack writes after their number.
 func AppendChange(dst []byte, c *Change) []byte {
 	flags := byte(0)
 	if c.Deleted {
@@ -61,7 +51,7 @@ func AppendChange(dst []byte, c *Change) []byte {
 	return dst
 }
 
-// DecodeChanges reads what AppendChanges wrote. The changes alias b.
+// DecodeChanges reads what Pack wrote. The changes alias b.
 func DecodeChanges(b []byte) ([]Change, error) {
 	c := scale.NewCursor(b)
 	n := c.Len(2)

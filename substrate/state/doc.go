@@ -11,9 +11,8 @@
 //	it := state.Overlay(layers, base, pfx, from) // all of them, in key order
 //
 // [Merge] folds consecutive layers into one, which keeps reads fast when many
-// blocks wait for finality. [AppendChanges] and [DecodeChanges] are the journal
-// form of a block's changes, and [Pack] lays changes where that form is, so that they are
-// read in order without waiting for memory. [Walk] goes over the changes of many layers by key. [Mem] is a View over a plain list, for genesis and
+// blocks wait for finality. [Pack] makes the journal form of a block's changes, and lays
+// the changes where it is, so that they are read in order without waiting for memory; [DecodeChanges] reads it. [Walk] goes over the changes of many layers by key. [Mem] is a View over a plain list, for genesis and
 // for tests.
 //
 // The package is pure: which layers belong to which block, disks and locks are

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/trie"
 )
 
@@ -171,6 +172,15 @@ func TestChangesRoundTrip(t *testing.T) {
 			}
 		}
 	})
+}
+
+// AppendChanges is the journal form by itself.
+func AppendChanges(dst []byte, changes []Change) []byte {
+	dst = scale.AppendCompact(dst, uint64(len(changes)))
+	for i := range changes {
+		dst = AppendChange(dst, &changes[i])
+	}
+	return dst
 }
 
 func TestPack(t *testing.T) {

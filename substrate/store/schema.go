@@ -27,7 +27,7 @@ const (
 	kindState = 's'
 	// t ‖ path, one byte per nibble → trie.Trie record at the base block.
 	kindTrie = 't'
-	// u ‖ number u32 → state root 32 ‖ form u8 ‖ state.AppendChanges: what undoes
+	// u ‖ number u32 → state root 32 ‖ form u8 ‖ changes as state.Pack writes them: what undoes
 	// a finalised block. Form 0: keys with the values they had before. Form 1
 	// (archive): keys alone, all marked deleted; the values are in a.
 	kindUndo = 'u'
@@ -37,7 +37,7 @@ const (
 	kindBlock = 'B'
 	// C ‖ number u32 → hash 32: finalised blocks.
 	kindCanonical = 'C'
-	// D ‖ number u32 ‖ hash 32 → state.AppendChanges: blocks above the base.
+	// D ‖ number u32 ‖ hash 32 → changes as state.Pack writes them: blocks above the base.
 	kindJournal = 'D'
 	// J ‖ number u32 ‖ hash 32 → justification.
 	kindJustification = 'J'
