@@ -39,6 +39,7 @@ type Host struct {
 
 	handler Handler // set by Run before anything uses it
 	group   atomic.Pointer[lifecycle.Group]
+	settled chan struct{} // closed when Run has set them, or when it never will
 
 	mu       sync.Mutex // guards what follows
 	ran      bool
@@ -49,15 +50,15 @@ type Host struct {
 	given    map[peer.ID][]ma.Multiaddr // addresses of bootnodes and reserved peers
 }
 
-// Open makes a host and listens. It serves nobody before Run is called, and has
-// to be closed if it is not.
+// Open makes a host and listens. Whoever connects before Run is called waits for
+// it, and finds all protocols. A host has to be closed if it is never run.
 func Open(cfg Config) (*Host, error) {
 	if err := cfg.prepare(); err != nil {
 		return nil, fmt.Errorf("p2p: %w", err)
 	}
 	cfg.Metrics.begin(&cfg)
 	h := &Host{cfg: cfg, log: cfg.Log, dial: make(chan struct{}, 1), budget: make(chan struct{}, cfg.Limits.Serving),
-		book: newBook(cfg.Limits, cfg.ReservedOnly), sessions: map[peer.ID]*session{}, given: map[peer.ID][]ma.Multiaddr{}}
+		settled: make(chan struct{}), book: newBook(cfg.Limits, cfg.ReservedOnly), sessions: map[peer.ID]*session{}, given: map[peer.ID][]ma.Multiaddr{}}
 	listen, err := multiaddrs("listen address", cfg.Listen)
 	if err != nil {
 		return nil, err
@@ -84,9 +85,10 @@ func Open(cfg Config) (*Host, error) {
 			cfg.Metrics.Closed.WithLabelValues(direction(c.Stat().Direction)).Inc()
 		},
 	})
+	h.offer() // before anybody can ask: a remote that is told that a protocol is unknown believes it
 	for _, a := range listen {
 		if err := h.libp2p.Network().Listen(a); err != nil {
-			return nil, errors.Join(listenError(a, err), h.libp2p.Close())
+			return nil, errors.Join(listenError(a, err), h.Close())
 		}
 	}
 	for _, info := range h.boot {
@@ -112,7 +114,15 @@ func (h *Host) know(info peer.AddrInfo, note func(now time.Time)) {
 }
 
 // Close releases a host that was never run.
-func (h *Host) Close() error { return h.libp2p.Close() }
+func (h *Host) Close() error {
+	h.mu.Lock()
+	if !h.ran {
+		h.ran, h.stopping = true, true
+		close(h.settled)
+	}
+	h.mu.Unlock()
+	return h.libp2p.Close()
+}
 
 // Run serves peers and looks for them until the context ends. Then it closes
 // everything, and returns when all is closed and every Opened has had its Closed.
@@ -128,6 +138,7 @@ func (h *Host) Run(ctx context.Context, handler Handler) error {
 	g := lifecycle.NewGroup(ctx, closeGrace)
 	h.handler = handler
 	h.group.Store(g)
+	close(h.settled)
 	g.Go("p2p", h.run)
 	g.Go("p2p discovery", h.discover)
 	if err := g.Wait(); err != nil {
@@ -137,14 +148,6 @@ func (h *Host) Run(ctx context.Context, handler Handler) error {
 }
 
 func (h *Host) run(ctx context.Context) error {
-	for i, n := range h.cfg.Notifications {
-		h.libp2p.SetStreamHandler(h.protocol(n.Name), func(st network.Stream) { h.handle(st, func() { h.accept(ctx, i, st) }) })
-	}
-	for i, r := range h.cfg.Requests {
-		if r.Serve != nil {
-			h.libp2p.SetStreamHandler(h.protocol(r.Name), func(st network.Stream) { h.handle(st, func() { h.answer(ctx, i, st) }) })
-		}
-	}
 	h.log.Info("peer-to-peer network", "peer", h.libp2p.ID(), "addresses", h.Addresses())
 	h.dialLoop(ctx)
 	h.mu.Lock()
@@ -153,16 +156,32 @@ func (h *Host) run(ctx context.Context) error {
 	return h.libp2p.Close()
 }
 
-// handle runs the handler of a substream that a remote opened. Closing libp2p does
-// not wait for handlers; Run does, for these are parts of its group.
-func (h *Host) handle(st network.Stream, f func()) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.stopping {
-		_ = st.Reset()
-		return
+// offer registers the protocols.
+func (h *Host) offer() {
+	for i, n := range h.cfg.Notifications {
+		h.serve(n.Name, func(ctx context.Context, st network.Stream) { h.accept(ctx, i, st) })
 	}
-	h.start("p2p handler", f)
+	for i, r := range h.cfg.Requests {
+		if r.Serve != nil {
+			h.serve(r.Name, func(ctx context.Context, st network.Stream) { h.answer(ctx, i, st) })
+		}
+	}
+}
+
+// serve sets the handler of the substreams that remotes open for a protocol.
+// Closing libp2p does not wait for handlers; Run does, for these are parts of its
+// group.
+func (h *Host) serve(name string, f func(ctx context.Context, st network.Stream)) {
+	h.libp2p.SetStreamHandler(h.protocol(name), func(st network.Stream) {
+		<-h.settled
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.stopping {
+			_ = st.Reset()
+			return
+		}
+		h.group.Load().Go("p2p handler", func(ctx context.Context) error { f(ctx, st); return nil })
+	})
 }
 
 // start runs f on a goroutine of its own that Run waits for. There are none before.

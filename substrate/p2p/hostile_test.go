@@ -203,6 +203,32 @@ func TestHandshakeTimeout(t *testing.T) {
 	})
 }
 
+// Whoever comes between Open and Run finds every protocol and waits; what is
+// closed instead of run leaves nobody waiting.
+func TestBeforeRun(t *testing.T) {
+	v := openNode(t, withEcho)
+	a := newAttacker(t, v)
+	gate := a.offer(ignore)
+	request := a.stream("echo/1", frame([]byte("early")))
+	v.start()
+	if got, err := wire.Read(bufio.NewReader(request), 1024); err != nil || string(got) != "early" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := wire.Read(bufio.NewReader(gate), 1024); err != nil {
+		t.Error(err)
+	}
+	v.wait("opening", func() bool { return v.open[a.id()] })
+
+	never := openNode(t, nil)
+	st := newAttacker(t, never).stream("block-announces/1", hello)
+	if err := never.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := st.Read(make([]byte, 1)); err == nil {
+		t.Error("it got an answer")
+	}
+}
+
 func TestFlood(t *testing.T) {
 	v := startNode(t, func(c *Config) { c.Limits.NoticeByteBurst, c.Limits.NoticeByteRate = 8<<20, 1 }) // however slow the flood is
 	a := newAttacker(t, v)

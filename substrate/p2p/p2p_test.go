@@ -141,6 +141,14 @@ func testConfig(t *testing.T) Config {
 // startNode runs a host until the test ends.
 func startNode(t *testing.T, change func(*Config), handler ...func(*node)) *node {
 	t.Helper()
+	n := openNode(t, change, handler...)
+	n.start()
+	return n
+}
+
+// openNode makes a host that has not been run.
+func openNode(t *testing.T, change func(*Config), handler ...func(*node)) *node {
+	t.Helper()
 	cfg := testConfig(t)
 	if change != nil {
 		change(&cfg)
@@ -153,20 +161,24 @@ func startNode(t *testing.T, change func(*Config), handler ...func(*node)) *node
 	for _, f := range handler {
 		f(n)
 	}
+	return n
+}
+
+// start runs a host that openNode made.
+func (n *node) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- h.Run(ctx, n) }()
+	go func() { done <- n.Run(ctx, n) }()
 	n.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("run: %v", err)
+			n.t.Errorf("run: %v", err)
 		}
 		if len(n.open) != 0 {
-			t.Errorf("still open after Run: %v", n.open)
+			n.t.Errorf("still open after Run: %v", n.open)
 		}
 	})
-	t.Cleanup(n.stop)
-	return n
+	n.t.Cleanup(n.stop)
 }
 
 func bootnode(nodes ...*node) func(*Config) {
