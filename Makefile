@@ -12,7 +12,7 @@ export GOFLAGS     := -trimpath
 RACE = $$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Imports}} {{.TestImports}} {{end}}' ./... | \
         grep -E '[[ ](sync|sync/atomic|golang.org/x/sync/errgroup|[^ ]*/lifecycle)[] ]' | cut -d' ' -f1 | grep -vE '/(internal|test)/') ./test/shell
 
-.PHONY: build demo dev test computing waiting test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-pinning \
+.PHONY: build demo dev test side-by-side computing waiting test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-pinning \
         interop-js interop-ipfs kubo gsrpc roots long fuzz-long bench benchstat peers weights weights-check generate testsum clean
 
 build: ; go build -ldflags '$(LDFLAGS)' -o bin/crust ./cmd/crust
@@ -21,10 +21,10 @@ demo: build ; bin/crust demo $(DEMO_FLAGS)
 dev: build ; bin/crust node --dev $(DEV_FLAGS)
 
 # What a change must pass: at most 20 minutes on two cores.
-test: gofmt tidy vet units
-	$(MAKE) -j2 computing waiting
+test: gofmt tidy vet units side-by-side
 # Staticcheck, the detector and the fuzzers need both cores, outside clients wait for blocks: beside each other they take half the time. The
 # clients come first: smoldot panics when what it holds becomes final before it has had a processor.
+side-by-side: ; $(MAKE) -j2 computing waiting
 computing: ; nice -n 19 $(MAKE) -j1 staticcheck race fuzz
 waiting: ; $(MAKE) -j1 interop oracle
 # While working: pure Go, no peers, no processes; less than 3 minutes.
