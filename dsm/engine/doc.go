@@ -36,9 +36,9 @@
 //
 // # What it does not do
 //
-// It announces nothing and looks nothing up: who has a file is told by the chain,
-// by the order, or by other gateways, and given as origins. There is no relaying,
-// hole punching or port mapping.
+// It announces nothing and looks nothing up itself: who has a file is told by the
+// chain and by the order, and given as origins, or by Job.Find, which package
+// routing answers. There is no relaying, hole punching or port mapping.
 //
 // Specifications: Bitswap 1.2 (specs.ipfs.tech/bitswap-protocol), libp2p.
 package engine

@@ -207,6 +207,10 @@ func (e *Engine) Self() (id string, addresses []string) {
 	return e.host.ID().String(), addresses
 }
 
+// Host is the engine's place in the network, for who speaks another protocol there. The
+// engine closes it.
+func (e *Engine) Host() host.Host { return e.host }
+
 // Peers is how many nodes are connected.
 func (e *Engine) Peers() int { return len(e.host.Network().Peers()) }
 

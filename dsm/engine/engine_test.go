@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -277,6 +279,42 @@ func TestFetchSurvivesALostSource(t *testing.T) {
 	}
 }
 
+// Where origins are none, are not there or have nothing, others are looked for; where they
+// have the file nobody is.
+func TestFetchFinds(t *testing.T) {
+	g := makeGraph(22, 40, 16<<10)
+	from := openVault(t)
+	fill(t, from, g)
+	a, without := openEngine(t, from, nil), openEngine(t, openVault(t), nil)
+	noLeaves := openEngine(t, partial{from, func(c dag.CID) bool { return c.Codec() != dag.Raw }}, nil)
+	for _, c := range []struct {
+		name    string
+		origins []peer.AddrInfo
+		stall   time.Duration
+		finds   bool
+	}{
+		{"no origins", nil, time.Hour, true}, {"absent", absent(t), 6 * time.Second, true}, {"without the file", origins(t, without), 6 * time.Second, true},
+		{"without leaves", origins(t, noLeaves), 6 * time.Second, true}, {"with all", origins(t, a), time.Hour, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var asked atomic.Int32
+			to := openVault(t)
+			e := openEngine(t, to, nil)
+			_, err := e.Fetch(t.Context(), Job{Root: g.root, Limit: g.size, Into: to, Origins: c.origins, RootTimeout: c.stall, Stall: c.stall, Find: func(context.Context) iter.Seq[peer.AddrInfo] {
+				asked.Add(1)
+				return slices.Values(append(absent(t), origins(t, a, e)...))
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			verify(t, to, g)
+			if (asked.Load() > 0) != c.finds {
+				t.Errorf("asked %d times", asked.Load())
+			}
+		})
+	}
+}
+
 func TestFetchFails(t *testing.T) {
 	g := makeGraph(30, 40, 16<<10)
 	from := openVault(t)
@@ -297,6 +335,10 @@ func TestFetchFails(t *testing.T) {
 		{"nobody", Job{RootTimeout: short}, ErrNoSource},
 		{"a source without the file", Job{RootTimeout: short, Origins: origins(t, nothing)}, ErrNoSource},
 		{"a source that is not there", Job{RootTimeout: short, Origins: absent(t)}, ErrNoSource},
+		{"nobody that is found", Job{RootTimeout: short, Find: func(context.Context) iter.Seq[peer.AddrInfo] { return slices.Values(origins(t, nothing)) }}, ErrNoSource},
+		{"a search without an end", Job{RootTimeout: short, Find: func(ctx context.Context) iter.Seq[peer.AddrInfo] {
+			return func(func(peer.AddrInfo) bool) { <-ctx.Done() }
+		}}, ErrNoSource},
 		{"a source that never answers", Job{RootTimeout: short, Origins: liar(t, silent)}, ErrNoSource},
 		{"a source that promises only", Job{RootTimeout: short, Origins: liar(t, promising)}, ErrNoSource},
 		{"a source that sends something else", Job{RootTimeout: short, Origins: liar(t, forging)}, ErrNoSource},

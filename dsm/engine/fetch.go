@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"syscall"
 	"time"
@@ -49,6 +50,10 @@ type Job struct {
 	Limit   uint64      // of the graph, in bytes
 	Into    vault.Vault // where it goes
 	Origins []peer.AddrInfo
+	// Find, if not nil, looks for further sources where Origins are none, or did not send
+	// what is missing for a while. It runs on a goroutine of its own, and stops when its
+	// context ends.
+	Find func(ctx context.Context) iter.Seq[peer.AddrInfo]
 	// RootTimeout is how long peers have to send the root (default 2 minutes), Stall
 	// how long nothing may arrive (default 1 minute), Deadline how long all of it may
 	// take (default 24 hours).
@@ -79,6 +84,7 @@ const (
 	dialTimeout = 15 * time.Second
 	redialEvery = 2 * time.Second
 	settleTime  = time.Second // at most, for the end of a session
+	findTimeout = time.Minute
 )
 
 // Fetch brings a graph into a vault and returns its size, the sum of the lengths of
@@ -99,7 +105,7 @@ func (e *Engine) Fetch(ctx context.Context, job Job) (size uint64, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, job.Deadline, ErrLate)
 	defer cancel()
 	group := lifecycle.NewGroup(ctx, 0)
-	f := &fetch{e: e, job: &job, group: group, asked: map[dag.CID]struct{}{}, over: map[peer.ID]string{}, arrived: make(chan blocks.Block, 64)}
+	f := &fetch{e: e, job: &job, group: group, asked: map[dag.CID]struct{}{}, over: map[peer.ID]string{}, arrived: make(chan blocks.Block, 64), found: make(chan peer.AddrInfo)}
 	group.Go("fetch", func(ctx context.Context) (err error) {
 		defer group.Stop() // the requests in flight
 		size, err = f.run(ctx)
@@ -127,6 +133,7 @@ func (j *Job) setDefaults() {
 			*d = v
 		}
 	}
+	j.Origins = slices.Clip(j.Origins) // what is found is added
 	def(&j.RootTimeout, 2*time.Minute)
 	def(&j.Stall, time.Minute)
 	def(&j.Deadline, 24*time.Hour)
@@ -169,6 +176,8 @@ type fetch struct {
 	queue   []dag.CID            // wanted and not asked for
 	asked   map[dag.CID]struct{} // in flight
 	arrived chan blocks.Block
+	found   chan peer.AddrInfo // by a search; one without an id is its end
+	finding bool               // whether one is going on
 	over    map[peer.ID]string // connections over which origins were asked, by their ids
 	// patience is how long nothing may come, and missing what it means if nothing does.
 	patience time.Duration
@@ -233,6 +242,7 @@ func (f *fetch) begin(ctx context.Context) {
 	for _, o := range f.job.Origins { // does nothing where there is a connection
 		f.dial(o)
 	}
+	f.find()
 	f.request, f.cancel = context.WithCancel(ctx)
 	f.session = f.e.bitswap.NewSession(f.request)
 	for c := range f.asked {
@@ -263,6 +273,45 @@ func (f *fetch) waitsFor(c cid.Cid) bool {
 	own, err := dag.ParseCID(c.Bytes())
 	_, ok := f.asked[own]
 	return ok && err == nil
+}
+
+// find looks for further sources, unless those that are known have not had their time.
+func (f *fetch) find() {
+	if f.job.Find == nil || f.finding || len(f.job.Origins) > 0 && f.quiet == 0 {
+		return
+	}
+	f.finding = true
+	f.group.Go("find", func(ctx context.Context) error {
+		within, cancel := context.WithTimeout(ctx, findTimeout)
+		defer cancel()
+		send := func(o peer.AddrInfo) bool {
+			select {
+			case f.found <- o:
+			case <-ctx.Done():
+			}
+			return ctx.Err() == nil
+		}
+		for o := range f.job.Find(within) {
+			if o.ID != "" && !send(o) {
+				return nil
+			}
+		}
+		send(peer.AddrInfo{})
+		return nil
+	})
+}
+
+// add adds a source that was found. It is asked when it is connected.
+func (f *fetch) add(o peer.AddrInfo) {
+	known := func(k peer.AddrInfo) bool { return k.ID == o.ID }
+	switch {
+	case o.ID == "":
+		f.finding = false
+	case len(f.job.Origins) < 2*MaxOrigins && !slices.ContainsFunc(f.job.Origins, known):
+		f.job.Origins = append(f.job.Origins, o)
+		f.e.host.ConnManager().Protect(o.ID, f.job.Root.Key())
+		f.dial(o)
+	}
 }
 
 // dial connects to a source while the fetch goes on.
@@ -405,6 +454,8 @@ func (f *fetch) take(ctx context.Context) (batch []vault.Block, err error) {
 			}
 			f.begin(ctx)
 			return nil, nil
+		case o := <-f.found:
+			f.add(o)
 		case <-look.C:
 			if f.redial() {
 				f.begin(ctx) // what was asked for on the old connection is lost
