@@ -86,6 +86,7 @@ var rules = []rule{
 	{prefix: "dsm/indexer", kind: shell, ours: []string{"substrate", "client"}, thirds: []string{"github.com/cockroachdb/pebble/v2"}},
 	{prefix: "dsm/vault", kind: shell, ours: []string{"substrate", "mpow/dag"}, thirds: []string{"github.com/cockroachdb/pebble/v2"}},
 	{prefix: "dsm/engine", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm/vault"}, thirds: join(observability, ipfs, []string{"golang.org/x/time", "github.com/quic-go/quic-go", "google.golang.org/protobuf"})},
+	{prefix: "dsm/routing", kind: shell, ours: []string{"substrate", "mpow/dag"}, thirds: join(observability, ipfs, []string{"github.com/cockroachdb/pebble/v2"})},
 	{prefix: "dsm/importer", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm/vault", "dsm/engine"}, thirds: ipfs},
 	{prefix: "dsm/pinning", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm", "client"}, thirds: join(observability, ipfs, []string{"github.com/cockroachdb/pebble/v2"})},
 	{prefix: "dsm/gateway", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm"}, thirds: join(observability, ipfs)},

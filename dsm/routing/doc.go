@@ -1,0 +1,36 @@
+// Package routing is a node's part in the directory of the IPFS network, its
+// distributed hash table: it says there which files the node has, so that
+// anybody who knows a CID finds it, and looks up who has a file that no order
+// and no storage node is known to have.
+//
+//	d, err := routing.Open(routing.Config{Host: e.Host(), Dir: dir})
+//	group.Go("directory", d.Run)
+//	d.Announce(roots)                  // these, and no others
+//	for source := range d.Find(ctx, root, 20) { … }
+//
+// # Which directory
+//
+// There are two: that of the public network (/ipfs/kad/1.0.0), which takes in
+// nodes with public addresses only, and that of a local network
+// (/ipfs/lan/kad/1.0.0), for those with private ones. A node is in one of them,
+// as a client, which asks and announces, or as a server, which also keeps a part
+// of the directory for others and has to be reachable by all of them.
+//
+// # What is announced
+//
+// Roots of files, not their blocks: whoever fetches a file asks the peer that has
+// its root for the rest. A record lives for two days at the twenty nodes that are
+// closest to its key, and is told anew once in 22 hours. Keys that are close to
+// each other go to the same nodes together, region by region, so that the cost is
+// that of the regions, not of the files. What was announced when is kept on disk:
+// a node that restarts tells only what is new, or, if it was killed, all.
+//
+// # What it does not do
+//
+// The directory is public and anybody may write to it: what Find returns is a
+// hint, and who fetches checks every block. It finds no addresses for peers that
+// have no record, keeps no names (IPNS) of its own, and does not find out whether
+// the node can be reached.
+//
+// Specifications: specs.ipfs.tech/routing/kad-dht, libp2p kad-dht.
+package routing

@@ -1,0 +1,270 @@
+package routing
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/crustgo/crust/mpow/dag"
+)
+
+const patience = 30 * time.Second
+
+func newHost(t *testing.T) host.Host {
+	t.Helper()
+	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	return h
+}
+
+// open joins the directory of this machine's network.
+func open(t *testing.T, h host.Host, dir string, server bool, peers ...host.Host) *Directory {
+	t.Helper()
+	cfg := Config{Host: h, Local: true, Server: server, Dir: dir, Retry: 50 * time.Millisecond, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	for _, p := range peers {
+		cfg.Peers = append(cfg.Peers, *host.InfoFromHost(p))
+	}
+	d, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// run runs a directory until stop is called.
+func run(t *testing.T, d *Directory) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- d.Run(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("run: %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+// network is servers that know each other.
+func network(t *testing.T, n int) (hosts []host.Host) {
+	t.Helper()
+	for range n {
+		h := newHost(t)
+		run(t, open(t, h, t.TempDir(), true, hosts...))
+		hosts = append(hosts, h)
+	}
+	return hosts
+}
+
+func file(i byte) dag.CID { return dag.Sum(dag.Raw, []byte{i}) }
+
+// eventually waits until ok holds.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s did not happen", what)
+		}
+	}
+}
+
+// finds reports whether a directory knows that a node has a file.
+func finds(t *testing.T, d *Directory, c dag.CID, h host.Host) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	for p := range d.Find(ctx, c, 10) {
+		if p.ID == h.ID() {
+			return len(p.Addrs) > 0
+		}
+	}
+	return false
+}
+
+func TestAnnounceAndFind(t *testing.T) {
+	servers := network(t, 3)
+	has, wants := newHost(t), newHost(t)
+	a, b := open(t, has, t.TempDir(), false, servers[0]), open(t, wants, t.TempDir(), false, servers[1])
+	run(t, a)
+	run(t, b)
+	a.Announce([]dag.CID{file(1), file(2)})
+	for i := range byte(2) {
+		eventually(t, "finding", func() bool { return finds(t, b, file(1+i), has) })
+	}
+	if finds(t, a, file(1), has) {
+		t.Error("it finds itself")
+	}
+	if finds(t, b, file(3), has) {
+		t.Error("it finds what nobody has")
+	}
+	if a.Peers() == 0 || b.Peers() == 0 {
+		t.Errorf("%d and %d nodes are known", a.Peers(), b.Peers())
+	}
+}
+
+// What was said before anybody could be told is told when somebody comes.
+func TestAnnounceAlone(t *testing.T) {
+	alone, server := newHost(t), newHost(t)
+	a := open(t, alone, t.TempDir(), false)
+	run(t, a)
+	a.Announce([]dag.CID{file(1)})
+	time.Sleep(200 * time.Millisecond) // it tries
+	if n := a.told.Load(); n != 0 {
+		t.Fatalf("%d files are announced to nobody", n)
+	}
+	s := open(t, server, t.TempDir(), true)
+	run(t, s)
+	if err := alone.Connect(t.Context(), *host.InfoFromHost(server)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "finding", func() bool { return finds(t, s, file(1), alone) })
+}
+
+// Who is not there at the start is tried again.
+func TestMeetLater(t *testing.T) {
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := func() host.Host {
+		h, err := libp2p.New(libp2p.Identity(key), libp2p.NoListenAddrs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = h.Close() })
+		return h
+	}()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", l.Addr().(*net.TCPAddr).Port))
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	early := newHost(t)
+	d, err := Open(Config{Host: early, Local: true, Dir: t.TempDir(), Retry: 50 * time.Millisecond, Peers: []peer.AddrInfo{{ID: late.ID(), Addrs: []ma.Multiaddr{address}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, d)
+	d.Announce([]dag.CID{file(1)})
+	time.Sleep(100 * time.Millisecond) // it tries
+	s := open(t, late, t.TempDir(), true)
+	run(t, s)
+	if err := late.Network().Listen(address); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "finding", func() bool { return finds(t, s, file(1), early) })
+}
+
+// A directory that was closed tells only what is new, one that was killed all; what is gone
+// is not told again.
+func TestRestart(t *testing.T) {
+	servers := network(t, 2)
+	h, dir := newHost(t), t.TempDir()
+	d := open(t, h, dir, false, servers...)
+	stop := run(t, d)
+	d.Announce([]dag.CID{file(1), file(2)})
+	eventually(t, "announcing", func() bool { return d.told.Load() == 2 })
+	killed := filepath.Join(t.TempDir(), "killed")
+	if err := os.CopyFS(killed, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+
+	known := func(d *Directory) int {
+		n, err := d.keys.Size(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	closed := open(t, h, dir, false, servers...)
+	if closed.all || known(closed) != 2 {
+		t.Errorf("after a stop it tells all (%v), or has forgotten: it knows %d files", closed.all, known(closed))
+	}
+	stop = run(t, closed)
+	closed.Announce([]dag.CID{file(2), file(3), file(4)})
+	eventually(t, "announcing", func() bool { return closed.told.Load() == 3 && known(closed) == 3 })
+	stop()
+
+	again := open(t, h, killed, false, servers...)
+	if !again.all {
+		t.Error("after a kill it does not tell all")
+	}
+	fresh := open(t, newHost(t), t.TempDir(), true) // nobody has told it anything
+	run(t, fresh)
+	run(t, again)
+	if err := h.Connect(t.Context(), *host.InfoFromHost(fresh.cfg.Host)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "meeting", func() bool { return again.Peers() == 3 })
+	again.Announce([]dag.CID{file(1), file(2)})
+	eventually(t, "finding", func() bool { return finds(t, fresh, file(1), h) && finds(t, fresh, file(2), h) })
+}
+
+// It does not matter which of a directory and its host is closed first.
+func TestCloseAfterHost(t *testing.T) {
+	servers := network(t, 1)
+	h := newHost(t)
+	d := open(t, h, t.TempDir(), false, servers...)
+	stop := run(t, d)
+	d.Announce([]dag.CID{file(1)})
+	eventually(t, "announcing", func() bool { return d.told.Load() == 1 })
+	_ = h.Close()
+	stop()
+}
+
+func TestOpenFails(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Config{Host: newHost(t), Dir: name}); err == nil {
+		t.Error("a file serves as a directory")
+	}
+}
+
+// The public directory begins at the public network's own nodes, and takes in nobody whose
+// address is private.
+func TestPublic(t *testing.T) {
+	servers := network(t, 1)
+	d, err := Open(Config{Host: newHost(t), Dir: t.TempDir(), Peers: []peer.AddrInfo{*host.InfoFromHost(servers[0])}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.cfg.Host.Connect(t.Context(), *host.InfoFromHost(servers[0])); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond)
+	if d.Peers() != 0 {
+		t.Errorf("%d nodes of the local network are in it", d.Peers())
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}
