@@ -25,6 +25,7 @@ type gatewayFlags struct {
 	quota, perDay, up, down string
 	expiring, trustless     bool
 	noPrivate, withStdin    bool
+	dht                     dhtFlags
 	log                     string
 }
 
@@ -52,6 +53,7 @@ Each user has a quota, and the account a limit for each day. The base path has e
 // add gives the command its flags.
 func (f *gatewayFlags) add(cmd *cobra.Command) {
 	f.secret.add(cmd)
+	f.dht.add(cmd)
 	s := cmd.Flags()
 	s.StringVar(&f.nodeURL, "node-url", "", "address of the chain node's RPC (default that of --url)")
 	s.StringVarP(&f.basePath, "base-path", "d", "", "where the gateway keeps blocks, pins and its key (default crust-gateway in the user's data directory)")
@@ -89,6 +91,9 @@ func (f *gatewayFlags) config(cmd *cobra.Command, g *globals) (cfg gateway.Confi
 		OnlyExpiring: f.expiring, Trustless: f.trustless, PerDay: f.perDay, PrometheusPort: f.prometheus, Version: version,
 	}
 	if cfg.Log, err = newLogger(cmd.ErrOrStderr(), f.log); err != nil {
+		return cfg, err
+	}
+	if cfg.Directory, err = f.dht.config(f.noPrivate); err != nil {
 		return cfg, err
 	}
 	if cfg.Payer, err = f.secret.pair(cmd, ""); err != nil {

@@ -20,6 +20,7 @@ type ipfsFlags struct {
 	gateway                     uint16
 	bandwidth, maxSize          string
 	noPrivate                   bool
+	dht                         dhtFlags
 }
 
 func (f *ipfsFlags) add(cmd *cobra.Command) {
@@ -29,6 +30,7 @@ func (f *ipfsFlags) add(cmd *cobra.Command) {
 	s.Uint16Var(&f.gateway, "gateway-port", 8080, "port of the trustless HTTP gateway; 0 picks a free one")
 	s.StringVar(&f.bandwidth, "bandwidth", "0", "bytes a second that files may take each way, such as 50MiB; 0 for no limit")
 	s.BoolVar(&f.noPrivate, "no-private-ip", false, "do not fetch files from private addresses that orders name")
+	f.dht.add(cmd)
 	s.StringVar(&f.maxSize, "max-size", "0", "largest file to take an order for; 0 for any")
 	s.StringArrayVar(&f.take, "take", nil, "CID of an order to take whoever else does; may be given several times")
 	s.StringArrayVar(&f.refuse, "refuse", nil, "CID of an order never to take; may be given several times")
@@ -43,6 +45,10 @@ func (f *ipfsFlags) engine(dir string, log *slog.Logger) (func(context.Context, 
 				return nil, fmt.Errorf("%s %s: %w", flag, text, err)
 			}
 		}
+	}
+	var err error
+	if cfg.Directory, err = f.dht.config(f.noPrivate); err != nil {
+		return nil, err
 	}
 	bandwidth, err := sizeOf("--bandwidth", f.bandwidth)
 	if err != nil {

@@ -54,6 +54,11 @@ func (c *Config) planStorage(f *File, network *runtime.Network) error {
 		if s.Swarm, err = swarm(dir, port); err != nil {
 			return err
 		}
+		// They are the directory of the local network, which begins at the first.
+		s.Command = append(s.Command, "--dht", ipfs.DirectoryServer)
+		if i > 0 {
+			s.Command = append(s.Command, "--dht-peer", f.Storage[0].Swarm[0])
+		}
 		f.Storage = append(f.Storage, s)
 	}
 	for i := range c.Gateways {
@@ -62,6 +67,9 @@ func (c *Config) planStorage(f *File, network *runtime.Network) error {
 			Process: c.process(name, port, "gateway", "--node-url", f.Validators[i%c.Validators].RPC, "--base-path", filepath.Join(c.BasePath, name), "--suri", "//Gateway",
 				"--swarm-addr", fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", port+4), "--http-port", fmt.Sprint(port+5)),
 			HTTP: url(port + 5), PSA: url(port+5) + "/psa",
+		}
+		if c.Storage > 0 {
+			g.Command = append(g.Command, "--dht", ipfs.DirectoryClient, "--dht-peer", f.Storage[0].Swarm[0])
 		}
 		user, err := crypto.ParseURI("//User", crypto.Sr25519)
 		if err != nil {

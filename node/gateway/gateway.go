@@ -20,6 +20,7 @@ import (
 	"github.com/crustgo/crust/dsm/engine"
 	web "github.com/crustgo/crust/dsm/gateway"
 	"github.com/crustgo/crust/dsm/pinning"
+	"github.com/crustgo/crust/dsm/routing"
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/node/ipfs"
@@ -36,6 +37,8 @@ type Config struct {
 	// Swarm are the multiaddresses to listen on, Public those to tell in addition.
 	Swarm, Public []string
 	NoPrivate     bool // whether to dial no private addresses that users name
+	// Directory is where files are looked for that nobody is known to have.
+	Directory ipfs.Directory
 	// HTTPAddress is where users are served, such as 127.0.0.1:8080; port 0 picks one.
 	HTTPAddress string
 	// Host is the name that tokens must have; the address if it is empty.
@@ -83,38 +86,43 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	m := pinning.NewMetrics()
-	reg.MustRegister(m.All()...)
-	pins, err := pinning.Open(pinning.Config{
-		Dir: filepath.Join(cfg.BasePath, "pins"), Vault: blocks, Fetch: fetcher(chain, e, cfg.Log), Chain: pinning.NewNode(chain, cfg.Payer), Delegates: e.Addresses,
-		Host: cfg.Host, OnlyExpiring: cfg.OnlyExpiring, Quota: cfg.Quota, PerDay: terms.perDay, BlockTime: terms.blockTime, FileBlocks: terms.fileBlocks, Metrics: m, Log: cfg.Log,
-	})
+	directory, err := cfg.Directory.Open(e, cfg.BasePath, reg, cfg.Log)
 	if err != nil {
 		return errors.Join(err, e.Close())
 	}
+	m := pinning.NewMetrics()
+	reg.MustRegister(m.All()...)
+	pins, err := pinning.Open(pinning.Config{
+		Dir: filepath.Join(cfg.BasePath, "pins"), Vault: blocks, Fetch: fetcher(chain, e, directory, cfg.Log), Chain: pinning.NewNode(chain, cfg.Payer), Delegates: e.Addresses,
+		Host: cfg.Host, OnlyExpiring: cfg.OnlyExpiring, Quota: cfg.Quota, PerDay: terms.perDay, BlockTime: terms.blockTime, FileBlocks: terms.fileBlocks, Metrics: m, Log: cfg.Log,
+	})
+	if err != nil {
+		return errors.Join(err, directory.Close(), e.Close())
+	}
 	defer func() { err = errors.Join(err, pins.Close()) }()
-	return serve(ctx, &cfg, &parts{chain, blocks, e, pins, front, reg})
+	return serve(ctx, &cfg, &parts{chain, blocks, e, directory, pins, front, reg})
 }
 
 // parts are what runs.
 type parts struct {
-	chain  *client.Client
-	blocks *vault.DB
-	engine *engine.Engine
-	pins   *pinning.Service
-	front  *server
-	reg    *prometheus.Registry
+	chain     *client.Client
+	blocks    *vault.DB
+	engine    *engine.Engine
+	directory *routing.Directory // nil without one
+	pins      *pinning.Service
+	front     *server
+	reg       *prometheus.Registry
 }
 
-// serve runs the parts until ctx ends. It closes the engine.
+// serve runs the parts until ctx ends. It closes the engine and the directory.
 func serve(ctx context.Context, cfg *Config, p *parts) error {
 	files, err := web.New(web.Config{Store: p.blocks, Deserialized: !cfg.Trustless, Replicas: p.replicas, Registry: p.reg})
 	if err != nil {
-		return errors.Join(err, p.engine.Close())
+		return errors.Join(err, p.directory.Close(), p.engine.Close())
 	}
 	figures, err := listenMetrics(cfg.PrometheusPort, p.reg)
 	if err != nil {
-		return errors.Join(err, p.engine.Close())
+		return errors.Join(err, p.directory.Close(), p.engine.Close())
 	}
 	defer figures.close()
 	p.front.handle(p.routes(files))
@@ -123,6 +131,9 @@ func serve(ctx context.Context, cfg *Config, p *parts) error {
 	g.Go("http", p.front.run)
 	g.Go("metrics", figures.run)
 	g.Go("engine", p.engine.Run)
+	if p.directory != nil {
+		g.Go("directory", p.directory.Run)
+	}
 	g.Go("pinning", p.pins.Run)
 	return g.Wait()
 }
@@ -198,8 +209,8 @@ func (p *parts) replicas(ctx context.Context, root cid.CID) (list []web.Provider
 	return list, err
 }
 
-// fetcher fetches from whom users name and from who holds the file already.
-func fetcher(chain *client.Client, e *engine.Engine, log *slog.Logger) func(context.Context, engine.Job) (uint64, error) {
+// fetcher fetches from whom users name, from who holds the file already, and from who is found.
+func fetcher(chain *client.Client, e *engine.Engine, directory *routing.Directory, log *slog.Logger) func(context.Context, engine.Job) (uint64, error) {
 	return func(ctx context.Context, job engine.Job) (uint64, error) {
 		if root, err := cid.Decode(job.Root.Bytes()); err == nil {
 			others, err := ipfs.Holders(ctx, chain, root.String())
@@ -212,7 +223,8 @@ func fetcher(chain *client.Client, e *engine.Engine, log *slog.Logger) func(cont
 				}
 			}
 		}
-		if len(job.Origins) == 0 { // only those who are connected anyway could have it
+		job.Find = directory.Finder(job.Root, engine.MaxOrigins)
+		if len(job.Origins) == 0 && directory == nil { // only those who are connected anyway could have it
 			job.RootTimeout = min(job.RootTimeout, aloneTimeout)
 		}
 		return e.Fetch(ctx, job)

@@ -7,7 +7,9 @@
 //
 // Orders are read from final blocks: from the events of each, and once, at the start or after
 // a gap, from the whole market. A file is looked for at the addresses that the memo of its order
-// names, and at the endpoints of the nodes that hold it; the node publishes its own endpoint.
+// names, at the endpoints of the nodes that hold it, and, if the node takes part in it, through
+// the directory of the IPFS network, in which it announces what it has. The node publishes its
+// own endpoint.
 // What is sealed is reported by the worker, and let go when its order is gone.
 //
 // Files are served by Bitswap, and over HTTP by a trustless gateway, which also tells from the

@@ -27,16 +27,17 @@ import (
 
 // Config says what of a storage node touches IPFS.
 type Config struct {
-	Dir         string   // where the key of the peer id lies
-	Swarm       []string // multiaddresses to listen on
-	Public      []string // multiaddresses to tell others in addition
-	GatewayPort uint16   // of HTTP on this machine; 0 picks a free one
-	Bandwidth   int64    // bytes a second each way; 0 for unbounded
-	NoPrivate   bool     // whether private addresses that strangers name are not dialled
-	MaxSize     uint64   // of a file, in bytes; 0 for any
-	Take        []string // CIDs that are fetched whoever else has them
-	Refuse      []string // CIDs that are never fetched
-	Agent       string   // what other nodes are told: crust/<version>
+	Dir         string    // where the key of the peer id lies
+	Swarm       []string  // multiaddresses to listen on
+	Public      []string  // multiaddresses to tell others in addition
+	GatewayPort uint16    // of HTTP on this machine; 0 picks a free one
+	Bandwidth   int64     // bytes a second each way; 0 for unbounded
+	Directory   Directory // of the IPFS network
+	NoPrivate   bool      // whether private addresses that strangers name are not dialled
+	MaxSize     uint64    // of a file, in bytes; 0 for any
+	Take        []string  // CIDs that are fetched whoever else has them
+	Refuse      []string  // CIDs that are never fetched
+	Agent       string    // what other nodes are told: crust/<version>
 	Registry    prometheus.Registerer
 	Log         *slog.Logger
 }
@@ -76,12 +77,19 @@ func Run(ctx context.Context, cfg Config, w *worker.Worker, n *reporter.Node) er
 	if err != nil {
 		return errors.Join(err, l.Close(), e.Close())
 	}
+	if o.directory, err = cfg.Directory.Open(e, cfg.Dir, cfg.Registry, cfg.Log); err != nil {
+		return errors.Join(err, l.Close(), e.Close())
+	}
 	cfg.Log.Info("ipfs", "swarm", e.Addresses(), "gateway", "http://"+l.Addr().String())
 	g := lifecycle.NewGroup(ctx, lifecycle.DefaultGrace)
 	g.Go("swarm", e.Run)
 	g.Go("gateway", func(ctx context.Context) error { return serve(ctx, l, h) })
 	g.Go("endpoint", func(ctx context.Context) error { return publish(ctx, n, key, e.Endpoint(), cfg.Log) })
 	g.Go("orders", o.run)
+	if d := o.directory; d != nil {
+		g.Go("directory", d.Run)
+		g.Go("announce", func(ctx context.Context) error { return announce(ctx, d, w) })
+	}
 	return g.Wait()
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/picker"
+	"github.com/crustgo/crust/dsm/routing"
 	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/worker"
 	"github.com/crustgo/crust/mpow/worker/reporter"
@@ -28,6 +29,8 @@ type orders struct {
 	w      *worker.Worker
 	n      *reporter.Node
 	engine *engine.Engine
+
+	directory *routing.Directory // nil without one
 
 	// Of the loop's goroutine alone.
 	picker  *picker.Machine
@@ -351,7 +354,8 @@ func (o *orders) fetchFrom(ctx context.Context, a picker.Action, root dag.CID, p
 		}
 	}
 	o.log.Info("a file is fetched", "cid", a.CID, "limit", a.Size, "sources", len(origins))
-	return o.engine.Fetch(ctx, engine.Job{Root: root, Limit: a.Size, Into: storage.Vault{W: o.w}, Origins: origins})
+	return o.engine.Fetch(ctx, engine.Job{Root: root, Limit: a.Size, Into: storage.Vault{W: o.w}, Origins: origins,
+		Find: o.directory.Finder(root, engine.MaxOrigins)})
 }
 
 // finish tells the picker what became of a fetch.

@@ -1,7 +1,8 @@
 // Users who have kubo or helia and no node of ours: kubo gives a file to storage nodes,
 // forgets it and gets it back; helia reads it both ways; kubo pins through a gateway; and
 // archives go to and fro. The network is `crust devnet`; kubo talks to it by Bitswap and
-// HTTP on this machine alone, without a DHT.
+// HTTP on this machine alone. One kubo is in the directory (DHT) of this machine's network,
+// which it knows one storage node of; the others go without.
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -31,10 +32,13 @@ before(async () => {
   ctx.net = await startDevnet(2, { storage: 2, gateways: 1 });
   [ctx.first, ctx.second] = ctx.net.file.storage;
   [ctx.gateway] = ctx.net.file.gateways;
+  ctx.listed = new Kubo(path('listed'));
+  await ctx.listed.init({ 'Routing.Type': 'dht', 'Routing.LoopbackAddressesOnLanDHT': true, Bootstrap: ctx.first.swarm });
+  await ctx.listed.start();
 }, { timeout: 120_000 });
 
 after(async () => {
-  const ended = await Promise.allSettled([ctx.kubo?.stop(), ctx.net?.stop()]);
+  const ended = await Promise.allSettled([ctx.kubo?.stop(), ctx.listed?.stop(), ctx.net?.stop()]);
   await rm(ctx.dir, { recursive: true, force: true });
   const failed = ended.find(({ reason }) => reason);
   if (failed) throw failed.reason;
@@ -123,15 +127,19 @@ judge('kubo adds and pins remotely; crust sizes files as kubo does; storage node
   const { Status } = await kubo.json('pin', 'remote', 'add', '--service=crust', '--name=a pin', '--background', ctx.pinned);
   await order(ctx.big);
   await order(ctx.site);
+  // Nobody says where this one is.
+  ctx.found = await ctx.listed.run('add', '-Q', await write(path('found'), 2 * MiB));
+  await until('kubo to be in the directory', 20_000, () => ctx.listed.run('routing', 'provide', ctx.found).then(() => true, () => false));
+  await command('file', 'order', ctx.found, String(await ctx.listed.size(ctx.found)), ...user);
   assert.equal((await status(ctx.big)).stage, 'ordered');
 
   const seen = await stages(ctx.pinned, [Status], ['pinned', 'failed']);
   t.diagnostic(`the pin was ${seen.join(', ')}`);
   assert.deepEqual(seen, ['queued', 'pinning', 'pinned']);
   assert.ok((await status(ctx.pinned)).live >= 1, 'pinned, and not live on the chain');
-  for (const cid of [ctx.big, ctx.site]) {
+  for (const [cid, source] of [[ctx.big, kubo], [ctx.site, kubo], [ctx.found, ctx.listed]]) {
     const { size, holders } = await live(cid);
-    assert.equal(size, await kubo.size(cid), 'what storage nodes measured');
+    assert.equal(size, await source.size(cid), 'what storage nodes measured');
     assert.equal(holders.length, 2);
   }
 });
@@ -159,6 +167,21 @@ judge('another kubo, which knows nobody, finds the storage nodes through one of 
     await same(out, path('site'));
   } finally {
     await other.stop();
+  }
+});
+
+judge('a kubo in the directory gets files by their CIDs alone, from who announces them', 60_000, async () => {
+  const { listed } = ctx;
+  await listed.forget(ctx.found);
+  await listed.run('swarm', 'connect', ctx.first.swarm[0]);
+  for (const [cid, name] of [[ctx.found, 'found'], [ctx.site, 'site']]) {
+    await until(`${cid} to be announced by both`, 30_000, async () => {
+      const found = lines(await listed.run('routing', 'findprovs', cid));
+      return [ctx.first, ctx.second].map(idOf).every((id) => found.includes(id));
+    });
+    const out = fresh();
+    await listed.run('get', '-o', out, `/ipfs/${cid}`);
+    await same(out, path(name));
   }
 });
 

@@ -1,0 +1,96 @@
+package ipfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/crustgo/crust/dsm/engine"
+	"github.com/crustgo/crust/dsm/routing"
+	"github.com/crustgo/crust/mpow/dag"
+	"github.com/crustgo/crust/mpow/worker"
+)
+
+// What part a node takes in the directory of the IPFS network.
+const (
+	DirectoryOff    = "off"
+	DirectoryClient = "client"
+	DirectoryServer = "server"
+)
+
+// Directory says how a node takes part in the directory of the IPFS network: of the public
+// one, or of that of the local network.
+type Directory struct {
+	Mode  string   // one of the above; "" is off
+	Peers []string // multiaddresses of nodes to begin with
+	Local bool
+}
+
+// Check says whether it can be read.
+func (c *Directory) Check() error {
+	switch c.Mode {
+	case "", DirectoryOff, DirectoryClient, DirectoryServer:
+	default:
+		return fmt.Errorf("--dht is %q; it is off, client or server", c.Mode)
+	}
+	if _, err := engine.Origins(c.Peers); err != nil {
+		return fmt.Errorf("--dht-peer: %w", err)
+	}
+	if len(c.Peers) > 0 && !c.on() {
+		return errors.New("--dht-peer without --dht client or --dht server")
+	}
+	return nil
+}
+
+func (c *Directory) on() bool { return c.Mode == DirectoryClient || c.Mode == DirectoryServer }
+
+// Open joins the directory by an engine, and remembers in a base path what is announced. It
+// is nil if the node takes no part.
+func (c *Directory) Open(e *engine.Engine, basePath string, registry prometheus.Registerer, log *slog.Logger) (*routing.Directory, error) {
+	if err := c.Check(); err != nil || !c.on() {
+		return nil, err
+	}
+	peers, err := engine.Origins(c.Peers)
+	if err != nil {
+		return nil, err
+	}
+	d, err := routing.Open(routing.Config{Host: e.Host(), Peers: peers, Local: c.Local, Server: c.Mode == DirectoryServer, Dir: filepath.Join(basePath, "dht"), Log: log})
+	if err != nil || registry == nil {
+		return d, err
+	}
+	for _, f := range d.Figures() {
+		err = errors.Join(err, registry.Register(f))
+	}
+	if err != nil {
+		err = errors.Join(err, d.Close())
+	}
+	return d, err
+}
+
+// announceEvery is how often is looked at what the worker has.
+const announceEvery = 5 * time.Second
+
+// announce says in the directory what the worker has, until ctx ends.
+func announce(ctx context.Context, d *routing.Directory, w *worker.Worker) error {
+	look := time.NewTicker(announceEvery)
+	defer look.Stop()
+	for {
+		var roots []dag.CID
+		for _, f := range w.Files() {
+			if f.State != worker.Leaving {
+				roots = append(roots, f.Root)
+			}
+		}
+		d.Announce(roots)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-look.C:
+		}
+	}
+}
