@@ -33,7 +33,7 @@ before(async () => {
   [ctx.first, ctx.second] = ctx.net.file.storage;
   [ctx.gateway] = ctx.net.file.gateways;
   ctx.listed = new Kubo(path('listed'));
-  await ctx.listed.init({ 'Routing.Type': 'dht', 'Routing.LoopbackAddressesOnLanDHT': true, Bootstrap: ctx.first.swarm });
+  await ctx.listed.init({ 'Routing.Type': 'dht', 'Routing.LoopbackAddressesOnLanDHT': true, 'Provide.Enabled': true, Bootstrap: ctx.first.swarm });
   await ctx.listed.start();
 }, { timeout: 120_000 });
 
