@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	libnetwork "github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
@@ -72,6 +73,7 @@ type Engine struct {
 const (
 	peerConnections = 8
 	peerStreams     = 1024      // each message of Bitswap comes in a stream of its own
+	peerLookups     = 16        // in the directory
 	peerBytes       = 512 << 20 // of windows that are reserved, 256 KiB and more for a stream
 	allBytes        = 2 << 30   // the same, of all peers
 	streamWindow    = 4 << 20   // what may be on its way in one stream: 4 MiB are 320 Mbit/s at 100 ms
@@ -150,6 +152,10 @@ func newHost(cfg *Config) (host.Host, error) {
 			Streams: rcmgr.LimitVal(32 * n), Memory: allBytes},
 		Transient:   rcmgr.ResourceLimits{ConnsInbound: 128, StreamsInbound: 1024},
 		PeerDefault: rcmgr.ResourceLimits{Conns: peerConnections, Streams: peerStreams, Memory: peerBytes},
+		// Of the directory, if the node is in it: a message may have 4 MiB, which no window bounds.
+		ProtocolPeer: map[protocol.ID]rcmgr.ResourceLimits{
+			"/ipfs/kad/1.0.0": {StreamsInbound: peerLookups}, "/ipfs/lan/kad/1.0.0": {StreamsInbound: peerLookups},
+		},
 	}
 	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.Build(rcmgr.InfiniteLimits)), rcmgr.WithMetricsDisabled())
 	if err != nil {

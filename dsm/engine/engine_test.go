@@ -293,8 +293,8 @@ func TestFetchFinds(t *testing.T) {
 		stall   time.Duration
 		finds   bool
 	}{
-		{"no origins", nil, time.Hour, true}, {"absent", absent(t), 6 * time.Second, true}, {"without the file", origins(t, without), 6 * time.Second, true},
-		{"without leaves", origins(t, noLeaves), 6 * time.Second, true}, {"with all", origins(t, a), time.Hour, false},
+		{"no origins", nil, time.Hour, true}, {"absent", absent(t), 18 * time.Second, true}, {"without the file", origins(t, without), 18 * time.Second, true},
+		{"without leaves", origins(t, noLeaves), 18 * time.Second, true}, {"with all", origins(t, a), time.Hour, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var asked atomic.Int32

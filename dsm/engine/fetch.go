@@ -105,7 +105,7 @@ func (e *Engine) Fetch(ctx context.Context, job Job) (size uint64, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, job.Deadline, ErrLate)
 	defer cancel()
 	group := lifecycle.NewGroup(ctx, 0)
-	f := &fetch{e: e, job: &job, group: group, asked: map[dag.CID]struct{}{}, over: map[peer.ID]string{}, arrived: make(chan blocks.Block, 64), found: make(chan peer.AddrInfo)}
+	f := &fetch{e: e, job: &job, group: group, asked: map[dag.CID]struct{}{}, over: map[peer.ID]string{}, arrived: make(chan blocks.Block, 64), found: make(chan finding)}
 	group.Go("fetch", func(ctx context.Context) (err error) {
 		defer group.Stop() // the requests in flight
 		size, err = f.run(ctx)
@@ -152,15 +152,17 @@ func resultName(err error) string {
 }
 
 // dial connects to a source. That it cannot is no failure: others may have the file.
-func (e *Engine) dial(ctx context.Context, o peer.AddrInfo) {
+func (e *Engine) dial(ctx context.Context, o peer.AddrInfo) bool {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	if o.ID == e.host.ID() {
-		return
+		return false
 	}
-	if err := e.host.Connect(ctx, o); err != nil {
+	err := e.host.Connect(ctx, o)
+	if err != nil {
 		e.cfg.Log.Debug("cannot connect to origin", "peer", o.ID, "err", err)
 	}
+	return err == nil
 }
 
 // fetch is the state of one fetch. It belongs to the goroutine of run, but for what
@@ -176,8 +178,8 @@ type fetch struct {
 	queue   []dag.CID            // wanted and not asked for
 	asked   map[dag.CID]struct{} // in flight
 	arrived chan blocks.Block
-	found   chan peer.AddrInfo // by a search; one without an id is its end
-	finding bool               // whether one is going on
+	found   chan finding
+	finding bool               // whether a search is going on
 	over    map[peer.ID]string // connections over which origins were asked, by their ids
 	// patience is how long nothing may come, and missing what it means if nothing does.
 	patience time.Duration
@@ -284,33 +286,50 @@ func (f *fetch) find() {
 	f.group.Go("find", func(ctx context.Context) error {
 		within, cancel := context.WithTimeout(ctx, findTimeout)
 		defer cancel()
-		send := func(o peer.AddrInfo) bool {
-			select {
-			case f.found <- o:
-			case <-ctx.Done():
-			}
-			return ctx.Err() == nil
-		}
 		for o := range f.job.Find(within) {
-			if o.ID != "" && !send(o) {
+			if !f.tell(ctx, finding{source: o}) {
 				return nil
 			}
 		}
-		send(peer.AddrInfo{})
+		f.tell(ctx, finding{over: true})
 		return nil
 	})
 }
 
-// add adds a source that was found. It is asked when it is connected.
-func (f *fetch) add(o peer.AddrInfo) {
-	known := func(k peer.AddrInfo) bool { return k.ID == o.ID }
+// finding is what searches say: a source, that it cannot be reached, or that a search is over.
+type finding struct {
+	source     peer.AddrInfo
+	lost, over bool
+}
+
+// tell hands a finding to the goroutine of run, and reports whether the fetch goes on.
+func (f *fetch) tell(ctx context.Context, what finding) bool {
+	select {
+	case f.found <- what:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+// heed takes a finding. Who was found is asked when it is connected, and makes room for
+// others if it cannot be.
+func (f *fetch) heed(what finding) {
+	at := slices.IndexFunc(f.job.Origins, func(o peer.AddrInfo) bool { return o.ID == what.source.ID })
 	switch {
-	case o.ID == "":
+	case what.over:
 		f.finding = false
-	case len(f.job.Origins) < 2*MaxOrigins && !slices.ContainsFunc(f.job.Origins, known):
-		f.job.Origins = append(f.job.Origins, o)
-		f.e.host.ConnManager().Protect(o.ID, f.job.Root.Key())
-		f.dial(o)
+	case what.lost && at >= 0:
+		f.e.host.ConnManager().Unprotect(what.source.ID, f.job.Root.Key())
+		f.job.Origins = slices.Delete(f.job.Origins, at, at+1)
+	case !what.lost && at < 0 && len(f.job.Origins) < 2*MaxOrigins:
+		f.job.Origins = append(f.job.Origins, what.source)
+		f.e.host.ConnManager().Protect(what.source.ID, f.job.Root.Key())
+		f.group.Go("dial", func(ctx context.Context) error {
+			if !f.e.dial(ctx, what.source) {
+				f.tell(ctx, finding{source: what.source, lost: true})
+			}
+			return nil
+		})
 	}
 }
 
@@ -454,8 +473,8 @@ func (f *fetch) take(ctx context.Context) (batch []vault.Block, err error) {
 			}
 			f.begin(ctx)
 			return nil, nil
-		case o := <-f.found:
-			f.add(o)
+		case what := <-f.found:
+			f.heed(what)
 		case <-look.C:
 			if f.redial() {
 				f.begin(ctx) // what was asked for on the old connection is lost

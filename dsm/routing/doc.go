@@ -22,8 +22,9 @@
 // its root for the rest. A record lives for two days at the twenty nodes that are
 // closest to its key, and is told anew once in 22 hours. Keys that are close to
 // each other go to the same nodes together, region by region, so that the cost is
-// that of the regions, not of the files. What was announced when is kept on disk:
-// a node that restarts tells only what is new, or, if it was killed, all.
+// that of the regions, not of the files. What is to be announced, and which regions
+// had their turn when, is kept on disk: after a restart the regions that are due are
+// told, and what is new; after a kill, or hours without the network, all.
 //
 // # What it does not do
 //

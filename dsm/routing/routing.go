@@ -19,6 +19,7 @@ import (
 	"github.com/libp2p/go-libp2p-kad-dht/dual"
 	"github.com/libp2p/go-libp2p-kad-dht/provider"
 	"github.com/libp2p/go-libp2p-kad-dht/provider/keystore"
+	"github.com/libp2p/go-libp2p-kad-dht/provider/stats"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
@@ -54,6 +55,7 @@ type Config struct {
 type Directory struct {
 	cfg     Config
 	db      datastore.Batching
+	fence   *fence // before it, for kad
 	kad     *dht.IpfsDHT
 	keys    keystore.Keystore
 	sweeper *provider.SweepingProvider
@@ -66,6 +68,8 @@ type Directory struct {
 	// Of Run alone.
 	announced map[string]struct{} // what the sweeper has; nil before it was read
 	all       bool                // whether what it has may not have been told
+	met       bool                // whether there has been anybody to tell
+	warned    bool                // that the node has no address to tell
 }
 
 // What a directory may use of the machine.
@@ -76,8 +80,10 @@ const (
 	connsByWorker = 10
 )
 
-// lookEvery is how often is looked whether the directory is still there.
-const lookEvery = time.Minute
+const (
+	lookEvery   = time.Minute // how often is looked whether the directory is still there
+	dialTimeout = 5 * time.Second
+)
 
 // clean stands in the store of a directory that was closed: what it had queued is in
 // there, too.
@@ -105,7 +111,7 @@ func Open(cfg Config) (_ *Directory, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d.db = db
+	d.db, d.fence = db, &fence{Batching: db, usage: db.DiskUsage}
 	ctx := context.Background()
 	wasClean, err := d.db.Has(ctx, clean)
 	if err != nil {
@@ -134,7 +140,7 @@ func (d *Directory) options() []dht.Option {
 	if d.cfg.Server {
 		mode = dht.ModeServer
 	}
-	options := []dht.Option{dht.Mode(mode), dht.BootstrapPeers(d.cfg.Peers...), dht.Datastore(namespace.Wrap(d.db, datastore.NewKey("/dht")))}
+	options := []dht.Option{dht.Mode(mode), dht.BootstrapPeers(d.cfg.Peers...), dht.Datastore(namespace.Wrap(d.fence, datastore.NewKey("/dht")))}
 	if d.cfg.Local {
 		return append(options, dht.ProtocolExtension(dual.LanExtension), dht.QueryFilter(dht.PrivateQueryFilter), dht.RoutingTableFilter(dht.PrivateRoutingTableFilter),
 			dht.AddressFilter(func(all []ma.Multiaddr) []ma.Multiaddr { return all }))
@@ -172,10 +178,11 @@ func (d *Directory) Run(ctx context.Context) error {
 // meet connects to the nodes to begin with. Kademlia itself would try those that are not
 // there yet again after minutes.
 func (d *Directory) meet(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, d.cfg.Retry)
-	defer cancel()
 	for _, p := range d.cfg.Peers {
-		if err := d.cfg.Host.Connect(ctx, p); err != nil && ctx.Err() == nil {
+		within, cancel := context.WithTimeout(ctx, dialTimeout)
+		err := d.cfg.Host.Connect(within, p)
+		cancel()
+		if err != nil && ctx.Err() == nil {
 			d.cfg.Log.Debug("cannot connect to a node of the directory", "peer", p.ID, "err", err)
 		}
 	}
@@ -195,7 +202,11 @@ func (d *Directory) Close() error {
 
 // close closes what is open. The store, which the others use, comes last.
 func (d *Directory) close() (err error) {
+	ctx := context.Background()
 	if d.sweeper != nil {
+		if s, failed := d.sweeper.Stats(ctx); failed != nil || s.Operations.Ongoing != (stats.OngoingOperations{}) {
+			d.all = true // what is on its way may be lost
+		}
 		err = d.sweeper.Close()
 	}
 	if d.keys != nil {
@@ -205,7 +216,7 @@ func (d *Directory) close() (err error) {
 		err = errors.Join(err, d.kad.Close())
 	}
 	if d.db != nil {
-		ctx := context.Background()
+		d.fence.close()
 		if err == nil && d.sweeper != nil && !d.all {
 			err = errors.Join(d.db.Put(ctx, clean, []byte{1}), d.db.Sync(ctx, clean))
 		}
@@ -241,6 +252,9 @@ func (d *Directory) tell(ctx context.Context) (done bool, err error) {
 	if wanted == nil {
 		return true, nil
 	}
+	if online, err := d.online(ctx); err != nil || !online {
+		return false, err
+	}
 	if d.announced == nil {
 		known, err := d.keys.Get(ctx, "")
 		if err != nil {
@@ -262,11 +276,6 @@ func (d *Directory) tell(ctx context.Context) (done bool, err error) {
 			end = append(end, mh.Multihash(key))
 		}
 	}
-	if len(begin) > 0 {
-		if online, err := d.online(ctx); err != nil || !online {
-			return false, err
-		}
-	}
 	if err := errors.Join(d.sweeper.StopProviding(end...), d.sweeper.StartProviding(d.all, begin...)); err != nil {
 		return false, err
 	}
@@ -278,10 +287,30 @@ func (d *Directory) tell(ctx context.Context) (done bool, err error) {
 	return true, nil
 }
 
-// online reports whether there is anybody to tell.
+// online reports whether the sweeper would tell what it is given. It is online before it
+// knows how large the network is, and passes over what it is given in between; it forgets
+// what it has not told when it is offline for long; and it tells nothing of a node that
+// has no address.
 func (d *Directory) online(ctx context.Context) (bool, error) {
 	s, err := d.sweeper.Stats(ctx)
-	return err == nil && s.Connectivity.Status == "online", err
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case s.Connectivity.Status == "offline":
+		d.all = d.all || d.met
+		return false, nil
+	case s.Connectivity.Status != "online" || s.Schedule.AvgPrefixLength < 0:
+		return false, nil
+	case len(d.kad.FilteredAddrs()) == 0:
+		if !d.warned {
+			d.cfg.Log.Warn("no file is announced in the directory of the IPFS network: this node knows no address by which others reach it; name one with --public-addr")
+		}
+		d.warned = true
+		return false, nil
+	}
+	d.met = true
+	return true, nil
 }
 
 // Find looks for nodes that say they have a file, until it has found so many or ctx ends.
@@ -293,8 +322,12 @@ func (d *Directory) Find(ctx context.Context, root dag.CID, most int) iter.Seq[p
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		for info := range d.kad.FindProvidersAsync(ctx, c, most) {
-			if info.ID != d.cfg.Host.ID() && len(info.Addrs) > 0 && !yield(info) {
+		found := 0
+		for info := range d.kad.FindProvidersAsync(ctx, c, 0) { // who has no address does not count
+			if info.ID == d.cfg.Host.ID() || len(info.Addrs) == 0 {
+				continue
+			}
+			if found++; !yield(info) || found == most {
 				return
 			}
 		}

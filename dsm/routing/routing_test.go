@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipfs/go-datastore"
+	pebbleds "github.com/ipfs/go-ds-pebble"
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -190,11 +192,12 @@ func TestRestart(t *testing.T) {
 	stop := run(t, d)
 	d.Announce([]dag.CID{file(1), file(2)})
 	eventually(t, "announcing", func() bool { return d.told.Load() == 2 })
+	stop()
 	killed := filepath.Join(t.TempDir(), "killed")
 	if err := os.CopyFS(killed, os.DirFS(dir)); err != nil {
 		t.Fatal(err)
 	}
-	stop()
+	unclean(t, killed)
 
 	known := func(d *Directory) int {
 		n, err := d.keys.Size(t.Context())
@@ -225,6 +228,49 @@ func TestRestart(t *testing.T) {
 	eventually(t, "meeting", func() bool { return again.Peers() == 3 })
 	again.Announce([]dag.CID{file(1), file(2)})
 	eventually(t, "finding", func() bool { return finds(t, fresh, file(1), h) && finds(t, fresh, file(2), h) })
+}
+
+// unclean makes a closed directory's store one that was killed.
+func unclean(t *testing.T, dir string) {
+	t.Helper()
+	db, err := pebbleds.NewDatastore(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Delete(t.Context(), clean), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The handlers of a server may still run when it is closed.
+func TestFence(t *testing.T) {
+	d := open(t, newHost(t), t.TempDir(), true)
+	key := datastore.NewKey("/dht/x")
+	if err := d.fence.Put(t.Context(), key, []byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	d.fence.usage = func(context.Context) (uint64, error) { return maxStored + 1, nil }
+	var err error
+	for range usageWrites {
+		err = d.fence.Put(t.Context(), key, []byte{1})
+	}
+	if !errors.Is(err, errFull) {
+		t.Errorf("a full store takes more: %v", err)
+	}
+	if err := d.fence.Delete(t.Context(), key); err != nil {
+		t.Errorf("a full store deletes nothing: %v", err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, get := d.fence.Get(t.Context(), key)
+	_, has := d.fence.Has(t.Context(), key)
+	_, size := d.fence.GetSize(t.Context(), key)
+	for what, err := range map[string]error{"get": get, "has": has, "size": size, "put": d.fence.Put(t.Context(), key, nil), "delete": d.fence.Delete(t.Context(), key), "sync": d.fence.Sync(t.Context(), key)} {
+		if !errors.Is(err, errClosed) {
+			t.Errorf("%s of a closed store: %v", what, err)
+		}
+	}
 }
 
 // It does not matter which of a directory and its host is closed first.

@@ -224,7 +224,7 @@ func fetcher(chain *client.Client, e *engine.Engine, directory *routing.Director
 			}
 		}
 		job.Find = directory.Finder(job.Root, engine.MaxOrigins)
-		if len(job.Origins) == 0 && directory == nil { // only those who are connected anyway could have it
+		if len(job.Origins) == 0 {
 			job.RootTimeout = min(job.RootTimeout, aloneTimeout)
 		}
 		return e.Fetch(ctx, job)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -50,7 +51,8 @@ func (c *Directory) Check() error {
 func (c *Directory) on() bool { return c.Mode == DirectoryClient || c.Mode == DirectoryServer }
 
 // Open joins the directory by an engine, and remembers in a base path what is announced. It
-// is nil if the node takes no part.
+// is nil if the node takes no part, or cannot: what is remembered is worth no node that does
+// not start, so it is begun anew, and gone without if that is of no use.
 func (c *Directory) Open(e *engine.Engine, basePath string, registry prometheus.Registerer, log *slog.Logger) (*routing.Directory, error) {
 	if err := c.Check(); err != nil || !c.on() {
 		return nil, err
@@ -59,9 +61,20 @@ func (c *Directory) Open(e *engine.Engine, basePath string, registry prometheus.
 	if err != nil {
 		return nil, err
 	}
-	d, err := routing.Open(routing.Config{Host: e.Host(), Peers: peers, Local: c.Local, Server: c.Mode == DirectoryServer, Dir: filepath.Join(basePath, "dht"), Log: log})
-	if err != nil || registry == nil {
-		return d, err
+	cfg := routing.Config{Host: e.Host(), Peers: peers, Local: c.Local, Server: c.Mode == DirectoryServer, Dir: filepath.Join(basePath, "dht"), Log: log}
+	d, err := routing.Open(cfg)
+	if err != nil {
+		log.Warn("what was announced in the directory of the IPFS network is forgotten", "error", err)
+		if err = os.RemoveAll(cfg.Dir); err == nil {
+			d, err = routing.Open(cfg)
+		}
+	}
+	if err != nil {
+		log.Error("this node takes no part in the directory of the IPFS network", "error", err)
+		return nil, nil
+	}
+	if registry == nil {
+		return d, nil
 	}
 	for _, f := range d.Figures() {
 		err = errors.Join(err, registry.Register(f))
