@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -255,6 +256,10 @@ func rpc(ctx context.Context, url, method, params string, into any) error {
 	return json.NewDecoder(resp.Body).Decode(&answer)
 }
 
+// provenSpace is less than what a storage node of the network proves when its free space
+// counts, which it does from its third slot on; a small file may count before.
+const provenSpace = 64 << 20
+
 // limits looks at what stake the proven storage allows.
 func (s *show) limits(ctx context.Context) error {
 	for i := range s.net.Storage {
@@ -265,7 +270,8 @@ func (s *show) limits(ctx context.Context) error {
 		}
 		err := until(ctx, func(ctx context.Context) (bool, error) {
 			err := s.crust(ctx, &limit, "call", "StakingApi", "stake_limit", address(owner))
-			return len(limit.FromWorkload) > 1, err
+			n, _ := strconv.ParseUint(limit.Workload, 10, 64) // none before the first recount
+			return n >= provenSpace && len(limit.FromWorkload) > 1, err
 		})
 		s.judge(err, "the owner of "+s.net.Storage[i].Name+" may stake by what it proves", "%s bytes proven allow %s plancks of stake; none did at genesis", limit.Workload, limit.FromWorkload)
 	}
