@@ -153,34 +153,45 @@ func (p *Pool) bodyOf(r chain.Ref, f func(i int, x types.Extrinsic)) {
 }
 
 // poolBlock is a block as the machine sees it. Transactions that did not come
-// through this pool are judged on the parent's state for their tags.
+// through this pool are judged on the parent's state for their tags, if the pool
+// holds any that these could matter to: a node that synchronises has none.
 func (p *Pool) poolBlock(r chain.Ref) txpool.Block {
 	out := txpool.Block{Hash: r.Hash, Number: r.Number}
+	empty := p.pool.Empty()
 	var judge *frame.Validator
-	p.bodyOf(r, func(i int, x types.Extrinsic) {
+	p.bodyOf(r, func(_ int, x types.Extrinsic) {
 		inc := txpool.Included{Hash: x.Hash()}
-		if p.txs[inc.Hash] == nil {
-			t, err := p.chain.Runtime().DecodeTx(x)
-			if err != nil || !t.Signed {
-				if len(out.Txs) == 0 {
-					out.First = uint32(i) + 1 // inherents come first
-				}
-				return
-			}
+		if !empty && p.txs[inc.Hash] == nil {
 			if judge == nil {
-				view, err := p.chain.ViewAt(r.Parent)
-				if err != nil {
-					return
-				}
-				judge = p.chain.Runtime().NewValidator(view, r.Parent)
+				judge = p.judgeAt(r.Parent)
 			}
-			if v, err := judge.Judge(t, frame.SourceInBlock); err == nil {
-				inc.Provides = v.Provides
-			}
+			inc.Provides = p.tagsOf(judge, x)
 		}
 		out.Txs = append(out.Txs, inc)
 	})
 	return out
+}
+
+// judgeAt judges on the state of a block, nil if there is none.
+func (p *Pool) judgeAt(h types.Hash) *frame.Validator {
+	view, err := p.chain.ViewAt(h)
+	if err != nil {
+		return nil
+	}
+	return p.chain.Runtime().NewValidator(view, h)
+}
+
+// tagsOf are the tags of a signed transaction in a block, none of others.
+func (p *Pool) tagsOf(judge *frame.Validator, x types.Extrinsic) [][]byte {
+	t, err := p.chain.Runtime().DecodeTx(x)
+	if err != nil || !t.Signed || judge == nil {
+		return nil
+	}
+	v, err := judge.Judge(t, frame.SourceInBlock)
+	if err != nil {
+		return nil
+	}
+	return v.Provides
 }
 
 // revalidate judges transactions of the pool again by the new best block.

@@ -7,18 +7,17 @@ import (
 	"github.com/crustgo/crust/substrate/types"
 )
 
-// Included is a transaction in a block.
+// Included is an extrinsic in a block.
 type Included struct {
 	Hash     types.Hash
-	Provides [][]byte // its tags; the pool needs them only if it does not hold the transaction
+	Provides [][]byte // its tags; the pool needs them if it holds transactions, and not this one
 }
 
 // Block is a block as the pool sees it.
 type Block struct {
 	Hash   types.Hash
 	Number types.BlockNumber
-	Txs    []Included // the body without inherents, in order
-	First  uint32     // index of Txs[0] in the body
+	Txs    []Included // the body, in order
 }
 
 // Change is a move of the best block.
@@ -80,7 +79,7 @@ func (p *Pool) enact(b *Block) {
 			gone[i] = e
 		}
 		if h := b.Txs[i].Hash; p.watched[h] {
-			at := b.First + uint32(i)
+			at := uint32(i)
 			r.watched = append(r.watched, watchedTx{h, at})
 			p.tell(h, Event{Kind: InBlock, Block: b.Hash, Index: at})
 		}

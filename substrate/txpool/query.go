@@ -13,6 +13,11 @@ type Status struct {
 	Banned int
 }
 
+// Empty reports whether the pool holds no transaction: then no tag of a block matters, for
+// nothing waits for one or competes for it, and what is submitted later is validated on a
+// state that has it.
+func (p *Pool) Empty() bool { return len(p.byHash) == 0 }
+
 // Status reports how full the pool is.
 func (p *Pool) Status() Status { return Status{p.load[InReady], p.load[InFuture], len(p.bans.until)} }
 

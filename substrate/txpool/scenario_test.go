@@ -164,7 +164,7 @@ func (s *story) change(out *strings.Builder, args []string) {
 		}
 	}
 	s.number++
-	b := Block{Hash: s.hash(args[0]), Number: s.number, First: 1} // behind one inherent
+	b := Block{Hash: s.hash(args[0]), Number: s.number, Txs: []Included{{Hash: types.Hash{0xff}}}} // an inherent comes first
 	for _, name := range args[1:] {
 		tx := s.tx([]string{name})
 		b.Txs = append(b.Txs, Included{Hash: tx.Hash, Provides: tx.Provides})

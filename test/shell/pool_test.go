@@ -274,6 +274,39 @@ func TestPoolReorg(t *testing.T) {
 	}
 }
 
+// An empty pool notes of blocks of others only what is in them; what comes afterwards finds its
+// place all the same, and gives way to what others have of the same nonce.
+func TestPoolEmptyFollows(t *testing.T) {
+	n := chaintest.New(t, nil).Start(t)
+	root := n.Grow()
+	p := startPool(t, n, txpool.Config{})
+	foreign, second := n.Transfer("//Alice", 0, "//Bob", 1), n.Transfer("//Alice", 1, "//Bob", 1)
+	a1 := n.Add(chaintest.Plan{Parent: root.Hash, Txs: []types.Extrinsic{foreign}})
+	w := watchTx(t, p, second)
+	third := n.Transfer("//Alice", 2, "//Bob", 1)
+	submit(t, p, third)
+	if diff := cmp.Diff([]types.Extrinsic{second, third}, ready(p)); diff != "" {
+		t.Fatal(diff)
+	}
+	refused(t, p, n.Transfer("//Alice", 0, "//Bob", 2), txpool.ErrInvalid)
+	rival := n.Sign("//Alice", frame.Tx{Nonce: 1, Call: n.TransferCall("//Bob", 7)})
+	a2 := n.Add(chaintest.Plan{Parent: a1.Hash, Txs: []types.Extrinsic{rival}})
+	if diff := cmp.Diff([]types.Extrinsic{third}, ready(p)); diff != "" {
+		t.Error(diff)
+	}
+	if events := life(t, w); events[len(events)-1].Kind != txpool.Usurped || events[len(events)-1].Other != rival.Hash() {
+		t.Errorf("%+v", events)
+	}
+	// A fork takes all of it back: what stood on it waits, what was in it is offered again.
+	b := n.Add(chaintest.Plan{Parent: root.Hash, Skip: 30})
+	for n.Heads().Best.Hash == a2.Hash {
+		b = n.Add(chaintest.Plan{Parent: b.Hash})
+	}
+	if diff := cmp.Diff([]types.Extrinsic{foreign, rival, third}, ready(p)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // What comes back finds room in a pool that others have filled meanwhile.
 func TestPoolReorgWhenFull(t *testing.T) {
 	n := chaintest.New(t, nil).Start(t)
