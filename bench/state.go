@@ -22,8 +22,9 @@ const (
 	stateUpdates = 1000 // of a block
 	stateKeyLen  = 80   // the prefix of one of 16 maps, and the key in it
 	stateValue   = 80
-	stateParts   = 50  // blocks that change every key once
-	stateWarm    = 158 // blocks before the first turn; the peer makes as many
+	stateParts   = 50        // blocks that change every key once
+	stateLoaded  = 2_000_000 // keys of the largest state that a node can have loaded
+	stateWarm    = 158       // blocks before the first turn; the peer makes as many
 )
 
 // stateBench is a database of many keys on disk, and blocks of random updates.
@@ -59,6 +60,9 @@ func newStateBench(keys int) (*stateBench, error) {
 	debug.FreeOSMemory()
 	time.Sleep(3 * time.Second) // compactions
 	for i := range stateParts { // every node of the trie is loaded, as in a node that has run for some time
+		if keys > stateLoaded {
+			break
+		}
 		var all []int
 		for k := i; k < keys; k += stateParts {
 			all = append(all, k)

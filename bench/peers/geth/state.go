@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -58,10 +60,10 @@ func newState(keys, blocks int, persist bool) (*state, error) {
 	s := &state{dir: dir, disk: rawdb.NewDatabase(kv), root: types.EmptyRootHash, keys: keys, blocks: blocks, persist: persist, random: rand.New(rand.NewPCG(2, 2))}
 	s.db = triedb.NewDatabase(s.disk, &triedb.Config{PathDB: &config})
 	const piece = 250_000
-	for from := 0; from < keys; from += piece {
-		all := make([]update, min(piece, keys-from))
-		for i := range all {
-			all[i] = s.update(from + i)
+	for some := range slices.Chunk(inOrder(keys), piece) { // in the order of the trie, each of whose parts is then made once
+		all := make([]update, len(some))
+		for i, k := range some {
+			all[i] = s.update(int(k))
 		}
 		if err := errors.Join(s.block(all), s.db.Commit(s.root, false)); err != nil {
 			return nil, err
@@ -76,6 +78,27 @@ func newState(keys, blocks int, persist bool) (*state, error) {
 	return s, nil
 }
 
+// keyOf is key i.
+func keyOf(i int) []byte { return crypto.Keccak256(binary.BigEndian.AppendUint64(nil, uint64(i))) }
+
+// inOrder lists numbers of keys by what the keys begin with.
+func inOrder(keys int) []uint32 {
+	type numbered struct {
+		start  uint64
+		number uint32
+	}
+	all := make([]numbered, keys)
+	for i := range all {
+		all[i] = numbered{binary.BigEndian.Uint64(keyOf(i)), uint32(i)}
+	}
+	slices.SortFunc(all, func(a, b numbered) int { return cmp.Compare(a.start, b.start) })
+	numbers := make([]uint32, keys)
+	for i := range all {
+		numbers[i] = all[i].number
+	}
+	return numbers
+}
+
 // pathdbLayers is how many blocks the path database keeps apart in memory.
 const pathdbLayers = 128
 
@@ -85,7 +108,7 @@ func (s *state) update(i int) update {
 	for i := 0; i < len(value); i += 8 {
 		binary.LittleEndian.PutUint64(value[i:], s.random.Uint64())
 	}
-	return update{crypto.Keccak256(binary.BigEndian.AppendUint64(nil, uint64(i))), value}
+	return update{keyOf(i), value}
 }
 
 // updates are those of one block.
