@@ -2,17 +2,20 @@ package node
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
+	gometrics "runtime/metrics"
 )
 
 const (
 	// memoryLimit is where the garbage collector works harder instead of letting the
 	// node grow.
 	memoryLimit = 1 << 30
-	// collectAt has the collector run when a quarter of what is in use was allocated, not
-	// as much. Most of what a node keeps, write buffers and caches and nodes of the trie, has no pointers and
-	// costs the collector nothing; and there may be four validators on one machine.
-	collectAt = 25
+	// The collector runs when so much of what is in use was allocated, in percent: a
+	// quarter while little is, for there may be four validators on one machine, and as
+	// much where much is, for then a quarter costs a large state half as much CPU again.
+	collectSmall, collectLarge = 25, 100
+	smallHeap, largeHeap       = 192 << 20, 320 << 20
 )
 
 // TuneMemory sets up the collector for a node. The environment variables GOMEMLIMIT and
@@ -22,6 +25,29 @@ func TuneMemory() {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt)
+		debug.SetGCPercent(collectSmall)
+		tuneNext(collectSmall)
 	}
+}
+
+// collectAt is the percentage for a heap of which so much is in use.
+func collectAt(live uint64) int {
+	part := (min(max(live, smallHeap), largeHeap) - smallHeap) * 100 / (largeHeap - smallHeap)
+	return collectSmall + int(part)*(collectLarge-collectSmall)/100
+}
+
+// cycle is garbage: its finalizer runs after the next collection.
+type cycle struct{ _ [64]byte }
+
+// tuneNext sets the percentage anew after each collection, if it has changed.
+func tuneNext(percent int) {
+	runtime.SetFinalizer(new(cycle), func(*cycle) {
+		live := []gometrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		gometrics.Read(live)
+		next := collectAt(live[0].Value.Uint64())
+		if next != percent {
+			debug.SetGCPercent(next)
+		}
+		tuneNext(next)
+	})
 }
