@@ -59,10 +59,11 @@ func newStateBench(keys int) (*stateBench, error) {
 	entries, room = nil, nil
 	debug.FreeOSMemory()
 	time.Sleep(3 * time.Second) // compactions
-	for i := range stateParts { // every node of the trie is loaded, as in a node that has run for some time
-		if keys > stateLoaded {
-			break
-		}
+	parts := stateParts         // every node of the trie is loaded, as in a node that has run for some time
+	if keys > stateLoaded {
+		parts = 0
+	}
+	for i := range parts {
 		var all []int
 		for k := i; k < keys; k += stateParts {
 			all = append(all, k)

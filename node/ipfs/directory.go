@@ -54,8 +54,8 @@ func (c *Directory) on() bool { return c.Mode == DirectoryClient || c.Mode == Di
 // is nil if the node takes no part, or cannot: what is remembered is worth no node that does
 // not start, so it is begun anew, and gone without if that is of no use.
 func (c *Directory) Open(e *engine.Engine, basePath string, registry prometheus.Registerer, log *slog.Logger) (*routing.Directory, error) {
-	if err := c.Check(); err != nil || !c.on() {
-		return nil, err
+	if !c.on() {
+		return nil, c.Check()
 	}
 	peers, err := engine.Origins(c.Peers)
 	if err != nil {

@@ -109,7 +109,7 @@ func (p *Pool) newBest(c *chain.BestChange) {
 	lost := map[types.Hash]types.Extrinsic{}
 	for i, r := range c.Retracted {
 		b := txpool.Block{Hash: r.Hash, Number: r.Number}
-		remember := func(_ int, x types.Extrinsic) {
+		remember := func(x types.Extrinsic) {
 			h := x.Hash()
 			lost[h] = x
 			b.Txs = append(b.Txs, txpool.Included{Hash: h})
@@ -117,8 +117,8 @@ func (p *Pool) newBest(c *chain.BestChange) {
 		if len(c.Lost) == 0 {
 			p.bodyOf(r, remember)
 		} else {
-			for j, x := range c.Lost[i] {
-				remember(j, x)
+			for _, x := range c.Lost[i] {
+				remember(x)
 			}
 		}
 		ch.Retracted = append(ch.Retracted, b)
@@ -141,14 +141,14 @@ func (p *Pool) newBest(c *chain.BestChange) {
 }
 
 // bodyOf visits the extrinsics of a block.
-func (p *Pool) bodyOf(r chain.Ref, f func(i int, x types.Extrinsic)) {
+func (p *Pool) bodyOf(r chain.Ref, f func(x types.Extrinsic)) {
 	body, err := p.chain.Body(r.Hash)
 	if err != nil {
 		p.cfg.Log.Error("the pool cannot read a block", "block", r.Number, "err", err)
 		return
 	}
-	for i, x := range body {
-		f(i, x)
+	for _, x := range body {
+		f(x)
 	}
 }
 
@@ -159,7 +159,7 @@ func (p *Pool) poolBlock(r chain.Ref) txpool.Block {
 	out := txpool.Block{Hash: r.Hash, Number: r.Number}
 	empty := p.pool.Empty()
 	var judge *frame.Validator
-	p.bodyOf(r, func(_ int, x types.Extrinsic) {
+	p.bodyOf(r, func(x types.Extrinsic) {
 		inc := txpool.Included{Hash: x.Hash()}
 		if !empty && p.txs[inc.Hash] == nil {
 			if judge == nil {
