@@ -28,7 +28,8 @@ func (Exposure) SCALEPath() string { return "sp_staking::Exposure" }
 
 // Scale cuts the stakes behind a candidate, all by one ratio, so that they sum to
 // its limit; stakes below the limit stay as they are. Every stake is rounded to
-// the nearest planck, so the total may be off the limit by half a planck for each.
+// the nearest planck, and the ratio is one in billionths, so the total may be above
+// the limit by half a planck for each and by a billionth of the stake.
 func Scale(limit, own Balance, others []IndividualExposure) Exposure {
 	sum := own
 	for i := range others {
