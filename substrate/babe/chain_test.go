@@ -402,7 +402,18 @@ func TestSignaturesInAnyOrder(t *testing.T) {
 	for i := len(cs) - 1; i >= 0; i-- {
 		pub, msg, sig := cs[i].SealInput()
 		batch.Add(pub, msg[:], sig)
-		if err := cs[i].VerifyVRF(); err != nil {
+		ready, err := sr25519.Prepare(cs[i].Author)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := sr25519.Prepare(sr25519.FromSeed([32]byte{99}).Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cs[i].VerifyVRF(other); !errors.Is(err, ErrVRF) {
+			t.Errorf("block %d by another key: %v", i+1, err)
+		}
+		if err := errors.Join(cs[i].VerifyVRF(nil), cs[i].VerifyVRF(ready)); err != nil {
 			t.Errorf("block %d: %v", i+1, err)
 		}
 		lot := cs[i].Lot()

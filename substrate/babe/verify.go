@@ -147,7 +147,7 @@ func admit(claim *PreDigest, e *Epoch) error {
 // VerifySignatures checks the VRF proof, the threshold and the seal. It may run
 // on any goroutine.
 func (c *Candidate) VerifySignatures() error {
-	if err := c.VerifyVRF(); err != nil {
+	if err := c.VerifyVRF(nil); err != nil {
 		return err
 	}
 	if pub, msg, sig := c.SealInput(); !sr25519.Verify(pub, msg[:], sig) {
@@ -158,12 +158,19 @@ func (c *Candidate) VerifySignatures() error {
 
 // VerifyVRF checks the VRF proof and, for a primary claim, the threshold.
 // Together with the signature that SealInput describes it is VerifySignatures;
-// a caller with many headers checks the seals in a batch.
-func (c *Candidate) VerifyVRF() error {
+// a caller with many headers checks the seals in a batch. author, which may be nil,
+// is the key Author made ready.
+func (c *Candidate) VerifyVRF(author *sr25519.PreparedKey) error {
 	if !c.Claim.HasVRF() {
 		return nil
 	}
-	out, ok := sr25519.VRFVerify(c.Author, c.Epoch.transcript(c.Claim.Slot), c.Claim.PreOutput, c.Claim.Proof)
+	var out sr25519.Output
+	var ok bool
+	if author != nil {
+		out, ok = author.VRFVerify(c.Epoch.transcript(c.Claim.Slot), c.Claim.PreOutput, c.Claim.Proof)
+	} else {
+		out, ok = sr25519.VRFVerify(c.Author, c.Epoch.transcript(c.Claim.Slot), c.Claim.PreOutput, c.Claim.Proof)
+	}
 	if !ok {
 		return fmt.Errorf("%w: authority %d, slot %d", ErrVRF, c.Claim.Authority, c.Claim.Slot)
 	}

@@ -82,7 +82,7 @@ func (m *Manager) verifySignatures(cs []*babe.Candidate) (int, error) {
 		return 0, cs[0].VerifySignatures()
 	}
 	errs := make([]error, len(cs))
-	m.Parallel(len(cs), func(i int) { errs[i] = cs[i].VerifyVRF() })
+	m.Parallel(len(cs), func(i int) { errs[i] = cs[i].VerifyVRF(m.author(cs[i])) })
 	good := slices.IndexFunc(errs, func(err error) bool { return err != nil })
 	if good < 0 {
 		good = len(cs)

@@ -82,7 +82,8 @@ type Manager struct {
 	db      *store.DB
 	genesis types.Hash
 	babe    babe.Config
-	points  *pointCache
+	points  *recent[sr25519.Point]
+	authors *recent[sr25519.PreparedKey]
 	heads   atomic.Pointer[Heads]
 
 	write sync.Mutex // held while a block is imported or finalised; guards what follows
@@ -112,7 +113,9 @@ func Open(db *store.DB, rt *frame.Runtime, genesis Genesis, cfg Config) (*Manage
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	m := &Manager{cfg: cfg, rt: rt, db: db, genesis: genesis.Header.Hash(), points: newPointCache(maxPoints)}
+	m := &Manager{cfg: cfg, rt: rt, db: db, genesis: genesis.Header.Hash(),
+		points: newRecent[sr25519.Point](maxPoints), authors: newRecent[sr25519.PreparedKey](maxAuthors),
+	}
 	m.updates.init()
 	if db.Empty() {
 		b := store.Block{

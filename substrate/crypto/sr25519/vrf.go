@@ -63,17 +63,27 @@ func VRFOutput(pub [32]byte, t Transcript, pre PreOutput) (o Output, ok bool) {
 // VRFVerify returns the output of pub on t, and whether proof shows that pre
 // belongs to them.
 func VRFVerify(pub [32]byte, t Transcript, pre PreOutput, proof Proof) (Output, bool) {
-	var a, in, out curve.RistrettoPoint
+	var a curve.RistrettoPoint
+	if !decompress(&a, pub) {
+		return Output{}, false
+	}
+	return vrfVerify(pub, t, pre, proof, func(gr *curve.RistrettoPoint, c, s *scalar.Scalar) {
+		gr.DoubleScalarMulBasepointVartime(c, &a, s)
+	})
+}
+
+// vrfVerify is VRFVerify of a key A; commitment sets gr to c·A + s·B.
+func vrfVerify(pub [32]byte, t Transcript, pre PreOutput, proof Proof, commitment func(gr *curve.RistrettoPoint, c, s *scalar.Scalar)) (Output, bool) {
+	var in, out curve.RistrettoPoint
 	var c, s scalar.Scalar
-	if !decompress(&a, pub) || !decompress(&out, pre) || out.IsIdentity() ||
-		!setCanonical(&c, proof[:32]) || !setCanonical(&s, proof[32:]) {
+	if !decompress(&out, pre) || out.IsIdentity() || !setCanonical(&c, proof[:32]) || !setCanonical(&s, proof[32:]) {
 		return Output{}, false
 	}
 	vrfInput(&in, pub, t)
 	o := Output{Input: compress(&in), Pre: pre}
 	e := proofTranscript(o.Input)
 	var gr, hr curve.RistrettoPoint
-	gr.DoubleScalarMulBasepointVartime(&c, &a, &s)
+	commitment(&gr, &c, &s)
 	hr.MultiscalarMulVartime([]*scalar.Scalar{&c, &s}, []*curve.RistrettoPoint{&out, &in})
 	if proofChallenge(&e, pub, pre, &gr, &hr).Equal(&c) != 1 {
 		return Output{}, false

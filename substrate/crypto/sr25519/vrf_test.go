@@ -27,14 +27,30 @@ func rustTranscript(msg string) Transcript {
 	return t
 }
 
+// verifyVRF is VRFVerify; a key that is made ready has to say the same.
+func verifyVRF(pub [32]byte, t Transcript, pre PreOutput, proof Proof) (Output, bool) {
+	out, ok := VRFVerify(pub, t, pre, proof)
+	key, err := Prepare(pub)
+	if err != nil {
+		if ok {
+			panic("a proof by what is no key was taken")
+		}
+		return out, ok
+	}
+	if again, also := key.VRFVerify(t, pre, proof); again != out || also != ok {
+		panic("the key made ready says otherwise")
+	}
+	return out, ok
+}
+
 func TestRustVRFVector(t *testing.T) {
 	v := rustVRF
 	proof := Proof(append(v.c[:], v.s[:]...))
-	o, ok := VRFVerify(v.pub, rustTranscript("meow"), PreOutput(v.output), proof)
+	o, ok := verifyVRF(v.pub, rustTranscript("meow"), PreOutput(v.output), proof)
 	if !ok || o.Input != v.input || o.Pre != PreOutput(v.output) {
 		t.Errorf("the vector gives %v, %x", ok, o)
 	}
-	if _, ok := VRFVerify(v.pub, rustTranscript("woof"), PreOutput(v.output), proof); ok {
+	if _, ok := verifyVRF(v.pub, rustTranscript("woof"), PreOutput(v.output), proof); ok {
 		t.Error("the vector verifies on another message")
 	}
 }
@@ -57,7 +73,7 @@ func TestBABEVectors(t *testing.T) {
 	for _, c := range cases {
 		tr := BABETranscript([32]byte(unhex(t, c.Randomness)), c.Slot, c.Epoch)
 		pre := PreOutput(unhex(t, c.Output))
-		out, ok := VRFVerify([32]byte(unhex(t, c.Public)), tr, pre, Proof(unhex(t, c.Proof)))
+		out, ok := verifyVRF([32]byte(unhex(t, c.Public)), tr, pre, Proof(unhex(t, c.Proof)))
 		if !ok || out.Pre != pre || out != alice.VRFEvaluate(tr) {
 			t.Errorf("slot %d: %v, %x", c.Slot, ok, out)
 		}
@@ -81,7 +97,7 @@ func TestVRFRoundTripAndForgery(t *testing.T) {
 		if p.VRFEvaluate(tr) != out {
 			t.Fatal("evaluation differs from signing")
 		}
-		got, ok := VRFVerify(p.Public(), tr, out.Pre, proof)
+		got, ok := verifyVRF(p.Public(), tr, out.Pre, proof)
 		if !ok || got != out {
 			t.Fatalf("proof refused: %v, %v", ok, got)
 		}
@@ -100,18 +116,18 @@ func TestVRFRoundTripAndForgery(t *testing.T) {
 			"epoch":      BABETranscript(randomness, slot, epoch+1),
 			"randomness": BABETranscript([32]byte{1}, slot, epoch),
 		} {
-			if _, ok := VRFVerify(p.Public(), wrong, out.Pre, proof); ok {
+			if _, ok := verifyVRF(p.Public(), wrong, out.Pre, proof); ok {
 				t.Fatalf("accepted for another %s", name)
 			}
 		}
 		bit := rapid.IntRange(0, ProofSize*8-1).Draw(t, "bit")
 		bad := proof
 		bad[bit/8] ^= 1 << (bit % 8)
-		if _, ok := VRFVerify(p.Public(), tr, out.Pre, bad); ok {
+		if _, ok := verifyVRF(p.Public(), tr, out.Pre, bad); ok {
 			t.Fatal("a damaged proof is accepted")
 		}
 		other := FromSeed([32]byte{9}).VRFEvaluate(tr)
-		if _, ok := VRFVerify(p.Public(), tr, other.Pre, proof); ok && other.Pre != out.Pre {
+		if _, ok := verifyVRF(p.Public(), tr, other.Pre, proof); ok && other.Pre != out.Pre {
 			t.Fatal("another output is accepted")
 		}
 	})
@@ -125,7 +141,7 @@ func TestVRFRefusesIdentity(t *testing.T) {
 	if out.Pre != (PreOutput{}) {
 		t.Fatalf("output of the zero key is %x", out.Pre)
 	}
-	if _, ok := VRFVerify(zero.Public(), tr, out.Pre, proof); ok {
+	if _, ok := verifyVRF(zero.Public(), tr, out.Pre, proof); ok {
 		t.Error("the identity is accepted as output")
 	}
 }
@@ -140,7 +156,7 @@ func FuzzVRFVerify(f *testing.F) {
 		if len(pk) != 32 || len(pre) != 32 || len(pr) != ProofSize {
 			return
 		}
-		_, ok := VRFVerify([32]byte(pk), BABETranscript([32]byte{}, slot, 4), PreOutput(pre), Proof(pr))
+		_, ok := verifyVRF([32]byte(pk), BABETranscript([32]byte{}, slot, 4), PreOutput(pre), Proof(pr))
 		if ok && [32]byte(pk) == pub && (PreOutput(pre) != out.Pre || slot != 3) {
 			t.Fatalf("forged %x for slot %d", pre, slot)
 		}
@@ -163,6 +179,25 @@ func BenchmarkVRF(b *testing.B) {
 			p.VRFSign(tr, nil)
 		}
 	})
+	prepared, err := Prepare(p.Public())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("verify-prepared", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, ok := prepared.VRFVerify(tr, out.Pre, proof); !ok {
+				b.Fatal("a proof is refused")
+			}
+		}
+	})
+	b.Run("prepare", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := Prepare(p.Public()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("verify", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -178,7 +213,7 @@ func TestVRFOutput(t *testing.T) {
 	key := FromSeed([32]byte{7})
 	tr := func() Transcript { return BABETranscript([32]byte{1}, 5, 6) }
 	out, proof := key.VRFSign(tr(), nil)
-	want, ok := VRFVerify(key.Public(), tr(), out.Pre, proof)
+	want, ok := verifyVRF(key.Public(), tr(), out.Pre, proof)
 	if got, ok2 := VRFOutput(key.Public(), tr(), out.Pre); !ok || !ok2 || got != want {
 		t.Errorf("%+v %v, want %+v %v", got, ok2, want, ok)
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/crustgo/crust/substrate/crypto/sr25519"
 )
 
-func TestPointCache(t *testing.T) {
-	c := newPointCache(8) // two generations of four
+func TestRecent(t *testing.T) {
+	c := newRecent[sr25519.Point](8) // two generations of four
 	key := func(i int) (k [32]byte) { k[0] = byte(i); return k }
 	points := make([]*sr25519.Point, 20)
 	for i := range points {
