@@ -221,7 +221,7 @@ func (p *Pallet) Height(e *frame.Env) types.BlockNumber { return p.Number.Get(e)
 func (p *Pallet) Initialize(e *frame.Env, h *types.Header) {
 	p.Number.Put(e, h.Number)
 	p.ParentHash.Put(e, h.ParentHash)
-	p.BlockHash.Put(e, h.Number-1, h.ParentHash)
+	p.BlockHash.Insert(e, h.Number-1, h.ParentHash)
 	if keep := p.BlockHashCount.Get(); h.Number > keep+1 {
 		p.BlockHash.Kill(e, h.Number-keep-1) // never that of genesis, which every signature refers to
 	}
