@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -363,6 +364,32 @@ func (m *Manager) Block(h types.Hash) (*types.Block, []byte, error) {
 	}
 	j, err := m.db.JustificationOf(b)
 	return out, j, err
+}
+
+// FinalBlocks calls f with the final blocks from a number on, upwards, or if down
+// towards genesis, and with what justifies them, until f is done or fails. Without
+// bodies the blocks are headers alone. It is the quickest way to read many.
+func (m *Manager) FinalBlocks(from types.BlockNumber, down, bodies bool, f func(h types.Hash, b *types.Block, justification []byte) (done bool, err error)) error {
+	return m.db.FinalBlocks(from, down, func(stored *store.Block, justification []byte) (bool, error) {
+		b := new(types.Block)
+		if err := decodeHeader(stored, &b.Header); err != nil {
+			return false, err
+		}
+		if bodies {
+			stored.Body = bytes.Clone(stored.Body) // the extrinsics are pieces of it
+			var err error
+			if b.Body, err = decodeBody(stored); err != nil {
+				return false, err
+			}
+		}
+		return f(stored.Hash, b, bytes.Clone(justification))
+	})
+}
+
+// Final is the number of a stored block and whether it is final;
+// state.ErrUnknownBlock if it is not stored.
+func (m *Manager) Final(h types.Hash) (n types.BlockNumber, final bool, err error) {
+	return m.db.Number(h)
 }
 
 // HashAt returns the block of that number on the best chain.

@@ -40,7 +40,7 @@ func (s *Server) Blocks(req *protocol.BlockRequest) (*protocol.BlockResponse, er
 	if limit == 0 || limit > protocol.MaxBlocks {
 		limit = protocol.MaxBlocks
 	}
-	resp := &protocol.BlockResponse{}
+	w := walk{Server: s, req: req, limit: limit}
 	at, ok := req.FromHash, true
 	if at == (types.Hash{}) {
 		var err error
@@ -48,63 +48,92 @@ func (s *Server) Blocks(req *protocol.BlockRequest) (*protocol.BlockResponse, er
 			return nil, err
 		}
 	}
-	for total := 0; ok && len(resp.Blocks) < limit; {
-		b, header, size, err := s.block(at, req.Fields)
+	for n := -1; ok && len(w.resp.Blocks) > n; { // the last visit found something
+		n = len(w.resp.Blocks)
+		err := w.visit(at)
+		if err == nil {
+			at, ok, err = w.next()
+		}
 		if errors.Is(err, state.ErrUnknownBlock) { // not here, or lost to finality while we walk
 			break
 		}
 		if err != nil {
 			return nil, err
 		}
-		if n := len(resp.Blocks); n > 0 && (total+size > maxBlockBytes || req.Direction == protocol.Ascending && header.ParentHash != resp.Blocks[n-1].Hash) {
-			break // full, or the walk left a fork for the best chain
-		}
-		total += size
-		resp.Blocks = append(resp.Blocks, b)
-		if req.Direction == protocol.Descending {
-			at, ok = header.ParentHash, header.Number > 0
-		} else if at, ok, err = s.Chain.HashAt(header.Number + 1); err != nil {
-			return nil, err
-		}
 	}
-	return resp, nil
+	return &w.resp, nil
 }
 
-// block reads what was asked of a block, and estimates its size.
-func (s *Server) block(h types.Hash, fields protocol.BlockFields) (b protocol.BlockData, header *types.Header, size int, err error) {
-	b.Hash = h
-	var justification []byte
-	if fields&protocol.FieldBody != 0 {
-		var whole *types.Block
-		if whole, justification, err = s.Chain.Block(h); err != nil {
-			return b, nil, 0, err
-		}
-		header, b.Body, b.HasBody = &whole.Header, whole.Body, true
-		for _, x := range b.Body {
-			size += len(x)
-		}
-	} else {
-		if header, err = s.Chain.Header(h); err != nil {
-			return b, nil, 0, err
-		}
-		if fields&protocol.FieldJustification != 0 {
-			if justification, err = s.Chain.Justification(h); err != nil {
-				return b, nil, 0, err
-			}
-		}
+// walk gathers the blocks of an answer.
+type walk struct {
+	*Server
+	req   *protocol.BlockRequest
+	limit int // of blocks
+
+	resp  protocol.BlockResponse
+	bytes int           // about the size of resp
+	last  *types.Header // of the last block
+	full  bool
+}
+
+// visit adds a block; if it is final, those that follow it as well, as far as they are.
+func (w *walk) visit(at types.Hash) error {
+	down, bodies := w.req.Direction == protocol.Descending, w.req.Fields&protocol.FieldBody != 0
+	number, final, err := w.Chain.Final(at)
+	if err != nil {
+		return err
 	}
-	if fields&protocol.FieldHeader != 0 {
+	if final {
+		return w.Chain.FinalBlocks(number, down, bodies, func(h types.Hash, b *types.Block, justification []byte) (bool, error) {
+			w.add(h, b, justification)
+			return w.full, nil
+		})
+	}
+	b, justification, err := w.Chain.Block(at)
+	if err == nil {
+		w.add(at, b, justification)
+	}
+	return err
+}
+
+// next is where the walk goes on.
+func (w *walk) next() (at types.Hash, ok bool, err error) {
+	switch {
+	case w.full || w.last == nil:
+		return at, false, nil
+	case w.req.Direction == protocol.Descending:
+		return w.last.ParentHash, w.last.Number > 0, nil
+	}
+	return w.Chain.HashAt(w.last.Number + 1)
+}
+
+// add takes what was asked of a block, unless the answer is full.
+func (w *walk) add(h types.Hash, block *types.Block, justification []byte) {
+	b, header, size := protocol.BlockData{Hash: h}, &block.Header, 200 // hash, fixed fields, lengths
+	if w.req.Fields&protocol.FieldHeader != 0 {
 		b.Header = header
 		for i := range header.Digest {
 			size += len(header.Digest[i].Data)
 		}
 	}
-	if fields&protocol.FieldJustification != 0 && justification != nil {
+	if w.req.Fields&protocol.FieldBody != 0 {
+		b.Body, b.HasBody = block.Body, true
+		for _, x := range b.Body {
+			size += len(x)
+		}
+	}
+	if w.req.Fields&protocol.FieldJustification != 0 && justification != nil {
 		b.Justifications = types.Justifications{{Engine: types.EngineGRANDPA, Data: justification}}
 		size += len(justification)
 	}
-	const rest = 200 // hash, fixed fields, lengths
-	return b, header, size + rest, nil
+	if w.last != nil && (w.bytes+size > maxBlockBytes || w.req.Direction == protocol.Ascending && header.ParentHash != w.resp.Blocks[len(w.resp.Blocks)-1].Hash) {
+		w.full = true // of bytes, or the walk left a fork for the best chain
+		return
+	}
+	w.bytes += size
+	w.last = header
+	w.resp.Blocks = append(w.resp.Blocks, b)
+	w.full = len(w.resp.Blocks) == w.limit
 }
 
 // Warp answers a request of sync/warp.

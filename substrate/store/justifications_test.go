@@ -40,6 +40,38 @@ func (c *chain) checkJustified(t tester) {
 	}
 }
 
+// checkFinal compares final blocks, read in a row either way, with the model's.
+func (c *chain) checkFinal(t tester) {
+	t.Helper()
+	type final struct {
+		Number             types.BlockNumber
+		Hash, Parent       types.Hash
+		Header, Body, Just string
+	}
+	from, down, most := types.BlockNumber(c.r.IntN(int(c.finalised.info.Number)+2)), c.r.IntN(2) == 0, 1+c.r.IntN(12)
+	var want, got []final
+	for b := c.finalised; b != nil; b = b.parent {
+		if n := b.info.Number; n == from || n < from == down {
+			s := b.stored()
+			want = append(want, final{n, b.info.Hash, b.info.Parent, string(s.Header), string(s.Body), string(b.just)})
+		}
+	}
+	switch {
+	case from > c.finalised.info.Number:
+		want = nil
+	case !down:
+		slices.Reverse(want)
+	}
+	want = want[:min(most, len(want))]
+	err := c.db.FinalBlocks(from, down, func(b *Block, just []byte) (bool, error) {
+		got = append(got, final{b.Number, b.Hash, b.Parent, string(b.Header), string(b.Body), string(just)})
+		return len(got) == most, nil
+	})
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Fatalf("final blocks from %d, down %v: %v, %s", from, down, err, diff)
+	}
+}
+
 func TestJustifications(t *testing.T) {
 	c := grow(t, Options{CheckpointBlocks: 7, KeepBlocks: 5}, 30)
 	// Proofs may come late, for blocks whose state is gone, and in any order.
@@ -57,6 +89,13 @@ func TestJustifications(t *testing.T) {
 	}
 	for range 10 {
 		c.checkJustified(t)
+	}
+	for range 100 {
+		c.checkFinal(t)
+	}
+	stopped := errors.New("stopped")
+	if err := c.db.FinalBlocks(0, false, func(*Block, []byte) (bool, error) { return false, stopped }); !errors.Is(err, stopped) {
+		t.Errorf("a failing visit: %v", err)
 	}
 	if err := c.db.Close(); err != nil {
 		t.Fatal(err)

@@ -398,6 +398,7 @@ func (c *chain) checkHeads(t tester) {
 		t.Fatalf("best %v, want %v", got, c.best.info)
 	}
 	c.checkJustified(t)
+	c.checkFinal(t)
 }
 
 func (c *chain) step(t tester) {

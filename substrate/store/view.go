@@ -127,6 +127,7 @@ func (db *DB) iterate(lower, upper []byte) (*tableIter, error) {
 // tableIter is a state.Iterator over records of one kind.
 type tableIter struct {
 	it      *pebble.Iterator
+	down    bool // Next goes towards the first record
 	started bool
 	value   []byte
 	err     error
@@ -137,13 +138,17 @@ func (t *tableIter) Next() bool {
 	if t.err != nil {
 		return false
 	}
-	ok := false
-	if t.started {
-		ok = t.it.Next()
-	} else {
-		t.started, ok = true, t.it.First()
+	move := t.it.First
+	switch {
+	case t.started && t.down:
+		move = t.it.Prev
+	case t.started:
+		move = t.it.Next
+	case t.down:
+		move = t.it.Last
 	}
-	return ok && t.load()
+	t.started = true
+	return move() && t.load()
 }
 
 // seek moves to the first record at or after key, its kind included.

@@ -83,6 +83,8 @@ func TestServeBlocks(t *testing.T) {
 		"an unknown hash":       {protocol.BlockRequest{FromHash: types.Hash{1}}, nil},
 		"up from a fork's head": {protocol.BlockRequest{FromHash: fork.Hash}, upTo(141, 141)},
 		"down from a fork":      {protocol.BlockRequest{FromHash: fork.Hash, Direction: protocol.Descending, Max: 3}, upTo(141, 139)},
+		"up over finality":      {protocol.BlockRequest{FromHash: at(130)}, upTo(130, 150)},
+		"down over finality":    {protocol.BlockRequest{FromHash: last.Hash, Direction: protocol.Descending, Max: 30}, upTo(150, 121)},
 		"the best":              {protocol.BlockRequest{FromHash: last.Hash}, upTo(150, 150)},
 	} {
 		if diff := cmp.Diff(tc.want, numbers(t, n, tc.req)); diff != "" {
@@ -427,5 +429,37 @@ func TestServeDiscarded(t *testing.T) {
 	}
 	if _, ok := n.Head(lost.Hash); ok {
 		t.Error("a discarded block can have children")
+	}
+}
+
+// BenchmarkServeBlocks answers what a synchronising node asks for: headers upwards,
+// then bodies and justifications downwards, of blocks that are final.
+func BenchmarkServeBlocks(b *testing.B) {
+	n := chaintest.New(b, nil).Start(b)
+	for range 5 {
+		n.GrowBy(200)
+		n.FinaliseBest()
+	}
+	if err := n.DB.Checkpoint(); err != nil {
+		b.Fatal(err)
+	}
+	s, top := serverOf(n), types.BlockNumber(900)
+	h, _, err := n.HashAt(top)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, req := range map[string]protocol.BlockRequest{
+		"headers": {Fields: protocol.FieldHeader, FromNumber: top - 127},
+		"bodies":  {Fields: protocol.FieldBody | protocol.FieldJustification, FromHash: h, Direction: protocol.Descending},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if resp, err := s.ServeBlocks(req.Append(nil)); err != nil || len(resp) < 128*32 {
+					b.Fatal(len(resp), err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/128, "ns/block")
+		})
 	}
 }
