@@ -40,20 +40,32 @@ type Proof struct {
 // Import does the work. refused, which may be nil, is told why blocks and proofs
 // were not taken, where it is not for reasons that happen every day.
 func Import(m *chain.Manager, w Work, refused func(peer types.PeerID, err error)) Done {
-	i := importer{chain: m, refused: refused}
-	for _, run := range w.Blocks {
+	i := importer{chain: m, refused: refused, upcoming: func() []sync.Block { return nil }}
+	return i.do(w)
+}
+
+// importer does one piece of work after the other.
+type importer struct {
+	chain   *chain.Manager
+	refused func(types.PeerID, error)
+	// upcoming is the run that the next work begins with, if it is known already.
+	upcoming func() []sync.Block
+
+	later [][]sync.Block // the runs of this work that come after the one at hand
+	ready row            // the first of the run that comes next, if it follows the last one
+	done  Done
+}
+
+func (i *importer) do(w Work) Done {
+	i.done = Done{}
+	for k, run := range w.Blocks {
+		i.later = w.Blocks[k+1:]
 		i.run(run)
 	}
 	for _, j := range w.Justifications {
 		i.prove(j.Target, j.Peer, j.Proof)
 	}
 	return i.done
-}
-
-type importer struct {
-	chain   *chain.Manager
-	refused func(types.PeerID, error)
-	done    Done
 }
 
 // ahead is how many blocks are checked while the ones before them are imported: enough for
@@ -90,30 +102,63 @@ func (i *importer) take(r *row) (n int, err error) {
 	return len(r.checked), r.err
 }
 
+// begin checks the first row of a run, unless that was done while the last run ended.
+func (i *importer) begin(run []sync.Block) row {
+	now := i.ready
+	i.ready = row{}
+	if len(now.blocks) == 0 || &now.blocks[0] != &run[0] {
+		now = i.check(run, nil)
+	}
+	return now
+}
+
+// after is what comes after a row: the rest of its run, or the next run if it goes on there.
+func (i *importer) after(r *row, rest []sync.Block) []sync.Block {
+	if r.err != nil || len(r.checked) == 0 {
+		return nil
+	}
+	if len(rest) > 0 {
+		return rest
+	}
+	var next []sync.Block
+	if len(i.later) > 0 {
+		next = i.later[0]
+	} else {
+		next = i.upcoming()
+	}
+	if len(next) > 0 && next[0].Header.ParentHash == r.checked[len(r.checked)-1].Hash {
+		return next
+	}
+	return nil
+}
+
 // run imports consecutive blocks. What comes after one that fails is not tried: its parent
 // is not there.
 func (i *importer) run(run []sync.Block) {
-	next := i.check(run, nil)
+	now := i.begin(run)
 	for {
-		now := next
 		rest := run[len(now.blocks):]
+		after := i.after(&now, rest)
 		steps := 1
-		if now.err == nil && len(rest) > 0 {
-			steps = 2 // the row after it is checked meanwhile
+		if len(after) > 0 {
+			steps = 2 // it is checked meanwhile
 		}
+		var next row
 		var n int
 		var err error
 		i.chain.Parallel(steps, func(step int) {
 			if step == 0 {
 				n, err = i.take(&now)
 			} else {
-				next = i.check(rest, &now.checked[len(now.checked)-1])
+				next = i.check(after, &now.checked[len(now.checked)-1])
 			}
 		})
-		if err == nil {
-			if run = rest; len(run) == 0 {
-				return
-			}
+		switch {
+		case err == nil && len(rest) == 0:
+			i.ready = next
+			return
+		case err == nil:
+			run, now = rest, next
 			continue
 		}
 		if outcome := i.outcome(&run[n], err); outcome != sync.Known {
@@ -125,7 +170,7 @@ func (i *importer) run(run []sync.Block) {
 		if run = run[n+1:]; len(run) == 0 {
 			return
 		}
-		next = i.check(run, nil)
+		now = i.check(run, nil)
 	}
 }
 

@@ -263,15 +263,40 @@ func (n *Network) call(f func(now types.Moment)) bool {
 
 // imports does the work of importing, away from the loop.
 func (n *Network) imports(ctx context.Context) error {
+	var waiting []Work // at most one, taken early
+	i := importer{chain: n.chain}
+	i.refused = func(peer types.PeerID, err error) {
+		n.cfg.Log.Warn("what a peer sent is refused", "peer", p2p.FormatPeer(peer), "err", err)
+	}
+	i.upcoming = func() []sync.Block {
+		if len(waiting) == 0 {
+			select {
+			case w := <-n.work:
+				waiting = append(waiting, w)
+			default:
+				return nil
+			}
+		}
+		if blocks := waiting[0].Blocks; len(blocks) > 0 {
+			return blocks[0]
+		}
+		return nil
+	}
 	for {
-		select {
-		case <-ctx.Done():
+		if len(waiting) == 0 {
+			select {
+			case <-ctx.Done():
+				return nil
+			case w := <-n.work:
+				waiting = append(waiting, w)
+			}
+		}
+		w := waiting[0]
+		waiting = waiting[:0]
+		done := i.do(w)
+		n.call(func(now types.Moment) { n.core.Imported(now, done) })
+		if ctx.Err() != nil {
 			return nil
-		case w := <-n.work:
-			done := Import(n.chain, w, func(peer types.PeerID, err error) {
-				n.cfg.Log.Warn("what a peer sent is refused", "peer", p2p.FormatPeer(peer), "err", err)
-			})
-			n.call(func(now types.Moment) { n.core.Imported(now, done) })
 		}
 	}
 }

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/crustgo/crust/substrate/network"
@@ -11,7 +12,8 @@ import (
 )
 
 // TestImportRuns imports runs of blocks, of which the headers of some are checked while
-// others are executed: what becomes of each is what would if they came one by one.
+// others are executed, those of the next run too: what becomes of each is what would if they
+// came one by one.
 func TestImportRuns(t *testing.T) {
 	net := chaintest.New(t, nil)
 	maker := net.Start(t)
@@ -43,12 +45,12 @@ func TestImportRuns(t *testing.T) {
 				} else {
 					first = first[:at] // the chain has some of the blocks when the whole run comes
 				}
-				done := network.Import(n.Manager, network.Work{Blocks: [][]sync.Block{first}}, nil)
+				done := network.Import(n.Manager, network.Work{Blocks: cut(first, at+1, 20, 33, 40)}, nil)
 				judged(t, first, done, at, 0)
 				if best := n.Heads().Best.Number; best != types.BlockNumber(at) {
 					t.Fatalf("the chain has %d blocks, %d were good", best, at)
 				}
-				done = network.Import(n.Manager, network.Work{Blocks: [][]sync.Block{run}}, nil)
+				done = network.Import(n.Manager, network.Work{Blocks: cut(run, length)}, nil)
 				judged(t, run, done, length, at)
 				if n.Heads().Best.Hash != maker.Heads().Best.Hash {
 					t.Error("the chain has another head")
@@ -56,6 +58,15 @@ func TestImportRuns(t *testing.T) {
 			})
 		}
 	}
+}
+
+// cut makes runs of some lengths of one, and of what is left.
+func cut(run []sync.Block, lengths ...int) (out [][]sync.Block) {
+	for _, n := range lengths {
+		n = min(n, len(run))
+		out, run = append(out, run[:n]), run[n:]
+	}
+	return slices.DeleteFunc(append(out, run), func(r []sync.Block) bool { return len(r) == 0 })
 }
 
 // judged checks that of a run the first known ones were known, those up to good were taken,
