@@ -11,13 +11,11 @@ const (
 	// memoryLimit is where the garbage collector works harder instead of letting the
 	// node grow.
 	memoryLimit = 1 << 30
-	// The collector runs when so much of what is in use was allocated, in percent. As
-	// much, while both fit into freeHeap: less costs a node that synchronises a quarter of
-	// its processor. A quarter beyond that, for there may be four validators on one
-	// machine. As much again where much is in use, for then a quarter costs a large state
-	// half as much CPU again.
-	collectOften, collectSeldom    = 25, 100
-	freeHeap, smallHeap, largeHeap = 144 << 20, 192 << 20, 320 << 20
+	// The collector runs when so much of what is in use was allocated, in percent: a
+	// quarter while little is, for there may be four validators on one machine, and as
+	// much where much is, for then a quarter costs a large state half as much CPU again.
+	collectSmall, collectLarge = 25, 100
+	smallHeap, largeHeap       = 192 << 20, 320 << 20
 )
 
 // TuneMemory sets up the collector for a node. The environment variables GOMEMLIMIT and
@@ -27,19 +25,15 @@ func TuneMemory() {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectSeldom)
-		tuneNext(collectSeldom)
+		debug.SetGCPercent(collectSmall)
+		tuneNext(collectSmall)
 	}
 }
 
 // collectAt is the percentage for a heap of which so much is in use.
 func collectAt(live uint64) int {
-	if live <= smallHeap {
-		room := (freeHeap - min(live, freeHeap)) * 100 / max(live, 1)
-		return int(min(max(room, collectOften), collectSeldom))
-	}
-	part := (min(live, largeHeap) - smallHeap) * 100 / (largeHeap - smallHeap)
-	return collectOften + int(part)*(collectSeldom-collectOften)/100
+	part := (min(max(live, smallHeap), largeHeap) - smallHeap) * 100 / (largeHeap - smallHeap)
+	return collectSmall + int(part)*(collectLarge-collectSmall)/100
 }
 
 // cycle is garbage: its finalizer runs after the next collection.
