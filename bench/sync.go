@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/crustgo/crust/node"
 	"github.com/crustgo/crust/substrate/babe"
 	"github.com/crustgo/crust/substrate/chain"
 	"github.com/crustgo/crust/substrate/lifecycle"
@@ -94,6 +95,7 @@ func Sync(ctx context.Context, c SyncCase) (r SyncResult, err error) {
 	if r.Bound, err = costOf(func() error { return checkHeaders(genesis, blocks) }); err != nil {
 		return r, err
 	}
+	defer node.HurryWhile(func() bool { return true })() // as the node that synchronises
 	if r.Import, err = costOf(func() error { return w.importAll(dir+"/import", blocks) }); err != nil {
 		return r, err
 	}

@@ -110,6 +110,7 @@ func (n *node) run(ctx context.Context) error {
 		return err
 	}
 	n.metrics.watchPeers(peers)
+	defer HurryWhile(func() bool { _, far := peers.InTouch(); return far })()
 	server, listener, err := n.serveRPC(pool, peers, votes)
 	if err != nil {
 		return errors.Join(err, peers.Host().Close())
