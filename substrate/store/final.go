@@ -32,9 +32,7 @@ func (db *DB) FinalBlocks(from types.BlockNumber, down bool, f func(b *Block, ju
 		return nil
 	})
 	for done := false; !done && err == nil && canonical != nil && canonical.Next(); {
-		if done, err = finalBlock(canonical, &blocks, &proofs, f); err != nil {
-			break
-		}
+		done, err = finalBlock(canonical, &blocks, &proofs, f)
 	}
 	for _, it := range []*tableIter{canonical, blocks.tableIter, proofs.tableIter} {
 		if it != nil {
@@ -46,11 +44,11 @@ func (db *DB) FinalBlocks(from types.BlockNumber, down bool, f func(b *Block, ju
 
 // finalBlock calls f with the block at canonical, to which the others move.
 func finalBlock(canonical *tableIter, blocks, proofs *along, f func(*Block, []byte) (bool, error)) (done bool, err error) {
-	r, err := decodeRef(append(bytes.Clone(canonical.Key()), canonical.Value()...))
+	place := append(bytes.Clone(canonical.Key()), canonical.Value()...)
+	r, err := decodeRef(place)
 	if err != nil {
 		return false, err
 	}
-	place := r.encode()
 	if !blocks.find(place) {
 		return false, errors.Join(blocks.Err(), fmt.Errorf("%w: record of block %d", ErrCorrupt, r.number))
 	}

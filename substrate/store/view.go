@@ -138,17 +138,19 @@ func (t *tableIter) Next() bool {
 	if t.err != nil {
 		return false
 	}
-	move := t.it.First
+	var ok bool
 	switch {
 	case t.started && t.down:
-		move = t.it.Prev
+		ok = t.it.Prev()
 	case t.started:
-		move = t.it.Next
+		ok = t.it.Next()
 	case t.down:
-		move = t.it.Last
+		ok = t.it.Last()
+	default:
+		ok = t.it.First()
 	}
 	t.started = true
-	return move() && t.load()
+	return ok && t.load()
 }
 
 // seek moves to the first record at or after key, its kind included.

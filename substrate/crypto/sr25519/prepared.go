@@ -4,7 +4,6 @@ import (
 	"errors"
 
 	"github.com/oasisprotocol/curve25519-voi/curve"
-	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
 
 // PreparedKey is a public key with a table of its multiples, which makes
@@ -27,9 +26,5 @@ func Prepare(pub [32]byte) (*PreparedKey, error) {
 
 // VRFVerify is the function [VRFVerify] for this key.
 func (k *PreparedKey) VRFVerify(t Transcript, pre PreOutput, proof Proof) (Output, bool) {
-	return vrfVerify(k.pub, t, pre, proof, func(gr *curve.RistrettoPoint, c, s *scalar.Scalar) {
-		var ca curve.RistrettoPoint
-		gr.MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, s)
-		gr.Add(gr, ca.MulBasepoint(k.table, c))
-	})
+	return vrfVerify(k.pub, nil, k.table, t, pre, proof)
 }

@@ -67,13 +67,11 @@ func VRFVerify(pub [32]byte, t Transcript, pre PreOutput, proof Proof) (Output, 
 	if !decompress(&a, pub) {
 		return Output{}, false
 	}
-	return vrfVerify(pub, t, pre, proof, func(gr *curve.RistrettoPoint, c, s *scalar.Scalar) {
-		gr.DoubleScalarMulBasepointVartime(c, &a, s)
-	})
+	return vrfVerify(pub, &a, nil, t, pre, proof)
 }
 
-// vrfVerify is VRFVerify of a key A; commitment sets gr to c·A + s·B.
-func vrfVerify(pub [32]byte, t Transcript, pre PreOutput, proof Proof, commitment func(gr *curve.RistrettoPoint, c, s *scalar.Scalar)) (Output, bool) {
+// vrfVerify is VRFVerify of pub, given as the point a or as a table of its multiples.
+func vrfVerify(pub [32]byte, a *curve.RistrettoPoint, table *curve.RistrettoBasepointTable, t Transcript, pre PreOutput, proof Proof) (Output, bool) {
 	var in, out curve.RistrettoPoint
 	var c, s scalar.Scalar
 	if !decompress(&out, pre) || out.IsIdentity() || !setCanonical(&c, proof[:32]) || !setCanonical(&s, proof[32:]) {
@@ -83,7 +81,12 @@ func vrfVerify(pub [32]byte, t Transcript, pre PreOutput, proof Proof, commitmen
 	o := Output{Input: compress(&in), Pre: pre}
 	e := proofTranscript(o.Input)
 	var gr, hr curve.RistrettoPoint
-	commitment(&gr, &c, &s)
+	if table != nil {
+		gr.MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, &s)
+		gr.Add(&gr, hr.MulBasepoint(table, &c))
+	} else {
+		gr.DoubleScalarMulBasepointVartime(&c, a, &s)
+	}
 	hr.MultiscalarMulVartime([]*scalar.Scalar{&c, &s}, []*curve.RistrettoPoint{&out, &in})
 	if proofChallenge(&e, pub, pre, &gr, &hr).Equal(&c) != 1 {
 		return Output{}, false
