@@ -94,7 +94,3 @@ func (m *Manager) FinalityProof(n types.BlockNumber, limit int) ([]byte, error) 
 	}
 	return proof, nil
 }
-
-// Justification is a block's GRANDPA justification, nil if none is kept;
-// state.ErrUnknownBlock if the block is not stored.
-func (m *Manager) Justification(h types.Hash) ([]byte, error) { return m.db.Justification(h) }
