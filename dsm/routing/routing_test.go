@@ -15,6 +15,7 @@ import (
 	"github.com/ipfs/go-datastore"
 	pebbleds "github.com/ipfs/go-ds-pebble"
 	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p-kad-dht/provider/stats"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -183,15 +184,18 @@ func TestMeetLater(t *testing.T) {
 	eventually(t, "finding", func() bool { return finds(t, s, file(1), early) })
 }
 
-// A directory that was closed tells only what is new, one that was killed all; what is gone
-// is not told again.
+// A directory that was closed when all was told tells only what is new, one that was killed
+// all; what is gone is not told again.
 func TestRestart(t *testing.T) {
 	servers := network(t, 2)
 	h, dir := newHost(t), t.TempDir()
 	d := open(t, h, dir, false, servers...)
 	stop := run(t, d)
 	d.Announce([]dag.CID{file(1), file(2)})
-	eventually(t, "announcing", func() bool { return d.told.Load() == 2 })
+	eventually(t, "announcing", func() bool {
+		s, err := d.sweeper.Stats(t.Context())
+		return err == nil && s.Operations.Past.KeysProvided == 2 && s.Operations.Ongoing == (stats.OngoingOperations{})
+	})
 	stop()
 	killed := filepath.Join(t.TempDir(), "killed")
 	if err := os.CopyFS(killed, os.DirFS(dir)); err != nil {
