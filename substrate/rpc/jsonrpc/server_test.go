@@ -56,7 +56,7 @@ func testTable(t testing.TB, w *world) *Table {
 			return "", ctx.Err()
 		}, MaxConcurrent(3)),
 		Fn0("test_slow", func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }, Timeout(time.Millisecond)),
-		Fn0("test_slower", func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }, Timeout(150*time.Millisecond)),
+		Fn0("test_slower", func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }, Timeout(2*time.Second)),
 		Raw("test_raw", func(_ context.Context, p json.RawMessage) (any, error) { return string(p), nil }),
 		Sub0("test_subscribe", "test_unsubscribe", "test_event", func(ctx context.Context, s *Subscription) (err error) {
 			defer func() { w.ended <- fmt.Sprint(err) }()
@@ -452,7 +452,7 @@ func TestHalfClosedHTTPConnection(t *testing.T) {
 }
 
 func TestReadTimeoutDoesNotEndALongCall(t *testing.T) {
-	r := start(t, Config{ReadTimeout: 30 * time.Millisecond})
+	r := start(t, Config{ReadTimeout: 500 * time.Millisecond})
 	want := bad("1", -32603, "Internal error", `"context deadline exceeded"`) // its own deadline
 	if got := r.post(t, req("1", "test_slower", "[]")); got != want {
 		t.Errorf("HTTP: %s", got)

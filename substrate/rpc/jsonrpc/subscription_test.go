@@ -178,7 +178,7 @@ func TestLostConnectionEndsItsCalls(t *testing.T) {
 func TestSlowReaderDoesNotStallOthers(t *testing.T) {
 	var closed sync.Map
 	obs := &recorder{onClose: func(reason string) { closed.Store(reason, true) }}
-	r := start(t, Config{MaxQueueBytes: 64 << 10, WriteTimeout: 100 * time.Millisecond, Observer: obs})
+	r := start(t, Config{MaxQueueBytes: 64 << 10, WriteTimeout: time.Second, Observer: obs})
 	slow := r.dial(t)
 	slow.send(req("1", "test_flood", "[]"))
 	quick := r.dial(t)
