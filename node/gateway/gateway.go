@@ -37,7 +37,7 @@ type Config struct {
 	// Swarm are the multiaddresses to listen on, Public those to tell in addition.
 	Swarm, Public []string
 	NoPrivate     bool // whether to dial no private addresses that users name
-	// Directory is where files are looked for that nobody is known to have.
+	// Directory is where files are looked for that nobody is known to have, and announced.
 	Directory ipfs.Directory
 	// HTTPAddress is where users are served, such as 127.0.0.1:8080; port 0 picks one.
 	HTTPAddress string
@@ -133,6 +133,7 @@ func serve(ctx context.Context, cfg *Config, p *parts) error {
 	g.Go("engine", p.engine.Run)
 	if p.directory != nil {
 		g.Go("directory", p.directory.Run)
+		g.Go("announce", func(ctx context.Context) error { return ipfs.Announce(ctx, p.directory, p.files, cfg.Log) })
 	}
 	g.Go("pinning", p.pins.Run)
 	return g.Wait()
@@ -178,6 +179,12 @@ func readTerms(c *client.Client, perDay string) (t terms, err error) {
 		}
 	}
 	return t, err
+}
+
+// files lists what the gateway has.
+func (p *parts) files(ctx context.Context) (roots []dag.CID, err error) {
+	err = p.blocks.Roots(ctx, func(root dag.CID) error { roots = append(roots, root); return nil })
+	return roots, err
 }
 
 // replicas says who has a file: this gateway, if it does, and storage nodes.

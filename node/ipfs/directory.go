@@ -14,7 +14,6 @@ import (
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/routing"
 	"github.com/crustgo/crust/mpow/dag"
-	"github.com/crustgo/crust/mpow/worker"
 )
 
 // What part a node takes in the directory of the IPFS network.
@@ -85,21 +84,24 @@ func (c *Directory) Open(e *engine.Engine, basePath string, registry prometheus.
 	return d, err
 }
 
-// announceEvery is how often is looked at what the worker has.
+// announceEvery is how often is looked at what a node has.
 const announceEvery = 5 * time.Second
 
-// announce says in the directory what the worker has, until ctx ends.
-func announce(ctx context.Context, d *routing.Directory, w *worker.Worker) error {
+// Announce says in a directory which files a node has, until ctx ends. What cannot be
+// listed at one look is left as it was.
+func Announce(ctx context.Context, d *routing.Directory, files func(context.Context) ([]dag.CID, error), log *slog.Logger) error {
 	look := time.NewTicker(announceEvery)
 	defer look.Stop()
 	for {
-		var roots []dag.CID
-		for _, f := range w.Files() {
-			if f.State != worker.Leaving {
-				roots = append(roots, f.Root)
-			}
+		roots, err := files(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			log.Warn("which files this node has is not known for a moment, and not announced", "error", err)
+		default:
+			d.Announce(roots)
 		}
-		d.Announce(roots)
 		select {
 		case <-ctx.Done():
 			return nil

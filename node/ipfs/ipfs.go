@@ -18,6 +18,7 @@ import (
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/gateway"
 	"github.com/crustgo/crust/dsm/picker"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/worker"
 	"github.com/crustgo/crust/mpow/worker/reporter"
 	"github.com/crustgo/crust/node/storage"
@@ -88,9 +89,21 @@ func Run(ctx context.Context, cfg Config, w *worker.Worker, n *reporter.Node) er
 	g.Go("orders", o.run)
 	if d := o.directory; d != nil {
 		g.Go("directory", d.Run)
-		g.Go("announce", func(ctx context.Context) error { return announce(ctx, d, w) })
+		g.Go("announce", func(ctx context.Context) error { return Announce(ctx, d, staying(w), cfg.Log) })
 	}
 	return g.Wait()
+}
+
+// staying lists the files that a worker has and means to keep.
+func staying(w *worker.Worker) func(context.Context) ([]dag.CID, error) {
+	return func(context.Context) (roots []dag.CID, _ error) {
+		for _, f := range w.Files() {
+			if f.State != worker.Leaving {
+				roots = append(roots, f.Root)
+			}
+		}
+		return roots, nil
+	}
 }
 
 // serve serves until ctx ends.

@@ -174,10 +174,11 @@ judge('a kubo in the directory gets files by their CIDs alone, from who announce
   const { listed } = ctx;
   await listed.forget(ctx.found);
   await listed.run('swarm', 'connect', ctx.first.swarm[0]);
-  for (const [cid, name] of [[ctx.found, 'found'], [ctx.site, 'site']]) {
-    await until(`${cid} to be announced by both`, 30_000, async () => {
+  const nodes = [ctx.first, ctx.second];
+  for (const [cid, name, all] of [[ctx.found, 'found', nodes], [ctx.site, 'site', nodes], [ctx.pinned, 'pinned', [...nodes, ctx.gateway]]]) {
+    await until(`${cid} to be announced by all`, 30_000, async () => {
       const found = lines(await listed.run('routing', 'findprovs', cid));
-      return [ctx.first, ctx.second].map(idOf).every((id) => found.includes(id));
+      return all.map(idOf).every((id) => found.includes(id));
     });
     const out = fresh();
     await listed.run('get', '-o', out, `/ipfs/${cid}`);
