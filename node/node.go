@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
+	"github.com/crustgo/crust/node/httpd"
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/author"
 	"github.com/crustgo/crust/substrate/babe"
@@ -115,7 +113,7 @@ func (n *node) run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, peers.Host().Close())
 	}
-	metricsServer, metricsListener, err := n.serveMetrics()
+	metricsListener, err := n.listenMetrics()
 	if err != nil {
 		return errors.Join(err, listener.Close(), peers.Host().Close())
 	}
@@ -124,8 +122,10 @@ func (n *node) run(ctx context.Context) error {
 	g.Go("network", peers.Run)
 	g.Go("voter", func(ctx context.Context) error { return votes.Run(ctx, peers) })
 	g.Go("rpc", func(ctx context.Context) error { return server.Serve(ctx, listener) })
-	if metricsServer != nil {
-		g.Go("metrics", func(ctx context.Context) error { return serveHTTP(ctx, metricsServer, metricsListener) })
+	if metricsListener != nil {
+		g.Go("metrics", func(ctx context.Context) error {
+			return httpd.Serve(ctx, metricsListener, httpd.Metrics(n.metrics.registry), httpd.Limits{Answer: metricsTimeout})
+		})
 	}
 	if n.cfg.Validator {
 		a := author.New(c, pool, n.keys, author.Config{Now: clock, Log: n.log.With("part", "author"), Made: n.made, Peers: peers.InTouch})
@@ -155,18 +155,6 @@ func (n *node) announce(rpcListener, metricsListener net.Listener, peers *networ
 	if n.cfg.Ready != nil {
 		n.cfg.Ready(r)
 	}
-}
-
-func (n *node) listen(port uint16, external bool, flag string) (net.Listener, error) {
-	host := "127.0.0.1"
-	if external {
-		host = ""
-	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(int(port))))
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen on port %d: %w; stop what uses it or choose another with %s", port, err, flag)
-	}
-	return l, nil
 }
 
 // rpcWorkers is how many calls of one connection run at a time. Those that submit
@@ -207,31 +195,23 @@ func (n *node) serveRPC(pool *mempool.Pool, peers *network.Network, votes *voter
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := n.listen(n.cfg.RPCPort, n.cfg.RPCExternal, "--rpc-port")
+	address := httpd.Local(n.cfg.RPCPort)
+	if n.cfg.RPCExternal {
+		address = net.JoinHostPort("", strconv.Itoa(int(n.cfg.RPCPort)))
+	}
+	l, err := httpd.Listen(address, "RPC", "--rpc-port")
 	return server, l, err
 }
 
-func (n *node) serveMetrics() (*http.Server, net.Listener, error) {
-	if n.cfg.NoPrometheus {
-		return nil, nil, nil
-	}
-	l, err := n.listen(n.cfg.PrometheusPort, false, "--prometheus-port")
-	if err != nil {
-		return nil, nil, err
-	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(n.metrics.registry, promhttp.HandlerOpts{}))
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}, l, nil
-}
+// metricsTimeout is how long a request for metrics, and its answer, may take.
+const metricsTimeout = 30 * time.Second
 
-// serveHTTP serves until ctx ends.
-func serveHTTP(ctx context.Context, s *http.Server, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // requests for figures need no goodbye
-	defer stop()
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
+// listenMetrics is nil if nobody is to be told.
+func (n *node) listenMetrics() (net.Listener, error) {
+	if n.cfg.NoPrometheus {
+		return nil, nil
 	}
-	return nil
+	return httpd.Listen(httpd.Local(n.cfg.PrometheusPort), "metrics", "--prometheus-port")
 }
 
 // Data is a chain on disk, opened.

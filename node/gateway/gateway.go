@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"github.com/crustgo/crust/dsm/routing"
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/mpow/dag"
+	"github.com/crustgo/crust/node/httpd"
 	"github.com/crustgo/crust/node/ipfs"
 	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/lifecycle"
@@ -72,13 +74,13 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, blocks.Close()) }()
-	front, err := listen(cfg.HTTPAddress, "users (--http)", nil)
+	front, err := httpd.Listen(cfg.HTTPAddress, "users", "--http")
 	if err != nil {
 		return err
 	}
-	defer front.close()
+	defer func() { _ = front.Close() }() // or who serves has
 	if cfg.Host == "" {
-		cfg.Host = front.address()
+		cfg.Host = front.Addr().String()
 	}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -110,7 +112,7 @@ type parts struct {
 	engine    *engine.Engine
 	directory *routing.Directory // nil without one
 	pins      *pinning.Service
-	front     *server
+	front     net.Listener
 	reg       *prometheus.Registry
 }
 
@@ -120,16 +122,18 @@ func serve(ctx context.Context, cfg *Config, p *parts) error {
 	if err != nil {
 		return errors.Join(err, p.directory.Close(), p.engine.Close())
 	}
-	figures, err := listenMetrics(cfg.PrometheusPort, p.reg)
+	figures, err := httpd.Listen(httpd.Local(cfg.PrometheusPort), "metrics", "--prometheus-port")
 	if err != nil {
 		return errors.Join(err, p.directory.Close(), p.engine.Close())
 	}
-	defer figures.close()
-	p.front.handle(p.routes(files))
-	cfg.Log.Info("gateway", "http", p.front.address(), "host", cfg.Host, "swarm", p.engine.Addresses(), "metrics", figures.address())
+	cfg.Log.Info("gateway", "http", p.front.Addr().String(), "host", cfg.Host, "swarm", p.engine.Addresses(), "metrics", figures.Addr().String())
 	g := lifecycle.NewGroup(ctx, lifecycle.DefaultGrace)
-	g.Go("http", p.front.run)
-	g.Go("metrics", figures.run)
+	g.Go("http", func(ctx context.Context) error {
+		return httpd.Serve(ctx, p.front, p.routes(files), httpd.Limits{Last: last})
+	})
+	g.Go("metrics", func(ctx context.Context) error {
+		return httpd.Serve(ctx, figures, httpd.Metrics(p.reg), httpd.Limits{Answer: time.Minute})
+	})
 	g.Go("engine", p.engine.Run)
 	if p.directory != nil {
 		g.Go("directory", p.directory.Run)

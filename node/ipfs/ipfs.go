@@ -5,12 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -21,6 +17,7 @@ import (
 	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/worker"
 	"github.com/crustgo/crust/mpow/worker/reporter"
+	"github.com/crustgo/crust/node/httpd"
 	"github.com/crustgo/crust/node/storage"
 	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/p2p"
@@ -66,9 +63,9 @@ func Run(ctx context.Context, cfg Config, w *worker.Worker, n *reporter.Node) er
 	if err != nil {
 		return fmt.Errorf("%w; choose other addresses with --swarm-addr", err)
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(cfg.GatewayPort))))
+	l, err := httpd.Listen(httpd.Local(cfg.GatewayPort), "files", "--gateway-port")
 	if err != nil {
-		return errors.Join(fmt.Errorf("port of the gateway (--gateway-port): %w; choose another", err), e.Close())
+		return errors.Join(err, e.Close())
 	}
 	h, err := gateway.New(gateway.Config{Store: store, Replicas: providers(n), Up: up, Metrics: figures, Registry: cfg.Registry})
 	if err != nil {
@@ -84,7 +81,7 @@ func Run(ctx context.Context, cfg Config, w *worker.Worker, n *reporter.Node) er
 	cfg.Log.Info("ipfs", "swarm", e.Addresses(), "gateway", "http://"+l.Addr().String())
 	g := lifecycle.NewGroup(ctx, lifecycle.DefaultGrace)
 	g.Go("swarm", e.Run)
-	g.Go("gateway", func(ctx context.Context) error { return serve(ctx, l, h) })
+	g.Go("gateway", func(ctx context.Context) error { return httpd.Serve(ctx, l, h, httpd.Limits{}) }) // who reads blocks asks again
 	g.Go("endpoint", func(ctx context.Context) error { return publish(ctx, n, key, e.Endpoint(), cfg.Log) })
 	g.Go("orders", o.run)
 	if d := o.directory; d != nil {
@@ -104,17 +101,6 @@ func staying(w *worker.Worker) func(context.Context) ([]dag.CID, error) {
 		}
 		return roots, nil
 	}
-}
-
-// serve serves until ctx ends.
-func serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // who reads blocks asks again
-	defer stop()
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }
 
 // providers says from the chain who has a file.

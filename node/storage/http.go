@@ -1,85 +1,40 @@
 package storage
 
 import (
-	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/proof"
 	"github.com/crustgo/crust/mpow/worker"
 	"github.com/crustgo/crust/mpow/worker/reporter"
-	"github.com/crustgo/crust/substrate/lifecycle"
+	"github.com/crustgo/crust/node/httpd"
 )
 
-// servers are the two ports of a storage node.
-type servers struct {
-	api, metrics *server
-	figures      *prometheus.Registry
+// ports are the two ports of a storage node.
+type ports struct {
+	api, metrics net.Listener
 }
 
-type server struct {
-	l net.Listener
-	s *http.Server
-}
+// answerTimeout is how long a request, and its answer, may take.
+const answerTimeout = time.Minute
 
-// Addr is where it listens.
-func (s *server) Addr() string { return s.l.Addr().String() }
-
-// Limits of requests.
-const (
-	headerTimeout = 5 * time.Second
-	writeTimeout  = time.Minute
-	maxHeader     = 16 << 10
-)
-
-func listen(port uint16, what string, h http.Handler) (*server, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))))
-	if err != nil {
-		return nil, fmt.Errorf("port of %s: %w; choose another", what, err)
+func listen(cfg *Config) (p ports, err error) {
+	if p.api, err = httpd.Listen(httpd.Local(cfg.APIPort), "the storage node's interface", "--api-port"); err != nil {
+		return p, err
 	}
-	return &server{l, &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout, MaxHeaderBytes: maxHeader}}, nil
-}
-
-func newServers(cfg *Config, w *worker.Worker, r *reporter.Reporter) (*servers, error) {
-	api, err := listen(cfg.APIPort, "the storage node's interface (--api-port)", newAPI(w, r))
-	if err != nil {
-		return nil, err
+	if p.metrics, err = httpd.Listen(httpd.Local(cfg.PrometheusPort), "metrics", "--prometheus-port"); err != nil {
+		err = errors.Join(err, p.api.Close())
 	}
-	figures := newMetrics(w, r)
-	m, err := listen(cfg.PrometheusPort, "metrics (--prometheus-port)", promhttp.HandlerFor(figures, promhttp.HandlerOpts{}))
-	if err != nil {
-		api.l.Close()
-		return nil, err
-	}
-	return &servers{api, m, figures}, nil
-}
-
-// run serves until ctx ends.
-func (s *servers) run(ctx context.Context) error {
-	g := lifecycle.NewGroup(ctx, 0)
-	for _, one := range []*server{s.api, s.metrics} {
-		g.Go("serving", func(ctx context.Context) error {
-			stop := context.AfterFunc(ctx, func() { one.s.Close() })
-			defer stop()
-			if err := one.s.Serve(one.l); !errors.Is(err, http.ErrServerClosed) {
-				return err
-			}
-			return nil
-		})
-	}
-	return g.Wait()
+	return p, err
 }
 
 // Answers of the interface.

@@ -17,6 +17,7 @@ import (
 	"github.com/crustgo/crust/mpow/worker"
 	"github.com/crustgo/crust/mpow/worker/disk"
 	"github.com/crustgo/crust/mpow/worker/reporter"
+	"github.com/crustgo/crust/node/httpd"
 	"github.com/crustgo/crust/substrate/crypto"
 	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/types"
@@ -117,11 +118,12 @@ func runWith(ctx context.Context, cfg *Config, n *reporter.Node, e *child, wc wo
 		return errors.Join(fmt.Errorf("the enclave was born for the network with genesis 0x%x, the node is of %v: name that network's --chain, with a base path of its own", id.Genesis, n.Client().Genesis()), w.Close())
 	}
 	r := reporter.New(w, n, rc)
-	s, err := newServers(cfg, w, r)
+	p, err := listen(cfg)
 	if err != nil {
 		return errors.Join(err, w.Close())
 	}
-	cfg.Log.Info("storage node", "name", cfg.Name, "worker", fmt.Sprintf("%x", id.Lineage), "filler", cfg.Filler, "api", s.api.Addr(), "metrics", fmt.Sprintf("http://%s/metrics", s.metrics.Addr()))
+	cfg.Log.Info("storage node", "name", cfg.Name, "worker", fmt.Sprintf("%x", id.Lineage), "filler", cfg.Filler, "api", p.api.Addr().String(), "metrics", fmt.Sprintf("http://%s/metrics", p.metrics.Addr()))
+	figures, limits := newMetrics(w, r), httpd.Limits{Answer: answerTimeout}
 	g := lifecycle.NewGroup(ctx, lifecycle.DefaultGrace)
 	g.Go("enclave", func(ctx context.Context) error {
 		select {
@@ -133,9 +135,10 @@ func runWith(ctx context.Context, cfg *Config, n *reporter.Node, e *child, wc wo
 	})
 	g.Go("worker", e.killIfGone(w.Run))
 	g.Go("reports", e.killIfGone(r.Run))
-	g.Go("http", s.run)
+	g.Go("interface", func(ctx context.Context) error { return httpd.Serve(ctx, p.api, newAPI(w, r), limits) })
+	g.Go("metrics", func(ctx context.Context) error { return httpd.Serve(ctx, p.metrics, httpd.Metrics(figures), limits) })
 	if cfg.Engine != nil {
-		g.Go("engine", func(ctx context.Context) error { return cfg.Engine(ctx, w, n, s.figures) })
+		g.Go("engine", func(ctx context.Context) error { return cfg.Engine(ctx, w, n, figures) })
 	}
 	return errors.Join(g.Wait(), w.Close())
 }
