@@ -102,6 +102,11 @@ func (c *valueCache) put(key, value []byte, ok bool) {
 	h := maphash.Bytes(c.seed, key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.keep(h, key, value, ok)
+}
+
+// keep adds an entry, and drops what there is no room for.
+func (c *valueCache) keep(h uint64, key, value []byte, ok bool) {
 	if len(key)+len(value) > min(cacheChunkBytes, c.limit/4) {
 		delete(c.index, h)
 		return
@@ -109,6 +114,16 @@ func (c *valueCache) put(key, value []byte, ok bool) {
 	c.add(h, key, value, ok)
 	for tidied := 0; c.size() > c.limit && c.first != c.last; tidied++ {
 		c.dropFirst(tidied < 2 && len(c.index) < c.entries*3/4)
+	}
+}
+
+// offer sets what the base has at key, unless it is there.
+func (c *valueCache) offer(key, value []byte) {
+	h := maphash.Bytes(c.seed, key)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, found := c.index[h]; !found {
+		c.keep(h, key, value, true)
 	}
 }
 

@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/crustgo/crust/substrate/state"
+	"github.com/crustgo/crust/substrate/trie"
+	"github.com/crustgo/crust/substrate/types"
 )
 
 func TestValueCache(t *testing.T) {
@@ -105,5 +109,47 @@ func TestValueCacheKeepsWhatFits(t *testing.T) {
 	}
 	if c.entries < len(c.index) {
 		t.Errorf("%d entries, %d in the index", c.entries, len(c.index))
+	}
+}
+
+func TestOfferedValues(t *testing.T) {
+	c := newValueCache(1 << 20)
+	key := []byte("key")
+	for _, value := range []string{"first", "second"} {
+		c.offer(key, []byte(value))
+		if v, ok, hit := c.get(key); string(v) != "first" || !ok || !hit {
+			t.Errorf("%q, %v, %v after %q was offered", v, ok, hit, value)
+		}
+	}
+	if c.entries != 1 {
+		t.Errorf("%d entries of one key", c.entries)
+	}
+}
+
+// What a block replaces is read once, for its root, and not again for the checkpoint.
+func TestReplacedValuesAreKept(t *testing.T) {
+	entries := manyEntries(10_000)
+	mem := NewMem()
+	info := BlockInfo{Hash: types.Hash{1}, StateRoot: trie.Root(trie.V1, entries)}
+	for _, again := range []bool{false, true} {
+		db, err := OpenMem(mem, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !again {
+			err = db.InitGenesis(Block{BlockInfo: info}, entries)
+		} else {
+			change := state.Change{Key: entries[5000].Key, Value: []byte("new"), HadOld: true}
+			_, err = db.Root(info.Hash, []state.Change{change})
+			if v, ok, hit := db.values.get(change.Key); !hit || !ok || !bytes.Equal(v, entries[5000].Value) {
+				t.Errorf("the cache has %q, %v, %v; want %q", v, ok, hit, entries[5000].Value)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -73,6 +73,9 @@ func (l *loader) Range(path trie.Path, limit int) ([]trie.KV, error) {
 	for i, s := range spans {
 		out[i] = trie.KV{Key: buf[at:s.key:s.key], Value: buf[s.key:s.end:s.end]}
 		at = s.end
+		if bytes.Equal(out[i].Key, path.Key) { // it changes: a checkpoint asks for what it was
+			l.db.values.offer(out[i].Key, out[i].Value)
+		}
 	}
 	return out, nil
 }

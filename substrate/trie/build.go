@@ -83,7 +83,7 @@ type builder struct {
 // build makes the subtree of sorted, not empty, whose keys share depth nibbles.
 func (b *builder) build(sorted []KV, depth int) slot {
 	if len(sorted) == 1 {
-		return b.leaf(sorted[0].Key, sorted[0].Value, valueNone, depth)
+		return b.leafLater(sorted[0].Key, sorted[0].Value, depth)
 	}
 	first, last := sorted[0].Key, sorted[len(sorted)-1].Key
 	end := depth + commonNibbles(first, last, depth)

@@ -87,7 +87,7 @@ func (u *updater) split(s slot, ch []Change, depth, large int, tasks *[]*task) (
 	if s.size < sizeBig {
 		return nil, nil
 	}
-	br, err := load(u.ld, u.version, &s, Path{ch[0].Key, depth}, u.tick)
+	br, err := load(u.ld, u.version, &s, Path{ch[0].Key, depth}, u.tick, &u.space.loads)
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func (t *Trie) ClosestDescendant(ld Loader, key []byte) (merkleValue []byte, ok 
 			}
 			break
 		}
-		br, err := load(ld, t.version, &s, at, 0)
+		br, err := load(ld, t.version, &s, at, 0, nil)
 		if err != nil {
 			return nil, false, err
 		}
@@ -110,7 +110,7 @@ func (p *prover) prove(s slot, key []byte) error {
 		if s.size == sizeLeaf {
 			return p.leaf(s, at, key)
 		}
-		br, err := load(p.ld, p.version, &s, at, 0)
+		br, err := load(p.ld, p.version, &s, at, 0, nil)
 		if err != nil {
 			return err
 		}

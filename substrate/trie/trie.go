@@ -73,7 +73,7 @@ func Open(ld Loader, v Version, a Anchor) (*Trie, error) {
 		return Empty(v), nil
 	}
 	if a.Size > sizeLeaf {
-		if _, err := load(ld, v, &t.root, Path{}, 0); err != nil {
+		if _, err := load(ld, v, &t.root, Path{}, 0, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -105,8 +105,9 @@ func Build(v Version, sorted []KV, emit func(path Path, record []byte) error) (A
 	return s.Finish()
 }
 
-// load returns the branch of s at path, from memory or from ld.
-func load(ld Loader, v Version, s *slot, path Path, tick uint32) (*branch, error) {
+// load returns the branch of s at path, from memory or from ld. If owed is not nil, what
+// has to be hashed for that is hashed many at a time there; nothing may be owed before.
+func load(ld Loader, v Version, s *slot, path Path, tick uint32, owed *later) (*branch, error) {
 	if s.br != nil {
 		s.br.touch(tick)
 		return s.br, nil
@@ -114,7 +115,7 @@ func load(ld Loader, v Version, s *slot, path Path, tick uint32) (*branch, error
 	if ld == nil {
 		return nil, fmt.Errorf("trie node at %x is not in memory", path.Append(nil))
 	}
-	br, err := loadBranch(ld, v, s, path, tick)
+	br, err := loadBranch(ld, v, s, path, tick, owed)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ func load(ld Loader, v Version, s *slot, path Path, tick uint32) (*branch, error
 	return br, nil
 }
 
-func loadBranch(ld Loader, v Version, s *slot, path Path, tick uint32) (*branch, error) {
+func loadBranch(ld Loader, v Version, s *slot, path Path, tick uint32, owed *later) (*branch, error) {
 	if s.size < sizeBig {
 		entries, err := ld.Range(path, int(s.size))
 		if err != nil {
@@ -131,8 +132,12 @@ func loadBranch(ld Loader, v Version, s *slot, path Path, tick uint32) (*branch,
 		if len(entries) != int(s.size) {
 			return nil, fmt.Errorf("%w: %d entries at %x instead of %d", ErrCorrupt, len(entries), path.Append(nil), s.size)
 		}
-		b := builder{version: v, keep: true, tick: tick}
+		b := builder{version: v, keep: true, tick: tick, later: owed}
 		built := b.build(entries, path.Nibbles)
+		if owed != nil {
+			owed.settle(&built)
+			owed.reset()
+		}
 		if built.ref != s.ref || built.br == nil {
 			return nil, fmt.Errorf("%w: entries at %x", ErrCorrupt, path.Append(nil))
 		}
@@ -186,7 +191,7 @@ func loadChild(ld Loader, v Version, br *branch, nib int, path Path, tick uint32
 		return s, nil
 	}
 	held := s.br
-	if _, err := load(ld, v, &s, path, tick); err != nil {
+	if _, err := load(ld, v, &s, path, tick, nil); err != nil {
 		return s, err
 	}
 	if held == nil {

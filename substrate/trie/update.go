@@ -72,6 +72,7 @@ type updater struct {
 type Workspace struct {
 	free  []*work
 	later later
+	loads later        // of what is rebuilt from the store; nothing is owed between two
 	ahead [2][]spot    // of warm
 	lots  []*Workspace // of what is done at the same time
 }
@@ -232,7 +233,7 @@ func (u *updater) checkLeaf(s slot, e KV, depth int) error {
 // updateBranch applies ch to a branch.
 func (u *updater) updateBranch(s slot, ch []Change, depth int) (slot, error) {
 	held := s.br != nil
-	br, err := load(u.ld, u.version, &s, Path{ch[0].Key, depth}, u.tick)
+	br, err := load(u.ld, u.version, &s, Path{ch[0].Key, depth}, u.tick, &u.space.loads)
 	if err != nil {
 		return s, err
 	}
@@ -450,7 +451,7 @@ func (u *updater) collapse(w *work, old *branch, nib int) (slot, error) {
 		}
 		return u.leaf(e.Key, e.Value, valueNone, w.depth), nil
 	}
-	br, err := load(u.ld, u.version, &s, at, u.tick)
+	br, err := load(u.ld, u.version, &s, at, u.tick, &u.space.loads)
 	if err != nil {
 		return s, err
 	}
