@@ -251,7 +251,7 @@ func TestFetchSurvivesALostSource(t *testing.T) {
 	fill(t, from, g)
 	slow := func(c *Config) { c.Up = NewLimit(4 << 20) }
 	for _, other := range []bool{true, false} {
-		stall := 6 * time.Second
+		stall := 30 * time.Second
 		if !other {
 			stall = time.Hour // the connection is made again before the watchdog says that nothing comes
 		}
@@ -373,6 +373,26 @@ func TestFetchFails(t *testing.T) {
 				t.Errorf("%v failures counted", n)
 			}
 		})
+	}
+}
+
+// slowVault has no room before a fetch is late.
+type slowVault struct{ *vault.DB }
+
+func (slowVault) Begin(ctx context.Context, _ dag.CID, _ uint64) (vault.Sealing, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// A deadline is one wherever it is met: here, in the vault.
+func TestFetchLateInVault(t *testing.T) {
+	g := makeGraph(31, 1, 100)
+	from, to := openVault(t), openVault(t)
+	fill(t, from, g)
+	a, e := openEngine(t, from, nil), openEngine(t, to, nil)
+	_, err := e.Fetch(t.Context(), Job{Root: g.root, Limit: g.size, Into: slowVault{to}, Origins: origins(t, a), Deadline: 500 * time.Millisecond})
+	if !errors.Is(err, ErrLate) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -120,6 +120,9 @@ func (e *Engine) Fetch(ctx context.Context, job Job) (size uint64, err error) {
 		err = context.Cause(outer)
 	case f.err != nil: // what the group makes of an end by deadline is not ours
 		err = f.err
+		if why := context.Cause(ctx); errors.Is(err, context.DeadlineExceeded) && errors.Is(why, ErrLate) && !errors.Is(err, why) {
+			err = fmt.Errorf("%w: %w", why, err) // it was met in the vault
+		}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("fetch %v: %w", toCid(job.Root), err)
