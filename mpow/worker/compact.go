@@ -30,7 +30,7 @@ func (w *Worker) compact(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(compactEvery):
+		case <-time.After(w.cfg.compactEvery):
 		}
 		if err := w.forgetIf(func(r *remnant) bool { return time.Since(r.at) > remnantFor }); err != nil {
 			return err

@@ -28,6 +28,8 @@ type Config struct {
 	Lanes      int           // files that are written at the same time; 0: one a processor
 	Checkpoint time.Duration // after which a unit is made durable though it is not full; 0: ten minutes
 	Log        *slog.Logger
+
+	compactEvery time.Duration // for tests; 0: compactEvery
 }
 
 func (c *Config) validate() error {
@@ -39,6 +41,9 @@ func (c *Config) validate() error {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.compactEvery == 0 {
+		c.compactEvery = compactEvery
 	}
 	switch {
 	case c.UnitLeaves == 0 || c.UnitLeaves > proof.MaxUnitLeaves:

@@ -99,6 +99,8 @@ func (m *machine) config(units int) Config {
 	return Config{
 		Socket: filepath.Join(m.dir, "socket"), State: m.state(), Dir: m.dir, UnitLeaves: unitLeaves, Log: testLog(),
 		Disks: []disk.Config{{Dir: filepath.Join(m.dir, "disk-1"), Limit: uint64(units) * disk.FileSize(unitLeaves)}},
+
+		compactEvery: time.Hour, // tests say when, and count units, on however slow a machine
 	}
 }
 
