@@ -200,6 +200,7 @@ func (f *front) webSocket(w http.ResponseWriter, r *http.Request) {
 		WriteTimeout:    cfg.WriteTimeout,
 		PingInterval:    cfg.PingInterval,
 		PongTimeout:     cfg.PongTimeout,
+		CloseTimeout:    cfg.CloseTimeout,
 		OnBytes:         cfg.Observer.Bytes,
 	})
 	if err != nil {

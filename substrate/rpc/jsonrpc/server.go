@@ -41,6 +41,7 @@ type Config struct {
 	PingInterval time.Duration // WebSocket silence before a ping; 30 s, negative for never
 	PongTimeout  time.Duration // WebSocket silence after a ping before the end; 20 s
 	DrainTimeout time.Duration // for calls in progress when the server stops; 5 s
+	CloseTimeout time.Duration // for what is queued on a WebSocket to leave when it ends, and for the peer to say goodbye; 2 s
 
 	// Health, if set, answers GET /health: the value as JSON, or status 503
 	// and the error's text.
@@ -84,6 +85,7 @@ func (c Config) withDefaults() Config {
 	def(&c.PingInterval, 30*time.Second)
 	def(&c.PongTimeout, 20*time.Second)
 	def(&c.DrainTimeout, 5*time.Second)
+	def(&c.CloseTimeout, 2*time.Second)
 	if c.Observer == nil {
 		c.Observer = NopObserver{}
 	}

@@ -491,7 +491,7 @@ func TestShutdownAnswersCallsInProgress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv, err := NewServer(Config{DrainTimeout: 20 * time.Second}, table)
+	srv, err := NewServer(Config{DrainTimeout: time.Minute, CloseTimeout: time.Minute}, table) // more than a slow machine takes
 	if err != nil {
 		t.Fatal(err)
 	}

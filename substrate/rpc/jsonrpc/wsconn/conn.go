@@ -366,12 +366,20 @@ func (c *Conn) keepalive(ctx context.Context) {
 			last = n
 			continue
 		}
-		pingCtx, cancel := context.WithTimeout(ctx, c.cfg.PongTimeout)
-		err := c.ws.Ping(pingCtx)
-		cancel()
-		if err != nil && c.stream.received.Load() == last && !c.stalled.Load() {
-			c.Fail(CodePolicy, "peer does not answer pings")
-			return
+		heard := last
+		giveUp := func() {
+			if c.stream.received.Load() == heard && !c.stalled.Load() {
+				c.Fail(CodePolicy, "peer does not answer pings")
+			}
 		}
+		pingCtx, cancel := context.WithCancel(ctx)
+		// The reason comes first: if the context ends while the ping is being written, the
+		// connection is closed under the reader, who would call it lost.
+		late := time.AfterFunc(c.cfg.PongTimeout, func() { giveUp(); cancel() })
+		if c.ws.Ping(pingCtx) != nil {
+			giveUp()
+		}
+		late.Stop()
+		cancel()
 	}
 }

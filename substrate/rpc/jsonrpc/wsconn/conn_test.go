@@ -105,7 +105,7 @@ func TestEchoKeepsOrderAndContent(t *testing.T) {
 }
 
 func TestReasonReachesThePeer(t *testing.T) {
-	url := serve(t, Config{}, func(c *Conn) {
+	url := serve(t, Config{CloseTimeout: time.Minute}, func(c *Conn) { // longer than a slow machine takes to send it
 		_ = c.Send(context.Background(), message("last words"))
 		c.Fail(CodePolicy, "you are too slow")
 		c.Fail(CodeInternal, "a later reason")
