@@ -334,14 +334,6 @@ func (d *Directory) Find(ctx context.Context, root dag.CID, most int) iter.Seq[p
 	}
 }
 
-// Finder is Find for a fetch of a file; of no directory it is nil.
-func (d *Directory) Finder(root dag.CID, most int) func(ctx context.Context) iter.Seq[peer.AddrInfo] {
-	if d == nil {
-		return nil
-	}
-	return func(ctx context.Context) iter.Seq[peer.AddrInfo] { return d.Find(ctx, root, most) }
-}
-
 // Peers is how many nodes of the directory are known.
 func (d *Directory) Peers() int { return d.kad.RoutingTable().Size() }
 

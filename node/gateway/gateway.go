@@ -88,21 +88,21 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	directory, err := cfg.Directory.Open(e, cfg.BasePath, reg, cfg.Log)
+	sources, err := cfg.Directory.Open(e, cfg.BasePath, reg, cfg.Log)
 	if err != nil {
 		return errors.Join(err, e.Close())
 	}
 	m := pinning.NewMetrics()
 	reg.MustRegister(m.All()...)
 	pins, err := pinning.Open(pinning.Config{
-		Dir: filepath.Join(cfg.BasePath, "pins"), Vault: blocks, Fetch: fetcher(chain, e, directory, cfg.Log), Chain: pinning.NewNode(chain, cfg.Payer), Delegates: e.Addresses,
+		Dir: filepath.Join(cfg.BasePath, "pins"), Vault: blocks, Fetch: fetcher(chain, e, sources, cfg.Log), Chain: pinning.NewNode(chain, cfg.Payer), Delegates: e.Addresses,
 		Host: cfg.Host, OnlyExpiring: cfg.OnlyExpiring, Quota: cfg.Quota, PerDay: terms.perDay, BlockTime: terms.blockTime, FileBlocks: terms.fileBlocks, Metrics: m, Log: cfg.Log,
 	})
 	if err != nil {
-		return errors.Join(err, directory.Close(), e.Close())
+		return errors.Join(err, sources.Directory.Close(), e.Close())
 	}
 	defer func() { err = errors.Join(err, pins.Close()) }()
-	return serve(ctx, &cfg, &parts{chain, blocks, e, directory, pins, front, reg})
+	return serve(ctx, &cfg, &parts{chain, blocks, e, sources.Directory, pins, front, reg})
 }
 
 // parts are what runs.
@@ -221,7 +221,7 @@ func (p *parts) replicas(ctx context.Context, root cid.CID) (list []web.Provider
 }
 
 // fetcher fetches from whom users name, from who holds the file already, and from who is found.
-func fetcher(chain *client.Client, e *engine.Engine, directory *routing.Directory, log *slog.Logger) func(context.Context, engine.Job) (uint64, error) {
+func fetcher(chain *client.Client, e *engine.Engine, sources routing.Sources, log *slog.Logger) func(context.Context, engine.Job) (uint64, error) {
 	return func(ctx context.Context, job engine.Job) (uint64, error) {
 		if root, err := cid.Decode(job.Root.Bytes()); err == nil {
 			others, err := ipfs.Holders(ctx, chain, root.String())
@@ -234,7 +234,7 @@ func fetcher(chain *client.Client, e *engine.Engine, directory *routing.Director
 				}
 			}
 		}
-		job.Find = directory.Finder(job.Root, engine.MaxOrigins)
+		job.Find = sources.Finder(job.Root, engine.MaxOrigins)
 		if len(job.Origins) == 0 {
 			job.RootTimeout = min(job.RootTimeout, aloneTimeout)
 		}

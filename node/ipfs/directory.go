@@ -29,6 +29,8 @@ type Directory struct {
 	Mode  string   // one of the above; "" is off
 	Peers []string // multiaddresses of nodes to begin with
 	Local bool
+	// Delegates are URLs of servers that are asked, too, who has a file, whatever the part.
+	Delegates []string
 }
 
 // Check says whether it can be read.
@@ -44,15 +46,26 @@ func (c *Directory) Check() error {
 	if len(c.Peers) > 0 && !c.on() {
 		return errors.New("--dht-peer without --dht client or --dht server")
 	}
+	if _, err := routing.NewDelegates(c.Delegates, nil); err != nil {
+		return fmt.Errorf("--router: %w", err)
+	}
 	return nil
 }
 
 func (c *Directory) on() bool { return c.Mode == DirectoryClient || c.Mode == DirectoryServer }
 
-// Open joins the directory by an engine, and remembers in a base path what is announced. It
+// Open is where files are looked for: the servers, and the directory.
+func (c *Directory) Open(e *engine.Engine, basePath string, registry prometheus.Registerer, log *slog.Logger) (s routing.Sources, err error) {
+	if s.Delegates, err = routing.NewDelegates(c.Delegates, log); err == nil {
+		s.Directory, err = c.join(e, basePath, registry, log)
+	}
+	return s, err
+}
+
+// join joins the directory by an engine, and remembers in a base path what is announced. It
 // is nil if the node takes no part, or cannot: what is remembered is worth no node that does
 // not start, so it is begun anew, and gone without if that is of no use.
-func (c *Directory) Open(e *engine.Engine, basePath string, registry prometheus.Registerer, log *slog.Logger) (*routing.Directory, error) {
+func (c *Directory) join(e *engine.Engine, basePath string, registry prometheus.Registerer, log *slog.Logger) (*routing.Directory, error) {
 	if !c.on() {
 		return nil, c.Check()
 	}

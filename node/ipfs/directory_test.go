@@ -41,10 +41,10 @@ func TestDirectoryIsOptional(t *testing.T) {
 		"off": {Directory{}, t.TempDir(), false}, "new": {client, t.TempDir(), true}, "damaged": {client, damaged, true}, "of no use": {client, file, false},
 	} {
 		d, err := c.cfg.Open(e, c.path, prometheus.NewRegistry(), log)
-		if err != nil || (d != nil) != c.open {
+		if err != nil || (d.Directory != nil) != c.open {
 			t.Errorf("%s: %v, %v", name, d, err)
 		}
-		if err := d.Close(); err != nil {
+		if err := d.Directory.Close(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -75,7 +75,7 @@ func Run(ctx context.Context, cfg Config, w *worker.Worker, n *reporter.Node) er
 	if err != nil {
 		return errors.Join(err, l.Close(), e.Close())
 	}
-	if o.directory, err = cfg.Directory.Open(e, cfg.Dir, cfg.Registry, cfg.Log); err != nil {
+	if o.sources, err = cfg.Directory.Open(e, cfg.Dir, cfg.Registry, cfg.Log); err != nil {
 		return errors.Join(err, l.Close(), e.Close())
 	}
 	cfg.Log.Info("ipfs", "swarm", e.Addresses(), "gateway", "http://"+l.Addr().String())
@@ -84,7 +84,7 @@ func Run(ctx context.Context, cfg Config, w *worker.Worker, n *reporter.Node) er
 	g.Go("gateway", func(ctx context.Context) error { return httpd.Serve(ctx, l, h, httpd.Limits{}) }) // who reads blocks asks again
 	g.Go("endpoint", func(ctx context.Context) error { return publish(ctx, n, key, e.Endpoint(), cfg.Log) })
 	g.Go("orders", o.run)
-	if d := o.directory; d != nil {
+	if d := o.sources.Directory; d != nil {
 		g.Go("directory", d.Run)
 		g.Go("announce", func(ctx context.Context) error { return Announce(ctx, d, staying(w), cfg.Log) })
 	}

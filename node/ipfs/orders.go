@@ -30,7 +30,7 @@ type orders struct {
 	n      *reporter.Node
 	engine *engine.Engine
 
-	directory *routing.Directory // nil without one
+	sources routing.Sources
 
 	// Of the loop's goroutine alone.
 	picker  *picker.Machine
@@ -355,7 +355,7 @@ func (o *orders) fetchFrom(ctx context.Context, a picker.Action, root dag.CID, p
 	}
 	o.log.Info("a file is fetched", "cid", a.CID, "limit", a.Size, "sources", len(origins))
 	return o.engine.Fetch(ctx, engine.Job{Root: root, Limit: a.Size, Into: storage.Vault{W: o.w}, Origins: origins,
-		Find: o.directory.Finder(root, engine.MaxOrigins)})
+		Find: o.sources.Finder(root, engine.MaxOrigins)})
 }
 
 // finish tells the picker what became of a fetch.
