@@ -26,6 +26,12 @@
 // had their turn when, is kept on disk: after a restart the regions that are due are
 // told, and what is new; after a kill, or hours without the network, all.
 //
+// # Servers
+//
+// [Delegates] are servers that look for others, by the delegated routing HTTP API: a node
+// without a part in the directory asks them, and one that has a part asks them first.
+// [Sources] are both. They are not told what the node has: the API takes no announcements.
+//
 // # What it does not do
 //
 // The directory is public and anybody may write to it: what Find returns is a
@@ -33,5 +39,5 @@
 // have no record, keeps no names (IPNS) of its own, and does not find out whether
 // the node can be reached.
 //
-// Specifications: specs.ipfs.tech/routing/kad-dht, libp2p kad-dht.
+// Specifications: specs.ipfs.tech/routing/kad-dht and /routing/http-routing-v1, libp2p kad-dht.
 package routing
