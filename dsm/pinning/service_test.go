@@ -57,7 +57,7 @@ func newGateway(t *testing.T, change func(*Config)) *gateway {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	g := &gateway{t: t, db: db, market: newMarket(), change: change, fs: vfs.NewCrashableMem(), now: time.Unix(1_700_000_000, 0)}
+	g := &gateway{t: t, db: db, market: newMarket(), change: change, fs: vfs.NewCrashableMem(), now: time.Unix(19_675*86_400, 0)} // a day begins
 	g.fetched = func(engine.Job) (uint64, error) { return 0, fmt.Errorf("fetch: %w", engine.ErrNoSource) }
 	g.open()
 	t.Cleanup(func() { g.stop() })
@@ -212,11 +212,14 @@ func (g *gateway) pin(uri, cid, more string) pinStatus {
 	return p
 }
 
+// patience is when a test that waits for a condition gives up.
+const patience = time.Minute
+
 // await polls a pin until it is as wanted.
 func (g *gateway) await(uri, id string, ok func(pinStatus) bool) pinStatus {
 	g.t.Helper()
 	var p pinStatus
-	for range 5000 {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		g.do(uri, "GET", "/psa/pins/"+id, "", 200, &p)
 		if ok(p) {
 			return p
@@ -283,7 +286,7 @@ func TestLifeOfAPin(t *testing.T) {
 	g.do("//Bob", "GET", "/psa/pins/"+p.RequestID, "", 404, nil)
 	g.pass(2 * uploadLife)
 	key := dagOf(t, root)
-	for range 5000 {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		if _, err := g.db.Graph(t.Context(), key); errors.Is(err, vault.ErrNotFound) {
 			return
 		}
@@ -310,7 +313,7 @@ func TestCancel(t *testing.T) {
 	}
 	until := func(what string, is func() bool) {
 		t.Helper()
-		for range 5000 {
+		for end := time.Now().Add(patience); time.Now().Before(end); {
 			if g.pass(2 * time.Minute); is() {
 				return
 			}
@@ -441,10 +444,16 @@ func TestFailures(t *testing.T) {
 		g := newGateway(t, nil)
 		root := g.upload("//Bob", 200, "", part{"a", "", "x"})
 		p := g.pin("//Bob", root, "")
+		signed, ended := 0, 0 // orders: before p was asked for, and of which the end has come
 		p = g.await("//Bob", p.RequestID, func(p pinStatus) bool {
-			if strings.Contains(p.Info["status_details"], "storage nodes fetch") { // the order is final
-				g.market.set(func() { delete(g.market.orders, root) }) // it ends, as after a week
-			}
+			g.market.set(func() {
+				// What p says may be old, but not older than the last order that was signed before it was asked for.
+				if p.Info["stage"] == "Ordered" && signed > ended { // the order is final
+					delete(g.market.orders, root) // it ends, as after a week
+					ended = signed
+				}
+				signed = g.market.signed
+			})
 			return p.Status == Failed
 		})
 		if !strings.Contains(p.Info["status_details"], "no storage node took the file") || g.market.signed != 3 {

@@ -2,13 +2,11 @@ package routing
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,15 +14,16 @@ import (
 	pebbleds "github.com/ipfs/go-ds-pebble"
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p-kad-dht/provider/stats"
-	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/control"
 	"github.com/libp2p/go-libp2p/core/host"
+	libnetwork "github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/crustgo/crust/mpow/dag"
 )
 
-const patience = 30 * time.Second
+const patience = time.Minute
 
 func newHost(t *testing.T) host.Host {
 	t.Helper()
@@ -94,10 +93,17 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// connect connects two nodes: libp2p gives up a dial on this machine after five seconds, and dials
+// again some seconds later.
+func connect(t *testing.T, from, to host.Host) {
+	t.Helper()
+	eventually(t, "connecting", func() bool { return from.Connect(t.Context(), *host.InfoFromHost(to)) == nil })
+}
+
 // finds reports whether a directory knows that a node has a file.
 func finds(t *testing.T, d *Directory, c dag.CID, h host.Host) bool {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience/3) // it ends by itself, as soon as nobody is left to ask
 	defer cancel()
 	for p := range d.Find(ctx, c, 10) {
 		if p.ID == h.ID() {
@@ -140,49 +146,49 @@ func TestAnnounceAlone(t *testing.T) {
 	}
 	s := open(t, server, t.TempDir(), true)
 	run(t, s)
-	if err := alone.Connect(t.Context(), *host.InfoFromHost(server)); err != nil {
-		t.Fatal(err)
-	}
+	connect(t, alone, server)
 	eventually(t, "finding", func() bool { return finds(t, s, file(1), alone) })
 }
 
 // Who is not there at the start is tried again.
 func TestMeetLater(t *testing.T) {
-	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	away := new(door)
+	late, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.ConnectionGater(away))
 	if err != nil {
 		t.Fatal(err)
 	}
-	late := func() host.Host {
-		h, err := libp2p.New(libp2p.Identity(key), libp2p.NoListenAddrs)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = h.Close() })
-		return h
-	}()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := ma.StringCast(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", l.Addr().(*net.TCPAddr).Port))
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() { _ = late.Close() })
 	early := newHost(t)
-	d, err := Open(Config{Host: early, Local: true, Dir: t.TempDir(), Retry: 50 * time.Millisecond, Peers: []peer.AddrInfo{{ID: late.ID(), Addrs: []ma.Multiaddr{address}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := open(t, early, t.TempDir(), false, late)
 	run(t, d)
 	d.Announce([]dag.CID{file(1)})
-	time.Sleep(100 * time.Millisecond) // it tries
+	eventually(t, "trying", func() bool { return away.refused.Load() > 0 })
 	s := open(t, late, t.TempDir(), true)
 	run(t, s)
-	if err := late.Network().Listen(address); err != nil {
-		t.Fatal(err)
-	}
+	away.open.Store(true)
 	eventually(t, "finding", func() bool { return finds(t, s, file(1), early) })
 }
+
+// door refuses who comes until it is open: a port where nobody listens yet might be another's by
+// the time somebody does.
+type door struct {
+	open    atomic.Bool
+	refused atomic.Int32
+}
+
+func (d *door) InterceptAccept(libnetwork.ConnMultiaddrs) bool {
+	if d.open.Load() {
+		return true
+	}
+	d.refused.Add(1)
+	return false
+}
+func (*door) InterceptPeerDial(peer.ID) bool               { return true }
+func (*door) InterceptAddrDial(peer.ID, ma.Multiaddr) bool { return true }
+func (*door) InterceptSecured(libnetwork.Direction, peer.ID, libnetwork.ConnMultiaddrs) bool {
+	return true
+}
+func (*door) InterceptUpgraded(libnetwork.Conn) (bool, control.DisconnectReason) { return true, 0 }
 
 // A directory that was closed when all was told tells only what is new, one that was killed
 // all; what is gone is not told again.
@@ -226,9 +232,7 @@ func TestRestart(t *testing.T) {
 	fresh := open(t, newHost(t), t.TempDir(), true) // nobody has told it anything
 	run(t, fresh)
 	run(t, again)
-	if err := h.Connect(t.Context(), *host.InfoFromHost(fresh.cfg.Host)); err != nil {
-		t.Fatal(err)
-	}
+	connect(t, h, fresh.cfg.Host)
 	eventually(t, "meeting", func() bool { return again.Peers() == 3 })
 	again.Announce([]dag.CID{file(1), file(2)})
 	eventually(t, "finding", func() bool { return finds(t, fresh, file(1), h) && finds(t, fresh, file(2), h) })
@@ -307,9 +311,7 @@ func TestPublic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.cfg.Host.Connect(t.Context(), *host.InfoFromHost(servers[0])); err != nil {
-		t.Fatal(err)
-	}
+	connect(t, d.cfg.Host, servers[0])
 	time.Sleep(200 * time.Millisecond)
 	if d.Peers() != 0 {
 		t.Errorf("%d nodes of the local network are in it", d.Peers())

@@ -66,12 +66,11 @@ func TestNothingRuns(t *testing.T) {
 	if len(f.Ports) != 1 || f.Ports[0].Error != "address already in use" {
 		t.Errorf("%+v", f.Ports)
 	}
-	l.Close()
-
 	other := httptest.NewServer(http.NotFoundHandler())
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }))
 	defer other.Close()
 	defer page.Close()
+	l.Close() // after they have got ports of their own
 	f = Look(t.Context(), Config{Roles: []Role{StorageNode, Gateway}, URL: "ws://" + taken.String(), API: other.URL, Gateway: page.URL})
 	if want := "ws://" + taken.String() + ": connection refused"; f.Node.Error != want {
 		t.Errorf("%q, want %q", f.Node.Error, want)

@@ -52,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(func() {
 		cancel()
 		if err := n.Close(); err != nil {
@@ -106,7 +106,7 @@ func (w *world) start(cmd *exec.Cmd, line func(string)) (ended chan struct{}) {
 		_ = cmd.Process.Signal(os.Interrupt) // if it is still there
 		select {
 		case <-ended:
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			_ = cmd.Process.Kill()
 			<-ended
 			w.t.Error("the program did not stop")
@@ -135,7 +135,7 @@ func (w *world) open() {
 		w.http = "http://" + a
 	case <-w.ended:
 		w.t.Fatal("the gateway ended")
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		w.t.Fatal("the gateway does not start")
 	}
 }
@@ -262,7 +262,7 @@ func TestGateway(t *testing.T) {
 // checkChain asks the chain itself: both files are ordered, and each was paid once.
 func (w *world) checkChain(roots ...string) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
 	c, err := client.Dial(ctx, w.node, client.Config{})
 	if err != nil {

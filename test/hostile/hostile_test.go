@@ -105,15 +105,20 @@ func (p *process) attack(t *testing.T) *attacker {
 }
 
 // send reports whether the node still listens.
-func (a *attacker) send(msg string) bool {
-	ctx, cancel := context.WithTimeout(a.t.Context(), 2*time.Second)
+func (a *attacker) send(msg string) bool { return a.sendWithin(msg, patience) }
+
+// push is send where the node is expected to stop reading.
+func (a *attacker) push(msg string) bool { return a.sendWithin(msg, 2*time.Second) }
+
+func (a *attacker) sendWithin(msg string, limit time.Duration) bool {
+	ctx, cancel := context.WithTimeout(a.t.Context(), limit)
 	defer cancel()
 	return a.ws.Write(ctx, websocket.MessageText, []byte(msg)) == nil
 }
 
 // answer returns the next message, or nothing if the connection has ended.
 func (a *attacker) answer() string {
-	ctx, cancel := context.WithTimeout(a.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
 	defer cancel()
 	_, b, err := a.ws.Read(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -312,7 +317,7 @@ func unreadAnswers(t *testing.T, p *process) {
 		a := p.attack(t)
 		all.Go(func() {
 			for range 50 {
-				if !a.send(batch) {
+				if !a.push(batch) {
 					break
 				}
 			}
@@ -332,10 +337,10 @@ func unreadAnswersHugeRequests(t *testing.T, p *process) {
 		a := p.attack(t)
 		all.Go(func() {
 			for range 50 {
-				a.send(batch)
+				a.push(batch)
 			}
 			taken := 0
-			for taken < 100 && a.send(huge) {
+			for taken < 100 && a.push(huge) {
 				taken++
 			}
 			t.Logf("%d huge requests taken", taken)

@@ -27,7 +27,8 @@ func Ports(t testing.TB, n int) uint16 {
 	return 0
 }
 
-// take takes ports if all are free, and gives back all but the last of each ten.
+// take takes ports if all are free, and gives back all but the last of each ten. Those come
+// first: where another has them, its other ports are not looked at, which it may be about to use.
 func take(base, n int) (giveBack func() error, ok bool) {
 	var kept, free []net.Listener
 	closeAll := func(list []net.Listener) (err error) {
@@ -36,7 +37,16 @@ func take(base, n int) (giveBack func() error, ok bool) {
 		}
 		return err
 	}
+	var ports []int
+	for p := base + 9; p < base+n; p += 10 {
+		ports = append(ports, p)
+	}
 	for p := base; p < base+n; p++ {
+		if p%10 != 9 {
+			ports = append(ports, p)
+		}
+	}
+	for _, p := range ports {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", p))
 		if err != nil {
 			_ = closeAll(append(kept, free...)) // they were only looked at

@@ -49,14 +49,20 @@ func (h hurry) now() types.Moment {
 	return h.net.Now()
 }
 
-// makeBlocks runs an author until enough says so.
+// makeBlocks runs an author until enough says so. No block is cut short, however slow the machine is.
 func makeBlocks(t *testing.T, n *chaintest.Node, pool author.Pool, uris []string, enough func(author.Block) bool) (made []author.Block) {
+	t.Helper()
+	return makeBlocksBy(t, n, pool, uris, func() time.Time { return time.Time{} }, enough)
+}
+
+// makeBlocksBy is makeBlocks with a clock by which blocks are cut short.
+func makeBlocksBy(t *testing.T, n *chaintest.Node, pool author.Pool, uris []string, clock func() time.Time, enough func(author.Block) bool) (made []author.Block) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	n.Net.Advance(1) // the slot that has begun may have its block
 	h := hurry{n.Net, uris}
-	a := author.New(n.Manager, pool, h, author.Config{Now: h.now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Made: func(b author.Block) {
+	a := author.New(n.Manager, pool, h, author.Config{Now: h.now, Time: clock, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Made: func(b author.Block) {
 		made = append(made, b)
 		if enough(b) {
 			cancel()
@@ -208,7 +214,7 @@ func TestAuthorDeadline(t *testing.T) {
 	n := chaintest.New(t, func(n *runtime.Network) { n.Preset.SlotDuration = 100 }).Start(t)
 	n.Grow()
 	pool := &offers{txs: []*frame.Tx{decoded(t, n, n.Transfer("//Alice", 0, "//Bob", 1))}, delay: 80 * time.Millisecond}
-	if made := makeBlocks(t, n, pool, []string{"//Alice"}, atLeast(1)); made[0].Extrinsics != 1 {
+	if made := makeBlocksBy(t, n, pool, []string{"//Alice"}, time.Now, atLeast(1)); made[0].Extrinsics != 1 {
 		t.Errorf("%d extrinsics after the deadline", made[0].Extrinsics)
 	}
 }

@@ -214,7 +214,7 @@ func (w *world) resumes(root dag.CID, content map[dag.CID][]byte, size int, from
 
 // A storage node that is killed in the middle of a fetch goes on where it was.
 func TestResume(t *testing.T) {
-	w := start(t, 1, func(*runtime.Preset) {})
+	w := start(t, 1, func(p *runtime.Preset) { p.Market.PendingLife *= 4 }) // a slow machine is no reason for an order to end
 	root, content, size := file(240, 128<<10)
 	from := w.newSource(10 << 20)
 	from.gate.left.Store(180) // it has to be seen when a part is here, however long that takes

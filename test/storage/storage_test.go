@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -282,22 +283,39 @@ func (w *world) seal(root dag.CID, content map[dag.CID][]byte, limit int) {
 	w.ok(err)
 }
 
-// watch begins `crust file status --watch`; what it returns waits for its end, and
-// checks that it told each stage.
+// said is what a command says; begun is closed with its first words.
+type said struct {
+	text  bytes.Buffer
+	begun chan struct{}
+	first sync.Once
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	defer s.first.Do(func() { close(s.begun) })
+	return s.text.Write(b)
+}
+
+// watch begins `crust file status --watch`, and waits until it has told the first stage; what it
+// returns waits for its end, and checks that it told each.
 func (w *world) watch(file string) (wait func()) {
 	w.t.Helper()
 	cmd := exec.CommandContext(w.ctx, program.Path(), "file", "status", file, "--watch", "--url", w.Nodes[0].URL("ws"))
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	out := &said{begun: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = out, out
 	w.ok(cmd.Start())
+	select {
+	case <-out.begun:
+	case <-w.ctx.Done():
+		w.t.Fatal("watch says nothing")
+	}
 	return func() {
 		w.t.Helper()
 		if err := cmd.Wait(); err != nil {
-			w.t.Fatalf("watch: %v\n%s", err, &out)
+			w.t.Fatalf("watch: %v\n%s", err, &out.text)
 		}
 		stages := regexp.MustCompile(`^Block \d+: ordered; 0 live, 0 reported, 20 wanted\nBlock \d+: reported 1/20; 0 live, 1 reported, 20 wanted\nBlock \d+: live until \d+; 1 live, 1 reported, 20 wanted\n$`)
-		if !stages.Match(out.Bytes()) {
-			w.t.Errorf("watch says\n%s", &out)
+		if !stages.Match(out.text.Bytes()) {
+			w.t.Errorf("watch says\n%s", &out.text)
 		}
 	}
 }
@@ -367,6 +385,7 @@ func (w *world) replicas(file, field string) int64 {
 func TestFromRegistrationToReplica(t *testing.T) {
 	w := start(t, 1, func(p *runtime.Preset) {
 		p.Storage.AttestPeriod = 40_000 // ms: it has to attest again in the course of the test
+		p.Market.PendingLife *= 4       // a slow machine is no reason for an order to end
 	})
 	w.group(owner, member)
 	before := w.field("Staking", "StakeLimit", account(t, owner))

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -59,7 +60,11 @@ func newHost(t *testing.T, listen string, transports ...endpoint.Transport) host
 // TestHosts has hosts meet over both transports: each knows who the other is, what it
 // calls itself and where it can be reached; after Close its port is free.
 func TestHosts(t *testing.T) {
-	for _, listen := range []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0/ws"} {
+	ip := "127.0.0.1"
+	if runtime.GOOS == "linux" {
+		ip = "127.0.0.2" // where nobody else takes the port that is closed
+	}
+	for _, listen := range []string{"/ip4/" + ip + "/tcp/0", "/ip4/" + ip + "/tcp/0/ws"} {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		a, b := newHost(t, listen, endpoint.TCP, endpoint.WebSocket), newHost(t, listen, endpoint.TCP, endpoint.WebSocket)
