@@ -11,7 +11,7 @@ const rounds = Number(process.env.ROUNDS ?? 3); // values per type and variant
 const maxReported = 20;
 
 const judge = suite(async (node) => {
-  const api = await within(30_000, 'ApiPromise', ApiPromise.create({ provider: new WsProvider(node.ws), noInitWarn: true }));
+  const api = await within(60_000, 'ApiPromise', ApiPromise.create({ provider: new WsProvider(node.ws), noInitWarn: true }));
   const generator = new Generator(api.registry, random(seed));
   const alice = new Keyring({ type: 'sr25519' }).addFromUri('//Alice');
   generator.extrinsics = [];

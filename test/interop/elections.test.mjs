@@ -23,7 +23,7 @@ before(async () => {
   ctx.light = await Light.open(ctx.net.spec(ctx.net.validators.map((v) => v.tcp)), 'tcp');
   ctx.open.push(() => ctx.light.stop());
   await ctx.light.follow();
-  ctx.api = await within(30_000, 'ApiPromise', ApiPromise.create({ provider: new WsProvider(ctx.alice.rpc), noInitWarn: true }));
+  ctx.api = await within(60_000, 'ApiPromise', ApiPromise.create({ provider: new WsProvider(ctx.alice.rpc), noInitWarn: true }));
   ctx.open.push(() => ctx.api.disconnect());
 }, { timeout: 400_000 });
 

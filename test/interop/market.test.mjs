@@ -10,7 +10,7 @@ const cid = 'QmWATWQ7fVPP2EFGu71UkfnqhYXDYH566qy47CnJDgvs8u';
 const other = 'bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4';
 
 const judge = suite(async (node) => {
-  const api = await within(30_000, 'ApiPromise', ApiPromise.create({ provider: new WsProvider(node.ws), noInitWarn: true }));
+  const api = await within(60_000, 'ApiPromise', ApiPromise.create({ provider: new WsProvider(node.ws), noInitWarn: true }));
   const keyring = new Keyring({ type: 'sr25519', ss58Format: 66 });
   return { api, alice: keyring.addFromUri('//Alice'), bob: keyring.addFromUri('//Bob') };
 }, ({ api }) => api?.disconnect());

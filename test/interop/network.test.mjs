@@ -37,7 +37,7 @@ before(async () => {
     tcp: await light(ctx.net.validators.map((v) => v.tcp), 'tcp'),
     ws: await light(ctx.net.validators.map((v) => v.webSocket), 'ws'),
   };
-  ctx.api = await within(30_000, 'ApiPromise', ApiPromise.create({ provider: new WsProvider(alice.rpc), noInitWarn: true }));
+  ctx.api = await within(60_000, 'ApiPromise', ApiPromise.create({ provider: new WsProvider(alice.rpc), noInitWarn: true }));
   ctx.open.push(() => ctx.api.disconnect());
   await rotate(dave, account('Dave')); // the first change of voters, two sessions from now
   ctx.changedIn = await session();
@@ -51,7 +51,7 @@ after(async () => {
 }, { timeout: 90_000 });
 
 /** judge declares one test, beside whose error the logs are shown. */
-function judge(name, run, timeout = 60_000) {
+function judge(name, run, timeout = 180_000) {
   test(name, { timeout }, async (t) => {
     try {
       await run(t);
@@ -89,13 +89,13 @@ async function setValidators() {
 judge('answers questions about peers and finality', async () => {
   const { api, alice, net } = ctx;
   assert.deepEqual((await api.rpc.system.nodeRoles()).map((role) => role.type), ['Authority']);
-  const peers = await until('three validators among the peers, who have told their best blocks', 20_000, async () => {
+  const peers = await until('three validators among the peers, who have told their best blocks', 60_000, async () => {
     const full = (await api.rpc.system.peers()).filter((peer) => peer.roles.toString() === 'AUTHORITY');
     return full.length === 3 && full.every((peer) => peer.bestNumber.toNumber() > 0) && full;
   });
   const ids = net.validators.slice(1).map((v) => v.tcp.split('/').at(-1));
   assert.deepEqual(peers.map((p) => p.peerId.toString()).sort(), ids.sort());
-  await until('a light client among the peers', 20_000, async () => (await alice.call('system_peers')).some((peer) => peer.roles === 'LIGHT'));
+  await until('a light client among the peers', 60_000, async () => (await alice.call('system_peers')).some((peer) => peer.roles === 'LIGHT'));
   const health = await api.rpc.system.health();
   assert.ok(health.peers.toNumber() >= 3 && health.isSyncing.isFalse && health.shouldHavePeers.isTrue, health.toString());
   const own = (await api.rpc.system.localPeerId()).toString();
@@ -126,7 +126,7 @@ judge('a transaction is told to be in a block, then final', async () => {
   const { api, alice } = ctx;
   const tx = await api.tx.balances.transferKeepAlive(account('Bob').address, unit).signAsync(account('Alice//stash'), { nonce: -1 });
   const statuses = [];
-  await within(50_000, 'finality of a transaction', new Promise((resolve, reject) => {
+  await within(100_000, 'finality of a transaction', new Promise((resolve, reject) => {
     api.rpc.author.submitAndWatchExtrinsic(tx, (status) => {
       statuses.push(status);
       if (status.isFinalized) resolve();
@@ -144,22 +144,22 @@ judge('goes on when a validator is killed, which catches up when it is started a
   for (const client of [tcp, ws]) await client.until('a first final block', 60_000, ({ finalised }) => finalised.length > 1);
   await bob.kill();
   const from = Math.max(tcp.finalised.at(-1).number, ws.finalised.at(-1).number);
-  for (const client of [tcp, ws]) await client.until('eight final blocks without bob', 60_000, ({ finalised }) => finalised.at(-1).number >= from + 8);
+  for (const client of [tcp, ws]) await client.until('eight final blocks without bob', 120_000, ({ finalised }) => finalised.at(-1).number >= from + 8);
   await bob.restart();
-  await until('bob to catch up', 60_000, async () => {
+  await until('bob to catch up', 120_000, async () => {
     const [his, hers] = await Promise.all([bob.finalised().catch(() => ({ number: 0 })), alice.finalised()]);
     return his.number + 3 >= hers.number;
   });
-  await until('bob to have peers', 30_000, async () => (await bob.call('system_health')).peers >= 3);
+  await until('bob to have peers', 60_000, async () => (await bob.call('system_health')).peers >= 3);
   const { number, hash } = await bob.finalised();
-  await until('alice to be as far', 20_000, async () => (await alice.finalised()).number >= number);
+  await until('alice to be as far', 60_000, async () => (await alice.finalised()).number >= number);
   assert.equal(await alice.call('chain_getBlockHash', number), hash, 'both finalise the same block');
-  const heads = (await alice.call('system_peers')).map((peer) => peer.peerId);
-  assert.ok(heads.includes(bob.tcp.split('/').at(-1)), 'alice has bob as a peer again');
+  const id = bob.tcp.split('/').at(-1); // of whose peers some may be light clients
+  await until('alice to have bob as a peer again', 60_000, async () => (await alice.call('system_peers')).some((peer) => peer.peerId === id));
 
   ctx.changes = setValidators(); // needs all four to finish in time
   ctx.changes.catch(() => {}); // is awaited later
-}, 200_000);
+}, 500_000);
 
 judge('storage read with proofs is what the node has', async () => {
   const { lights: { tcp }, alice, api } = ctx;
@@ -224,7 +224,7 @@ function warpParts(hex) {
  * while smoldot believes no peer to have that block. */
 async function readFinal(client, item) {
   for (let tries = 1; ; tries++) {
-    const block = client.finalised.at(-1);
+    const block = client.latest();
     try {
       return [block, await client.storage(block.hash, [item])];
     } catch (error) {
@@ -266,7 +266,7 @@ judge('smoldot warps over several changes of voters', async () => {
   assert.ok(proof.finished);
   assert.ok(proof.count >= 3, `${proof.count} fragments`);
   assert.equal(proof.first.hash.toHex(), changes()[0].hash, 'the proof begins with the first change');
-  await until('the voter to be in the set of the best block', 20_000, async () =>
+  await until('the voter to be in the set of the best block', 60_000, async () =>
     (await api.rpc.grandpa.roundState()).setId.toNumber() === (await api.query.grandpa.currentSetId()).toNumber());
 
   for (const transport of ['tcp', 'ws']) await warp(transport);
@@ -308,7 +308,7 @@ async function overSmoldot(client, transport, amount) {
       logs.push(log.slice(-3000));
       continue;
     }
-    await until('the block to be final for the node', 20_000, () => ctx.api.rpc.chain.getHeader(block).catch(() => null));
+    await until('the block to be final for the node', 60_000, () => ctx.api.rpc.chain.getHeader(block).catch(() => null));
     assert.equal((await (await ctx.api.at(block)).query.system.account(to)).data.free.toBigInt(), amount);
     return;
   }
@@ -316,7 +316,7 @@ async function overSmoldot(client, transport, amount) {
 }
 
 for (const [client, transport] of [['polkadot.js', 'tcp'], ['PAPI', 'ws']]) {
-  judge(`${client} over smoldot signs and submits a transfer and sees it final`, () => overSmoldot(client, transport, 3n * unit), 400_000);
+  judge(`${client} over smoldot signs and submits a transfer and sees it final`, () => overSmoldot(client, transport, 3n * unit), 600_000);
 }
 
 /** refusal waits until smoldot logs why it does not believe its only peer. */

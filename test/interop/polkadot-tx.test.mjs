@@ -10,7 +10,7 @@ import { outcome } from './lib/transaction.mjs';
 const unit = 1_000_000_000_000n;
 
 const judge = suite(async (node) => {
-  const api = await within(30_000, 'ApiPromise', ApiPromise.create({ provider: new WsProvider(node.ws), noInitWarn: true }));
+  const api = await within(60_000, 'ApiPromise', ApiPromise.create({ provider: new WsProvider(node.ws), noInitWarn: true }));
   const keyring = new Keyring({ type: 'sr25519', ss58Format: 66 });
   return { api, keyring, alice: keyring.addFromUri('//Alice'), bob: keyring.addFromUri('//Bob') };
 }, ({ api }) => api?.disconnect());
@@ -55,7 +55,6 @@ judge('an sr25519 transfer: statuses, events, balances, fee', async ({ api, node
   const { partialFee, weight } = await tx.paymentInfo(alice);
   assert.ok(partialFee.toBigInt() > 0n && weight.refTime.toBigInt() > 0n);
   const { statuses, result } = await outcome(tx, alice);
-  assert.deepEqual(statuses.filter((s) => ['InBlock', 'Finalized'].includes(s)), ['InBlock', 'Finalized']);
   assert.equal(statuses[0], 'Ready');
   const [transfer] = find(result, 'balances', 'Transfer');
   assert.equal(transfer.data.at(-1).toBigInt(), unit);
@@ -70,6 +69,23 @@ judge('an sr25519 transfer: statuses, events, balances, fee', async ({ api, node
   assert.equal(await node.call('chain_getBlockHash', block.header.number.toNumber()), result.status.asFinalized.toHex());
 });
 
+judge('a transaction is told to be ready, in a block, then final', async ({ api, alice }) => {
+  // outcome may miss what comes before the end: signAndSend looks up a block's events first, and
+  // forgets about the block if it is final before they are there.
+  const tx = await api.tx.system.remark('0x0f').signAsync(alice, { nonce: -1 });
+  const statuses = [];
+  await within(100_000, 'finality of a transaction', new Promise((resolve, reject) => {
+    api.rpc.author.submitAndWatchExtrinsic(tx, (status) => {
+      statuses.push(status);
+      if (status.isFinalized) resolve();
+    }).catch(reject);
+  }));
+  const types = statuses.map((status) => status.type);
+  assert.equal(types[0], 'Ready');
+  assert.deepEqual(types.filter((type) => ['InBlock', 'Finalized'].includes(type)), ['InBlock', 'Finalized']);
+  assert.equal(statuses.find((status) => status.isInBlock).asInBlock.toHex(), statuses.at(-1).asFinalized.toHex());
+});
+
 for (const type of ['ed25519', 'ecdsa']) {
   judge(`an ${type} account receives, signs and sends`, async ({ api, alice, bob, keyring }) => {
     const from = keyring.addFromUri(`//Sender//${type}`, {}, type);
@@ -81,17 +97,25 @@ for (const type of ['ed25519', 'ecdsa']) {
     assert.equal((await api.query.system.account(from.address)).nonce.toNumber(), 1);
     const long = await outcome(api.tx.system.remark('0x' + 'ab'.repeat(300)), from);
     assert.equal(find(long.result, 'system', 'ExtrinsicSuccess').length, 1);
-  }, 120_000);
+  }, 300_000);
 }
 
 judge('an immortal transaction, and mortal ones of several periods', async ({ api, alice }) => {
   for (const era of [0, 4, 64, 2048]) {
-    const tx = api.tx.system.remark(`0x0${era ? 1 : 0}`);
-    const { result } = await outcome(tx, alice, { era });
-    assert.equal(find(result, 'system', 'ExtrinsicSuccess').length, 1, `era ${era}`);
-    assert.equal(tx.era.isMortalEra, era !== 0);
+    for (let tries = 1; ; tries++) {
+      const tx = api.tx.system.remark(`0x0${era ? 1 : 0}`);
+      try {
+        const { result } = await outcome(tx, alice, { era });
+        assert.equal(find(result, 'system', 'ExtrinsicSuccess').length, 1, `era ${era}`);
+        assert.equal(tx.era.isMortalEra, era !== 0);
+        break;
+      } catch (error) {
+        // The shortest is over after four blocks: a machine that stands still for so long is too late.
+        if (era !== 4 || tries === 5 || !/outdated|ancient|bad signature|ended as (Invalid|Dropped)/i.test(error.message)) throw error;
+      }
+    }
   }
-}, 120_000);
+}, 600_000);
 
 judge('a payload above 256 bytes is signed by its hash', async ({ api, alice }) => {
   for (const tx of [
@@ -101,7 +125,7 @@ judge('a payload above 256 bytes is signed by its hash', async ({ api, alice }) 
     const { result } = await outcome(tx, alice);
     assert.equal(find(result, 'system', 'ExtrinsicSuccess').length, 1);
   }
-}, 90_000);
+}, 300_000);
 
 judge('a tip is paid', async ({ api, alice }) => {
   const { result } = await outcome(api.tx.system.remark('0x02'), alice, { tip: unit });
@@ -125,7 +149,7 @@ judge('utility: batch stops where it fails, batchAll undoes, both tell', async (
   const all = await outcome(api.tx.utility.batchAll([pay(), tooMuch()]), alice);
   assert.equal(await free(api, to), 3n * unit, 'nothing of a failed batchAll stays');
   assert.ok(all.result.dispatchError.isModule || all.result.dispatchError.isToken || all.result.dispatchError.isArithmetic);
-}, 120_000);
+}, 300_000);
 
 judge('a failed call names its error', async ({ api, alice, keyring }) => {
   const to = keyring.addFromUri('//Error//target');
@@ -154,7 +178,7 @@ judge('sudo acts as Root; others may not', async ({ api, alice, bob, keyring }) 
   const direct = await outcome(api.tx.system.setStorage([[key, '0x00']]), keyring.addFromUri('//Bob'));
   assert.ok(direct.result.dispatchError.isBadOrigin);
   assert.equal((await api.rpc.state.getStorage(key)).toHex().replace(/^0x0c/, '0x'), '0xc0ffee');
-}, 120_000);
+}, 300_000);
 
 judge('a stale nonce is refused, a future one waits for its turn', async ({ api, node, alice }) => {
   const nonce = (await api.rpc.system.accountNextIndex(alice.address)).toNumber();
@@ -166,12 +190,12 @@ judge('a stale nonce is refused, a future one waits for its turn', async ({ api,
   assert.equal(hash, api.registry.hash(hexToU8a(future)).toHex());
   assert.equal((await api.rpc.system.accountNextIndex(alice.address)).toNumber(), nonce, 'a gap is not counted');
   const before = await node.height();
-  await until('two more blocks', 20_000, async () => (await node.height()) >= before + 2);
+  await until('two more blocks', 60_000, async () => (await node.height()) >= before + 2);
   assert.equal((await api.query.system.account(alice.address)).nonce.toNumber(), nonce, 'the future transaction waits');
   await outcome(api.tx.system.remark('0x05'), alice, { nonce });
-  await until('the future transaction to follow', 20_000, async () =>
+  await until('the future transaction to follow', 60_000, async () =>
     (await api.query.system.account(alice.address)).nonce.toNumber() === nonce + 2);
-}, 90_000);
+}, 300_000);
 
 judge('a bad signature is refused', async ({ api, node, alice }) => {
   const bytes = hexToU8a(await signed(api.tx.system.remark('0x06'), alice));
@@ -216,7 +240,7 @@ judge('what is no transaction is refused', async ({ api, node }) => {
   const inherent = api.tx.timestamp.set(1).toHex();
   await assert.rejects(submit(node, inherent), { code: 1010 });
   const height = await node.height();
-  await until('the node to go on', 20_000, async () => await node.height() > height);
+  await until('the node to go on', 60_000, async () => await node.height() > height);
 });
 
 judge('the same transaction twice is known', async ({ api, node, bob }) => {
@@ -243,14 +267,14 @@ judge('twenty transactions of one account go in, in order', async ({ api, node, 
   const hashes = [];
   for (let i = 0; i < 20; i++) hashes.push(await submit(node, await signed(api.tx.system.remark(`0x${(0x20 + i).toString(16)}`), bob, { nonce: start + i })));
   assert.equal((await api.rpc.system.accountNextIndex(bob.address)).toNumber(), start + 20, 'the pool is counted');
-  await until('all twenty', 30_000, async () => (await api.query.system.account(bob.address)).nonce.toNumber() === start + 20);
+  await until('all twenty', 60_000, async () => (await api.query.system.account(bob.address)).nonce.toNumber() === start + 20);
   const found = [];
   for (let n = await node.height(); n > 0 && found.length < 20; n--) {
     const { block } = await api.rpc.chain.getBlock(await api.rpc.chain.getBlockHash(n));
     found.unshift(...block.extrinsics.map((x) => x.hash.toHex()).filter((h) => hashes.includes(h)));
   }
   assert.deepEqual(found, hashes);
-}, 90_000);
+}, 300_000);
 
 judge('fees grow with length, and queryFeeDetails adds up over HTTP', async ({ api, node, alice }) => {
   const short = await api.tx.system.remark('0x00').paymentInfo(alice);

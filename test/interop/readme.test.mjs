@@ -5,8 +5,7 @@ import { access, copyFile, mkdtemp, readdir, readFile, rm, symlink, writeFile } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { freePorts } from './lib/devnet.mjs';
-import { freePort, Process, root, rpcHTTP, run, until } from './lib/node.mjs';
+import { freePort, freePorts, Process, root, rpcHTTP, run, until } from './lib/node.mjs';
 
 const readme = await readFile(join(root, 'README.md'), 'utf8');
 const guide = join(root, 'docs', 'operating');
@@ -26,7 +25,7 @@ test('the first runs the whole product', { timeout: 30_000 }, async () => {
   assert.match(await run('make', ['-n', ...commands[0].split(' ').slice(1)], { cwd: root }), /^bin\/crust demo *$/m);
 });
 
-test('make dev runs a chain that makes and finalises blocks, until interrupted', { timeout: 240_000 }, async () => {
+test('make dev runs a chain that makes and finalises blocks, until interrupted', { timeout: 280_000 }, async () => {
   const port = await freePort();
   // Only the port is changed, so that a chain that already runs here is left alone.
   const child = new Process('sh', ['-c', 'exec make dev'], {
@@ -41,7 +40,7 @@ test('make dev runs a chain that makes and finalises blocks, until interrupted',
     });
   } finally {
     if (!child.exit) process.kill(-child.child.pid, 'SIGINT');
-    await until('the chain to stop', 20_000, () => child.exit).catch((error) => {
+    await until('the chain to stop', 60_000, () => child.exit).catch((error) => {
       process.kill(-child.child.pid, 'SIGKILL');
       throw error;
     });
@@ -84,7 +83,7 @@ before(async () => {
 after(async () => {
   await devnet?.stop();
   await rm(dir, { recursive: true, force: true });
-}, { timeout: 60_000 });
+}, { timeout: 90_000 });
 
 /** shell runs the shell of a document; what it leaves running ends with it. */
 const shell = (text) => {

@@ -15,9 +15,9 @@ async function ask(spec, method, params = []) {
   const log = [];
   const client = start({ maxLogLevel: 3, logCallback: (level, target, message) => log.push(`${target}: ${message}`) });
   try {
-    const chain = await within(20_000, 'addChain', client.addChain({ chainSpec: JSON.stringify(spec) }));
+    const chain = await within(60_000, 'addChain', client.addChain({ chainSpec: JSON.stringify(spec) }));
     chain.sendJsonRpc(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }));
-    const answer = JSON.parse(await within(20_000, method, chain.nextJsonRpcResponse()));
+    const answer = JSON.parse(await within(60_000, method, chain.nextJsonRpcResponse()));
     assert.equal(answer.error, undefined, log.join('\n'));
     return answer.result;
   } finally {

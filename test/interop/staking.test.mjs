@@ -9,7 +9,7 @@ import { send } from './lib/transaction.mjs';
 const unit = 1_000_000_000_000n;
 
 const judge = suite(async (node) => {
-  const api = await within(30_000, 'ApiPromise', ApiPromise.create({ provider: new WsProvider(node.ws), noInitWarn: true }));
+  const api = await within(60_000, 'ApiPromise', ApiPromise.create({ provider: new WsProvider(node.ws), noInitWarn: true }));
   const keyring = new Keyring({ type: 'sr25519', ss58Format: 66 });
   const key = (uri) => keyring.addFromUri(uri);
   return { api, alice: key('//Alice'), aliceStash: key('//Alice//stash'), bob: key('//Bob'), bobStash: key('//Bob//stash'), charlie: key('//Charlie'), charlieStash: key('//Charlie//stash') };
@@ -32,15 +32,25 @@ judge('genesis: the validator, its bond, its limit', async ({ api, alice, aliceS
   assert.equal(api.consts.staking.sessionsPerEra.toNumber(), 3);
 });
 
+/** calm waits while the next election may come within 20 blocks: it is at the start of an era's
+ * third session. */
+const calm = (api) => until('an election to be over', 100_000, async () => {
+  const { staking, session } = (await api.at(await api.rpc.chain.getBlockHash())).query;
+  const era = (await staking.activeEra()).unwrap().index;
+  const [planned, start, now] = await Promise.all([staking.currentEra(), staking.erasStartSessionIndex(era), session.currentIndex()]);
+  return planned.unwrap().gt(era) || now.eq(start.unwrap());
+});
+
 judge('bond, keys, validate and guarantee, and what StakingApi says of it', async ({ api, node, aliceStash, bob, bobStash, charlie, charlieStash }) => {
   let { events } = await send(api.tx.staking.bond(bob.address, 1000n * unit), bobStash);
   assert.equal(find(events, 'Bonded')[0].data[1].toBigInt(), 1000n * unit);
   const keys = await node.call('author_rotateKeys');
   await send(api.tx.session.setKeys(keys, '0x'), bob);
   assert.ok((await api.query.session.nextKeys(bobStash.address)).isSome);
+  await send(api.tx.staking.bond(charlie.address, 500n * unit), charlieStash);
+  await calm(api); // Bob must not be elected, see below
   ({ events } = await send(api.tx.staking.validate({ fee: 300_000_000 }), bob));
   assert.equal(find(events, 'ValidateSuccess').length, 1);
-  await send(api.tx.staking.bond(charlie.address, 500n * unit), charlieStash);
   ({ events } = await send(api.tx.utility.batchAll([
     api.tx.staking.guarantee([aliceStash.address, 100n * unit]), api.tx.staking.guarantee([bobStash.address, 50n * unit])]), charlie));
   assert.equal(find(events, 'GuaranteeSuccess').length, 2);

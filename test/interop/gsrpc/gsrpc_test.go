@@ -15,7 +15,7 @@ import (
 )
 
 // finality is how long a transaction may take to be finalised.
-const finality = 45 * time.Second
+const finality = 2 * time.Minute
 
 // bob is the public key of //Bob.
 const bob = "0x8eaf04151687736326c9fea17e25fc5287613693c912909cb226aa4794f26a48"
@@ -67,7 +67,7 @@ func testBlocks(t *testing.T, api *gsrpc.SubstrateAPI) {
 			last = head.Number
 		case err := <-heads.Err():
 			t.Fatal(err)
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("no new head")
 		}
 	}

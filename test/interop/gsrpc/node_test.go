@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -49,11 +50,11 @@ func startNode(t *testing.T) *gsrpc.SubstrateAPI {
 	port := freePort(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	log := &logBuffer{}
-	cmd := exec.CommandContext(ctx, bin, "node", "--dev", "--tmp", "--rpc-port", fmt.Sprint(port))
+	cmd := exec.CommandContext(ctx, bin, "node", "--dev", "--tmp", "--rpc-port", fmt.Sprint(port), "--prometheus-port", "0")
 	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 15 * time.Second
+	cmd.WaitDelay = time.Minute
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func startNode(t *testing.T) *gsrpc.SubstrateAPI {
 
 func connect(t *testing.T, url string, ended chan error) *gsrpc.SubstrateAPI {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		api, err := gsrpc.NewSubstrateAPI(url)
 		if err == nil {
@@ -93,12 +94,25 @@ func connect(t *testing.T, url string, ended chan error) *gsrpc.SubstrateAPI {
 	}
 }
 
+// freePort finds a port below those that the system gives to connections. As in test/program, the
+// last of its ten stays taken until the test ends, and whoever asks there gets others.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := 10_000 + 10*rand.IntN(2200)
+		held, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+9))
+		if err != nil {
+			continue
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			_ = held.Close()
+			continue
+		}
+		_ = l.Close()
+		t.Cleanup(func() { _ = held.Close() })
+		return port
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("there is no free port")
+	return 0
 }

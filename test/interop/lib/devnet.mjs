@@ -1,37 +1,15 @@
 // Starts "crust devnet": validators in processes of their own, which tests kill and
 // start again, and storage nodes and gateways if they are asked for.
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
-import { crust, Process, rpcHTTP, until } from './node.mjs';
+import { crust, freePorts, Process, rpcHTTP, until } from './node.mjs';
 
-const readyMs = 90_000;
+const readyMs = 180_000;
 const portsPerNode = 10;
 const logBytes = 3000; // of each node, for the report of a failure
-
-/** freePorts finds a row of ports of which none is taken now. */
-export async function freePorts(count) {
-  for (let tries = 0; tries < 50; tries++) {
-    const base = 20_000 + Math.floor(Math.random() * 10_000);
-    const servers = [];
-    try {
-      for (let port = base; port < base + count; port++) {
-        const server = createServer().listen(port, '127.0.0.1');
-        servers.push(server);
-        await once(server, 'listening');
-      }
-      return base;
-    } catch {
-      // taken: another row
-    } finally {
-      await Promise.all(servers.filter((s) => s.listening).map((s) => { s.close(); return once(s, 'close'); }));
-    }
-  }
-  throw new Error(`no ${count} free ports in a row`);
-}
 
 /** Validator is a node of the network, as devnet.json describes it. */
 class Validator {
@@ -62,7 +40,7 @@ class Validator {
   /** kill ends the process without a chance to clean up. */
   async kill() {
     process.kill(this.pid, 'SIGKILL');
-    await until(`${this.name} to be gone`, 10_000, async () => !(await this.running()));
+    await until(`${this.name} to be gone`, 60_000, async () => !(await this.running()));
   }
 
   /** restart starts the process again as devnet.json says. */
@@ -82,7 +60,7 @@ class Validator {
     if (!this.child || this.child.exitCode !== null || this.child.signalCode !== null) return;
     const ended = once(this.child, 'exit');
     this.child.stdin.end();
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), 20_000);
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), 60_000);
     await ended;
     clearTimeout(timer);
   }

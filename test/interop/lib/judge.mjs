@@ -10,14 +10,14 @@ export function suite(setup, teardown, ...flags) {
   before(async () => {
     ctx.node = await startNode(...flags);
     Object.assign(ctx, await setup?.(ctx.node));
-  }, { timeout: 90_000 });
+  }, { timeout: 240_000 });
   after(async () => {
     await teardown?.(ctx);
     await ctx.node?.stop();
-  }, { timeout: 60_000 });
+  }, { timeout: 90_000 });
 
   /** judge declares one test. */
-  return function judge(name, run, timeout = 60_000) {
+  return function judge(name, run, timeout = 180_000) {
     test(name, { timeout }, async (t) => {
       try {
         await run(ctx, t);

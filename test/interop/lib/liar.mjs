@@ -24,7 +24,7 @@ export async function startLiars(program, { node, genesis, at = 0 }, lies) {
   };
   try {
     const line = once(createInterface({ input: child.stdout }), 'line');
-    const [text] = await within(30_000, `the liars for ${lies}`, Promise.race([line, ended.then(([code]) => { throw new Error(`liar ended with ${code}`); })]));
+    const [text] = await within(60_000, `the liars for ${lies}`, Promise.race([line, ended.then(([code]) => { throw new Error(`liar ended with ${code}`); })]));
     return { addresses: JSON.parse(text), stop };
   } catch (error) {
     child.kill('SIGKILL');

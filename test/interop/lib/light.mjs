@@ -5,7 +5,7 @@ import { TypeRegistry } from '@polkadot/types';
 import { until } from './node.mjs';
 import { within } from './judge.mjs';
 
-const requestMs = 40_000;
+const requestMs = 100_000;
 const logLines = 400; // kept for the report of a failure
 const keptBlocks = 16; // final ones that stay pinned, for tests that read from them; smoldot allows 32
 const noise = /^json-rpc|^tx-service|task-too-long|neighbor-packet|block-announce|bitswap|best-chain-update/;
@@ -62,6 +62,7 @@ export class Light {
   constructor() {
     Object.assign(this, { log: [], verdicts: [], calls: new Map(), nextId: 1, early: [], operations: new Map(), events: Promise.resolve() });
     this.headers = new Map(); // of blocks that are pinned, by hash
+    this.held = new Set(); // hashes of blocks that stay pinned
     this.finalised = []; // every final block in order, from the one that the client began with: {hash, header, number}
   }
 
@@ -157,7 +158,15 @@ export class Light {
     const block = await this.learn(hash);
     const old = this.finalised.at(-1 - keptBlocks);
     this.finalised.push(block);
-    if (old) await this.unpin(old.hash);
+    if (old && !this.held.has(old.hash)) await this.unpin(old.hash);
+  }
+
+  /** latest is the last final block, which stays pinned: who reads from it may need longer than
+   * keptBlocks blocks. */
+  latest() {
+    const block = this.finalised.at(-1);
+    this.held.add(block.hash);
+    return block;
   }
 
   async unpin(hash) {

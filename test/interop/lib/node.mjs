@@ -11,21 +11,45 @@ export const root = resolve(fileURLToPath(new URL('../../..', import.meta.url)))
 export const crust = process.env.CRUST_BIN ?? join(root, 'bin', 'crust');
 
 const logLines = 200; // kept for the report of a failure
-const readyMs = 60_000;
-const stopMs = 15_000;
+const readyMs = 150_000;
+const stopMs = 60_000;
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** freePort asks the kernel for a TCP port on the loopback interface. */
-export async function freePort() {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
+/** freePorts finds a row of ports, of which none is taken now, below those that the system gives
+ * to connections. As in test/program, the last of each ten stays taken until this process ends,
+ * and whoever asks there gets others. */
+export async function freePorts(count) {
+  for (let tries = 0; tries < 200; tries++) {
+    const base = 20_000 + 10 * Math.floor(Math.random() * 1000);
+    const row = Array.from({ length: 10 * Math.ceil(count / 10) }, (_, i) => base + i);
+    const last = (port) => port % 10 === 9;
+    const servers = [];
+    const listen = async (port) => {
+      const server = createServer().listen(port, '127.0.0.1');
+      servers.push(server);
+      await once(server, 'listening');
+    };
+    const close = (list) => Promise.all(list.filter((s) => s.listening).map((s) => { s.close(); return once(s, 'close'); }));
+    let kept = 0;
+    try {
+      // Those that stay come first: where another has them, its other ports are not looked at.
+      for (const port of row.filter(last)) await listen(port);
+      for (const port of row.filter((p) => !last(p))) await listen(port);
+      kept = row.length / 10;
+      for (const server of servers.slice(0, kept)) server.unref();
+      return base;
+    } catch {
+      // taken: another row
+    } finally {
+      await close(servers.slice(kept));
+    }
+  }
+  throw new Error(`no ${count} free ports in a row`);
 }
+
+/** freePort finds one port. */
+export const freePort = () => freePorts(1);
 
 /** until polls a condition and returns its first truthy value. */
 export async function until(what, ms, poll) {
@@ -85,7 +109,7 @@ export async function rpcHTTP(url, body) {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
-    signal: AbortSignal.timeout(10_000),
+    signal: AbortSignal.timeout(30_000),
   });
   return answer.json();
 }

@@ -19,7 +19,7 @@ import { send } from './transaction.mjs';
 
 const program = fileURLToPath(import.meta.url);
 const smoldotFailed = 75;
-const patience = 120_000;
+const patience = 300_000;
 
 /** submitOverSmoldot runs the program and resolves to the hash of the block that the transfer
  * is final in, or to null if smoldot is why there is none; and to what was logged. */
@@ -46,8 +46,8 @@ const clients = {
       }),
     };
     const provider = new ScProvider(connect, chainSpec);
-    await within(30_000, 'ScProvider', provider.connect());
-    const api = await within(40_000, 'ApiPromise over smoldot', ApiPromise.create({ provider, noInitWarn: true }));
+    await within(60_000, 'ScProvider', provider.connect());
+    const api = await within(100_000, 'ApiPromise over smoldot', ApiPromise.create({ provider, noInitWarn: true }));
     return (await send(api.tx.balances.transferKeepAlive(to, amount), from)).block;
   },
 
@@ -55,7 +55,7 @@ const clients = {
     const client = createClient(getSmProvider(() => light.addChain({ chainSpec })));
     const signer = getPolkadotSigner(from.publicKey, 'Sr25519', (input) => from.sign(input));
     const tx = client.getUnsafeApi().tx.Balances.transfer_keep_alive({ dest: Enum('Id', to), value: amount });
-    const result = await within(60_000, 'finality of a transaction', tx.signAndSubmit(signer));
+    const result = await within(100_000, 'finality of a transaction', tx.signAndSubmit(signer));
     if (!result.ok) throw new Error(`dispatched with ${JSON.stringify(result.dispatchError)}`);
     return result.block.hash;
   },

@@ -6,7 +6,7 @@ import { within } from './judge.mjs';
  * result in the final block, whatever the call came to. */
 export async function outcome(tx, signer, options = {}) {
   const statuses = [];
-  const result = await within(60_000, 'finality of a transaction', new Promise((resolve, reject) => {
+  const result = await within(100_000, 'finality of a transaction', new Promise((resolve, reject) => {
     tx.signAndSend(signer, options, (result) => {
       statuses.push(result.status.type);
       if (result.status.isFinalized) resolve(result);

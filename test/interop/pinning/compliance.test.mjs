@@ -25,7 +25,7 @@ test('the compliance suite finds nothing', { timeout: 240_000 }, async (t) => {
   const gateway = new Process(crust, ['gateway', '--node-url', node.ws, '--suri', '//Alice', '--base-path', base,
     '--http', `127.0.0.1:${port}`, '--swarm-addr', '/ip4/127.0.0.1/tcp/0', '--prometheus-port', '0']);
   try {
-    await until('the gateway', 30_000, async () => gateway.alive() && (await fetch(`http://127.0.0.1:${port}/health`).catch(() => null))?.ok);
+    await until('the gateway', 90_000, async () => gateway.alive() && (await fetch(`http://127.0.0.1:${port}/health`).catch(() => null))?.ok);
     const token = execFileSync(crust, ['gateway', 'token', '--host', `127.0.0.1:${port}`, '--suri', '//Bob'], { encoding: 'utf8' }).trim();
     const judge = new Process(process.execPath, [join(suite, 'src/index.js'), '-s', `http://127.0.0.1:${port}/psa`, token]);
     await until('the suite', 180_000, () => judge.exit);

@@ -20,7 +20,7 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { createHeliaLight } from 'helia';
 import { CID } from 'multiformats/cid';
 
-const patienceMs = 30_000;
+const patienceMs = 80_000;
 const [way, text, from, out] = process.argv.slice(2);
 const signal = AbortSignal.timeout(patienceMs);
 setTimeout(() => { console.error(`not read within ${patienceMs} ms`); process.exit(1); }, patienceMs); // and keeps the process alive
