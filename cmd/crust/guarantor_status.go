@@ -84,25 +84,15 @@ func (r *role) writeGuarantees(rows []guaranteed) error {
 
 // newGuarantorStatusCommand is `crust guarantor status`.
 func newGuarantorStatusCommand(g *globals) *cobra.Command {
-	return g.lookCommand(&cobra.Command{
+	return g.statusCommand(&cobra.Command{
 		Use:     "status [ACCOUNT]",
 		Short:   "Say how a guarantor's stakes stand, and what to look after",
 		Long:    "Say how a guarantor's stakes stand, and what to look after. ACCOUNT is the stash or its controller; without it, the account of the key that is given.",
 		Example: "  crust guarantor status //Bob//stash",
 		Args:    cobra.MaximumNArgs(1),
-	}, func(ctx context.Context, r *role, args []string, secret *secretFlags) error {
-		b, err := r.bonded(ctx, args, secret)
-		if err != nil {
-			return err
-		}
+	}, func(ctx context.Context, r *role, b staking.Bond) (status, error) {
 		v, err := r.backing(ctx, b)
-		if err != nil {
-			return err
-		}
-		if r.json {
-			return r.print(r.cmd, v.record(r))
-		}
-		return v.write(r)
+		return &v, err
 	})
 }
 

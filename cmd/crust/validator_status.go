@@ -15,18 +15,32 @@ import (
 
 // newValidatorStatusCommand is `crust validator status`.
 func newValidatorStatusCommand(g *globals) *cobra.Command {
-	return g.lookCommand(&cobra.Command{
+	return g.statusCommand(&cobra.Command{
 		Use:     "status [ACCOUNT]",
 		Short:   "Say how a stash stands, why, and what to do next",
 		Long:    "Say how a stash stands, why, and what to do next. ACCOUNT is the stash or its controller; without it, the account of the key that is given.",
 		Example: "  crust validator status //Alice//stash\n  crust validator status --json --suri-file key.txt",
 		Args:    cobra.MaximumNArgs(1),
-	}, func(ctx context.Context, r *role, args []string, secret *secretFlags) error {
+	}, func(ctx context.Context, r *role, b staking.Bond) (status, error) {
+		v, err := r.standing(ctx, b)
+		return &v, err
+	})
+}
+
+// status is how a stash stands, for programs and for people.
+type status interface {
+	record(r *role) metadata.Value
+	write(r *role) error
+}
+
+// statusCommand says what is gathered of the stash that is named, or whose key is given.
+func (g *globals) statusCommand(cmd *cobra.Command, gather func(context.Context, *role, staking.Bond) (status, error)) *cobra.Command {
+	return g.lookCommand(cmd, func(ctx context.Context, r *role, args []string, secret *secretFlags) error {
 		b, err := r.bonded(ctx, args, secret)
 		if err != nil {
 			return err
 		}
-		v, err := r.standing(ctx, b)
+		v, err := gather(ctx, r, b)
 		if err != nil {
 			return err
 		}

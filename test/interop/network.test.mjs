@@ -10,7 +10,7 @@ import { buildLiar, startLiars } from './lib/liar.mjs';
 import { changesVoters, decodeHeader, forgetTimers, Light } from './lib/light.mjs';
 import { until } from './lib/node.mjs';
 import { submitOverSmoldot } from './lib/submit.mjs';
-import { send } from './lib/transaction.mjs';
+import { send, watched } from './lib/transaction.mjs';
 
 const unit = 1_000_000_000_000n;
 const changeMs = 100_000; // two sessions of 20 s, and time
@@ -121,17 +121,9 @@ judge('answers questions about peers and finality', async () => {
 });
 
 judge('a transaction is told to be in a block, then final', async () => {
-  // signAndSend would look up the block's events first, and forgets about the block
-  // if it is final before they are there, as it is here within some 100 ms.
   const { api, alice } = ctx;
   const tx = await api.tx.balances.transferKeepAlive(account('Bob').address, unit).signAsync(account('Alice//stash'), { nonce: -1 });
-  const statuses = [];
-  await within(100_000, 'finality of a transaction', new Promise((resolve, reject) => {
-    api.rpc.author.submitAndWatchExtrinsic(tx, (status) => {
-      statuses.push(status);
-      if (status.isFinalized) resolve();
-    }).catch(reject);
-  }));
+  const statuses = await watched(api, tx);
   const types = statuses.map((status) => status.type);
   assert.deepEqual(types.filter((type) => !['Ready', 'Broadcast', 'Retracted'].includes(type)).slice(-2), ['InBlock', 'Finalized'], types.join());
   const [inBlock] = statuses.filter((status) => status.isInBlock).slice(-1);

@@ -5,7 +5,7 @@ import { ApiPromise, Keyring, WsProvider } from '@polkadot/api';
 import { hexToU8a, u8aToHex } from '@polkadot/util';
 import { suite, within } from './lib/judge.mjs';
 import { until } from './lib/node.mjs';
-import { outcome } from './lib/transaction.mjs';
+import { outcome, watched } from './lib/transaction.mjs';
 
 const unit = 1_000_000_000_000n;
 
@@ -70,16 +70,8 @@ judge('an sr25519 transfer: statuses, events, balances, fee', async ({ api, node
 });
 
 judge('a transaction is told to be ready, in a block, then final', async ({ api, alice }) => {
-  // outcome may miss what comes before the end: signAndSend looks up a block's events first, and
-  // forgets about the block if it is final before they are there.
   const tx = await api.tx.system.remark('0x0f').signAsync(alice, { nonce: -1 });
-  const statuses = [];
-  await within(100_000, 'finality of a transaction', new Promise((resolve, reject) => {
-    api.rpc.author.submitAndWatchExtrinsic(tx, (status) => {
-      statuses.push(status);
-      if (status.isFinalized) resolve();
-    }).catch(reject);
-  }));
+  const statuses = await watched(api, tx);
   const types = statuses.map((status) => status.type);
   assert.equal(types[0], 'Ready');
   assert.deepEqual(types.filter((type) => ['InBlock', 'Finalized'].includes(type)), ['InBlock', 'Finalized']);

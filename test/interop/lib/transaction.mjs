@@ -29,3 +29,17 @@ export async function send(tx, signer) {
   if (error) throw new Error(`dispatched with ${error}`);
   return { statuses, block: result.status.asFinalized.toHex(), events: result.events.map(({ event }) => event) };
 }
+
+/** watched submits a signed transaction and resolves to all it is told of it, the last being that it is
+ * final. signAndSend tells less: it looks up a block's events first, and forgets about the block if it
+ * is final before they are there, as it may be within 100 ms. */
+export async function watched(api, tx) {
+  const statuses = [];
+  await within(100_000, 'finality of a transaction', new Promise((resolve, reject) => {
+    api.rpc.author.submitAndWatchExtrinsic(tx, (status) => {
+      statuses.push(status);
+      if (status.isFinalized) resolve();
+    }).catch(reject);
+  }));
+  return statuses;
+}
