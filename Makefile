@@ -11,6 +11,8 @@ export GOFLAGS     := -trimpath
 # The race detector has something to find where goroutines meet. Tests of processes and the simulator, which is one thread, have none of it.
 RACE = $$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Imports}} {{.TestImports}} {{end}}' ./... | \
         grep -E '[[ ](sync|sync/atomic|golang.org/x/sync/errgroup|[^ ]*/lifecycle)[] ]' | cut -d' ' -f1 | grep -vE '/(internal|test)/') ./test/shell
+# Long histories on one thread, a third of all that it would run.
+ONE_THREAD = '^Test(AgainstModel|CrashAtEveryWrite|DeepBacklog|SameChain|ServeBlocksLimit|Chain(Import|Export|Verify).*)$$'
 
 .PHONY: build demo dev test side-by-side computing waiting test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-pinning \
         interop-js interop-ipfs kubo gsrpc roots long fuzz-long bench benchstat peers weights weights-check generate testsum clean
@@ -40,7 +42,7 @@ vet: testsum ; $(STEP) -timeout 9m vet -- go vet ./...
 staticcheck: testsum ; $(STEP) -timeout 9m staticcheck -- go tool -modfile=internal/tools/go.mod staticcheck ./...
 # Tests of processes wait as well: four packages at a time. What go test would vet has been vetted by then.
 units: testsum ; $(STEP) -kind go -timeout 20m units -- go test -json -vet=off -p 4 -timeout 10m ./...
-race: testsum ; $(STEP) -kind go -timeout 22m race -- env CGO_ENABLED=1 go test -json -vet=off -race -short -timeout 12m $(RACE)
+race: testsum ; $(STEP) -kind go -timeout 22m race -- env CGO_ENABLED=1 go test -json -vet=off -race -short -skip $(ONE_THREAD) -timeout 12m $(RACE)
 fuzz: testsum ; $(STEP) -timeout 8m fuzz -- go run ./internal/cmd/fuzz -budget 90s
 long: testsum ; $(STEP) -kind go -timeout 40m long -- env CRUST_LONG=1 SEED=$(SEED) go test -json -vet=off -run '^TestLong' -timeout 38m ./...
 fuzz-long: testsum ; $(STEP) -timeout 9m fuzz-long -- go run ./internal/cmd/fuzz -budget 4m
