@@ -24,7 +24,6 @@ import (
 
 	"github.com/crustgo/crust/client"
 	"github.com/crustgo/crust/client/market"
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/mpow/dag"
@@ -345,11 +344,7 @@ func (n *ipfsRun) narrow(ctx context.Context, root string) (rate float64, err er
 	if err != nil {
 		return 0, err
 	}
-	c, err := cid.Parse(root)
-	if err != nil {
-		return 0, err
-	}
-	key, err := dag.ParseCID(c.Bytes())
+	key, err := dag.Parse(root)
 	if err != nil {
 		return 0, err
 	}
@@ -536,7 +531,7 @@ func (n *ipfsRun) orderAll(ctx context.Context, roots []string) (time.Duration, 
 		if err != nil {
 			return 0, err
 		}
-		c, err := cid.Parse(root)
+		c, err := dag.Parse(root)
 		if err != nil {
 			return 0, err
 		}

@@ -14,9 +14,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/market"
 	"github.com/crustgo/crust/gpos/benefits"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/hash"
@@ -391,10 +391,7 @@ func (m *marketBench) knownOrder() (args market.PlaceStorageOrderArgs) {
 func (m *marketBench) newOrder() market.PlaceStorageOrderArgs {
 	digest := hash.Blake2b256(binary.LittleEndian.AppendUint64([]byte("new"), uint64(m.fresh)))
 	m.fresh++
-	name, err := cid.New(cid.DagPB, cid.SHA256, digest[:])
-	if err != nil {
-		panic(err) // it is a digest of that size
-	}
+	name := dag.FromSum(dag.DagPB, digest)
 	return market.PlaceStorageOrderArgs{Cid: []byte(name.String()), ReportedFileSize: 1 << 20}
 }
 

@@ -1,10 +1,10 @@
 package runtime
 
 import (
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/market"
 	"github.com/crustgo/crust/gpos/staking"
 	"github.com/crustgo/crust/mpow/attest"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/swork"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/pallets/babe"
@@ -85,8 +85,8 @@ func (m replicas) QueueReport(e *frame.Env, worker swork.Lineage, r swork.FileCh
 // fileKey is the text by which the market knows a CID; none for bytes that are no CID,
 // which no enclave reports.
 func fileKey(b []byte) market.Key {
-	c, err := cid.Decode(b)
-	if err != nil {
+	c, err := dag.ParseCID(b)
+	if err != nil || c.CheckRoot() != nil {
 		return ""
 	}
 	return market.Key(c.String())

@@ -12,7 +12,7 @@ import (
 
 	"github.com/crustgo/crust/client/market"
 	"github.com/crustgo/crust/client/metadata"
-	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -119,7 +119,7 @@ func (t *trader) affords(ctx context.Context, n market.Balance) error {
 
 // parseCID reads a CID in any form, and returns the chain's.
 func parseCID(text string) (string, error) {
-	c, err := cid.Parse(text)
+	c, err := dag.Parse(text)
 	if err != nil {
 		return "", fmt.Errorf("%.80q: %w; give the CID of the file as IPFS writes it, such as Qm… or bafy…", text, err)
 	}

@@ -20,7 +20,6 @@ import (
 	"github.com/crustgo/crust/dsm/importer"
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/mpow/dag"
-	"github.com/crustgo/crust/node/ipfs"
 )
 
 // getFlags are the flags of `crust file get`.
@@ -74,7 +73,7 @@ func (f *getFlags) run(cmd *cobra.Command, g *globals, text string) error {
 	if err != nil {
 		return err
 	}
-	root, err := ipfs.ParseCID(key)
+	root, err := dag.Parse(key)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/crustgo/crust/client"
 	"github.com/crustgo/crust/client/metadata"
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/indexer"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/node"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -84,7 +84,7 @@ func (g *globals) history(ctx context.Context, cmd *cobra.Command, c *client.Cli
 		return nil, at, err
 	}
 	format := c.Format()
-	if id, err := cid.Parse(what); err == nil {
+	if id, err := dag.Parse(what); err == nil {
 		list, err = x.File(id.String(), indexer.Key{}, f.limit)
 		return list, x.Cursor(), err
 	}

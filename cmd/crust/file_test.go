@@ -12,10 +12,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/crustgo/crust/dsm/bundle"
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/market"
 	"github.com/crustgo/crust/dsm/vault"
-	"github.com/crustgo/crust/node/ipfs"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/chainspec"
 	"github.com/crustgo/crust/substrate/frame"
@@ -46,11 +45,7 @@ func TestMarket(t *testing.T) {
 func cidOf(t *testing.T, name string) string {
 	t.Helper()
 	sum := sha256.Sum256([]byte(name))
-	c, err := cid.New(cid.Raw, cid.SHA256, sum[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c.String()
+	return dag.FromSum(dag.Raw, sum).String()
 }
 
 // traders is a network on which Alice has paid for a file that Dave and Eve prove, and
@@ -76,7 +71,7 @@ func traders(t *testing.T, pending types.BlockNumber) *chainspec.Spec {
 // A gateway that lacks blocks has said 200 before it knows; what it then writes is no block.
 func TestGetFromGatewayWithoutTheFile(t *testing.T) {
 	key := cidOf(t, "elsewhere")
-	root, err := ipfs.ParseCID(key)
+	root, err := dag.Parse(key)
 	if err != nil {
 		t.Fatal(err)
 	}

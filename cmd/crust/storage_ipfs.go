@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
-	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/worker"
 	"github.com/crustgo/crust/mpow/worker/reporter"
 	"github.com/crustgo/crust/node/ipfs"
@@ -41,7 +41,7 @@ func (f *ipfsFlags) engine(dir string, log *slog.Logger) (func(context.Context, 
 	cfg := ipfs.Config{Dir: dir, Swarm: f.swarm, Public: f.public, GatewayPort: f.gateway, NoPrivate: f.noPrivate, Take: f.take, Refuse: f.refuse, Agent: "crust/" + version, Log: log}
 	for flag, texts := range map[string][]string{"--take": f.take, "--refuse": f.refuse} {
 		for _, text := range texts {
-			if _, err := cid.Parse(text); err != nil {
+			if _, err := dag.Parse(text); err != nil {
 				return nil, fmt.Errorf("%s %s: %w", flag, text, err)
 			}
 		}

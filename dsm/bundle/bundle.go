@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/substrate/grandpa"
 	"github.com/crustgo/crust/substrate/light"
 	"github.com/crustgo/crust/substrate/scale"
@@ -61,13 +61,13 @@ func Decode(data []byte) (*Bundle, error) {
 	}
 	b := &Bundle{}
 	c.Fixed(b.From[:])
-	b.CID = c.Text(cid.MaxText)
+	b.CID = c.Text(dag.MaxText)
 	b.Trail = list(c, MaxTrail, grandpa.MaxForeignWarpBytes, "warp proofs")
 	b.Nodes = list(c, trie.MaxProofNodes, trie.MaxProofBytes, "nodes")
 	if err := c.Finish(); err != nil {
 		return nil, fmt.Errorf("proof of a file: %w", err)
 	}
-	if id, err := cid.Parse(b.CID); err != nil || id.String() != b.CID {
+	if id, err := dag.Parse(b.CID); err != nil || id.String() != b.CID {
 		return nil, fmt.Errorf("proof of a file: %.80q is not the chain's name of a file", b.CID)
 	}
 	return b, nil

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/crustgo/crust/dsm/bundle"
-	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/chainspec"
 	"github.com/crustgo/crust/substrate/grandpa"
@@ -24,11 +24,7 @@ import (
 // fileOf is the CID of a file that is known by a name only.
 func fileOf(name string) string {
 	sum := sha256.Sum256([]byte(name))
-	c, err := cid.New(cid.DagPB, cid.SHA256, sum[:])
-	if err != nil {
-		panic(err)
-	}
-	return c.String()
+	return dag.FromSum(dag.DagPB, sum).String()
 }
 
 // specOf is a network on which Alice has paid for two files: Bob and Charlie prove

@@ -13,7 +13,6 @@ import (
 	gocid "github.com/ipfs/go-cid"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/mpow/dag"
@@ -39,7 +38,7 @@ type Config struct {
 }
 
 // Replicas says who has a file. The error is told to clients.
-type Replicas func(ctx context.Context, root cid.CID) ([]Provider, error)
+type Replicas func(ctx context.Context, root dag.CID) ([]Provider, error)
 
 // Provider is a node that has a file.
 type Provider struct {

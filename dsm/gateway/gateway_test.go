@@ -16,7 +16,6 @@ import (
 	gocid "github.com/ipfs/go-cid"
 	"github.com/ipld/go-car/v2"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/importer"
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/mpow/dag"
@@ -399,7 +398,7 @@ func TestRouting(t *testing.T) {
 	}
 	known := "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn"
 	s := newSite(t, func(c *Config) {
-		c.Replicas = func(_ context.Context, root cid.CID) ([]Provider, error) {
+		c.Replicas = func(_ context.Context, root dag.CID) ([]Provider, error) {
 			switch root.String() {
 			case known:
 				return providers, nil

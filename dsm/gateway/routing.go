@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/mpow/dag"
 )
 
 // maxProviders is how many providers one answer has.
@@ -30,7 +30,7 @@ const (
 // accept it, a record a line.
 func routing(replicas Replicas) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		root, err := cid.Parse(r.PathValue("cid"))
+		root, err := dag.Parse(r.PathValue("cid"))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return

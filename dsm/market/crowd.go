@@ -7,8 +7,8 @@ import (
 	"iter"
 	"slices"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/price"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -73,11 +73,7 @@ func (p *Pallet) NewCrowd(config CrowdConfig) *Crowd {
 	}
 	c.each(func(i int) {
 		digest := crowdHash("file", i)
-		id, err := cid.New(cid.DagPB, cid.SHA256, digest[:])
-		if err != nil {
-			panic(err) // it is a digest of that size
-		}
-		copy(c.names[i*crowdName:], id.String())
+		copy(c.names[i*crowdName:], dag.FromSum(dag.DagPB, digest).String())
 	})
 	c.order = c.sorted(func(i int) []byte { return p.Orders.Key(c.Name(i)) })
 	for at, i := range c.order {

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"math"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/price"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/substrate/frame"
 )
 
@@ -95,9 +95,9 @@ func (p *Pallet) money(e *frame.Env, f *file) money {
 
 // parse reads the text of a CID as callers give it.
 func (p *Pallet) parse(text []byte) (Key, error) {
-	c, err := cid.Parse(string(text))
+	c, err := dag.Parse(string(text))
 	switch {
-	case errors.Is(err, cid.ErrUnsupported):
+	case errors.Is(err, dag.ErrUnsupported):
 		return "", p.Fail(ErrUnsupportedCID)
 	case err != nil:
 		return "", p.Fail(ErrInvalidCID)

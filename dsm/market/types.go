@@ -6,8 +6,8 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/price"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/types"
@@ -31,7 +31,7 @@ var typeBytes = reflect.TypeFor[[]byte]()
 func (k Key) AppendSCALE(dst []byte) []byte { return scale.AppendString(dst, string(k)) }
 
 // DecodeSCALE reads text with its length.
-func (k *Key) DecodeSCALE(c *scale.Cursor) { *k = Key(c.BytesRef(cid.MaxText)) }
+func (k *Key) DecodeSCALE(c *scale.Cursor) { *k = Key(c.BytesRef(dag.MaxText)) }
 
 // MinSizeSCALE is the size of the shortest encoding.
 func (Key) MinSizeSCALE() int { return 1 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/price"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/pallets/balances"
@@ -161,11 +161,7 @@ func textOf(raw json.RawMessage) []byte {
 	s := strings.Trim(string(raw), `"`)
 	if digest, ok := strings.CutPrefix(s, "0x"); ok {
 		b, _ := hex.DecodeString(digest)
-		c, err := cid.New(cid.DagPB, cid.SHA256, b)
-		if err != nil {
-			panic(err)
-		}
-		return []byte(c.String())
+		return []byte(dag.FromSum(dag.DagPB, [32]byte(b)).String())
 	}
 	return []byte(s)
 }

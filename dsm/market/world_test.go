@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/substrate/fixed"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/frame/frametest"
@@ -28,11 +28,7 @@ var alice, bob, carol = who(1), who(2), who(3)
 // cidOf is the CID of a file that is known by a name only.
 func cidOf(name string) string {
 	sum := sha256.Sum256([]byte(name))
-	c, err := cid.New(cid.DagPB, cid.SHA256, sum[:])
-	if err != nil {
-		panic(err)
-	}
-	return c.String()
+	return dag.FromSum(dag.DagPB, sum).String()
 }
 
 // The numbers of the test chain.

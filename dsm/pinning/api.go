@@ -12,9 +12,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/w3auth"
+	"github.com/crustgo/crust/mpow/dag"
 )
 
 // Status is the state of a pin, as the specification names it.
@@ -176,7 +176,7 @@ func (s *Service) serveAdd(w http.ResponseWriter, r *http.Request, u w3auth.User
 }
 
 // readPin reads and checks a Pin.
-func readPin(body io.Reader) (r request, root cid.CID, err error) {
+func readPin(body io.Reader) (r request, root dag.CID, err error) {
 	b, err := io.ReadAll(body)
 	if err != nil {
 		return r, root, badRequest("the body is not read: %v; at most %d bytes", err, maxBody)
@@ -192,7 +192,7 @@ func readPin(body io.Reader) (r request, root cid.CID, err error) {
 	case len(r.Meta) > maxMeta:
 		return r, root, badRequest("meta has %d entries, at most %d", len(r.Meta), maxMeta)
 	}
-	if root, err = cid.Parse(r.CID); err != nil {
+	if root, err = dag.Parse(r.CID); err != nil {
 		return r, root, badRequest("cid %.100q: %v", r.CID, err)
 	}
 	slices.Sort(r.Origins)
@@ -256,7 +256,7 @@ func readFilter(r *http.Request) (f filter, err error) {
 	q := r.URL.Query()
 	f.limit, f.match = results, matches["exact"]
 	for _, text := range list(q["cid"]) {
-		c, err := cid.Parse(text)
+		c, err := dag.Parse(text)
 		if err != nil {
 			return f, badRequest("cid %.100q: %v", text, err)
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/crustgo/crust/client"
 	orders "github.com/crustgo/crust/client/market"
 	"github.com/crustgo/crust/client/metadata"
-	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -36,13 +36,13 @@ type Chain interface {
 	// Height is the number of the last finalised block.
 	Height(ctx context.Context) (uint32, error)
 	// Order is how the order of a file stands; nil if there is none.
-	Order(ctx context.Context, root cid.CID) (*Order, error)
+	Order(ctx context.Context, root dag.CID) (*Order, error)
 	// Sign makes a transaction that orders a file and that no block after ends takes.
-	Sign(ctx context.Context, root cid.CID, size uint64, memo string) (tx []byte, ends uint32, err error)
+	Sign(ctx context.Context, root dag.CID, size uint64, memo string) (tx []byte, ends uint32, err error)
 	// Refund says whether the payer can take back what it paid for a file.
-	Refund(ctx context.Context, root cid.CID) (Refund, error)
+	Refund(ctx context.Context, root dag.CID) (Refund, error)
 	// SignCancel makes a transaction that takes it back.
-	SignCancel(ctx context.Context, root cid.CID) (tx []byte, err error)
+	SignCancel(ctx context.Context, root dag.CID) (tx []byte, err error)
 	// Send hands a transaction to the chain, again if need be, and waits until a block
 	// has it. It calls taken at most once, when the node has it. A [RefusedError]
 	// says that a block has it and its call failed.
@@ -162,7 +162,7 @@ func (n *Node) Height(ctx context.Context) (uint32, error) {
 }
 
 // Order asks the market, at the finalised head.
-func (n *Node) Order(ctx context.Context, root cid.CID) (*Order, error) {
+func (n *Node) Order(ctx context.Context, root dag.CID) (*Order, error) {
 	at, height, err := n.head(ctx)
 	if err != nil {
 		return nil, err
@@ -183,7 +183,7 @@ func (n *Node) Order(ctx context.Context, root cid.CID) (*Order, error) {
 }
 
 // Refund reads the payer's contribution and the file's replicas, at the finalised head.
-func (n *Node) Refund(ctx context.Context, root cid.CID) (Refund, error) {
+func (n *Node) Refund(ctx context.Context, root dag.CID) (Refund, error) {
 	at, height, err := n.head(ctx)
 	if err != nil {
 		return RefundNever, err
@@ -207,13 +207,13 @@ func (n *Node) Refund(ctx context.Context, root cid.CID) (Refund, error) {
 }
 
 // SignCancel signs market.cancelOrder.
-func (n *Node) SignCancel(ctx context.Context, root cid.CID) ([]byte, error) {
+func (n *Node) SignCancel(ctx context.Context, root dag.CID) ([]byte, error) {
 	tx := client.Tx{Pallet: "Market", Call: "cancel_order", Args: []any{metadata.Bytes(root.String())}}
 	return n.client.Sign(ctx, tx, n.payer, client.SignOptions{Period: period})
 }
 
 // Sign signs market.placeStorageOrder.
-func (n *Node) Sign(ctx context.Context, root cid.CID, size uint64, memo string) ([]byte, uint32, error) {
+func (n *Node) Sign(ctx context.Context, root dag.CID, size uint64, memo string) ([]byte, uint32, error) {
 	height, err := n.Height(ctx)
 	if err != nil {
 		return nil, 0, err

@@ -6,7 +6,7 @@ import (
 	"math/big"
 	"sync"
 
-	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/mpow/dag"
 )
 
 // market is a chain that takes orders in the next block, for the stages that a real
@@ -56,7 +56,7 @@ func (m *market) Height(context.Context) (uint32, error) {
 	return m.height, m.down
 }
 
-func (m *market) Order(_ context.Context, root cid.CID) (*Order, error) {
+func (m *market) Order(_ context.Context, root dag.CID) (*Order, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	o := m.orders[root.String()]
@@ -68,7 +68,7 @@ func (m *market) Order(_ context.Context, root cid.CID) (*Order, error) {
 	return &copied, nil
 }
 
-func (m *market) Sign(_ context.Context, root cid.CID, size uint64, memo string) ([]byte, uint32, error) {
+func (m *market) Sign(_ context.Context, root dag.CID, size uint64, memo string) ([]byte, uint32, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.down != nil {
@@ -80,7 +80,7 @@ func (m *market) Sign(_ context.Context, root cid.CID, size uint64, memo string)
 	return tx, m.height + 64, nil
 }
 
-func (m *market) Refund(_ context.Context, root cid.CID) (Refund, error) {
+func (m *market) Refund(_ context.Context, root dag.CID) (Refund, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.orders[root.String()] == nil || m.orders[root.String()].Replicas > 0 {
@@ -89,7 +89,7 @@ func (m *market) Refund(_ context.Context, root cid.CID) (Refund, error) {
 	return m.refund, m.down
 }
 
-func (m *market) SignCancel(_ context.Context, root cid.CID) ([]byte, error) {
+func (m *market) SignCancel(_ context.Context, root dag.CID) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.signed++

@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/mpow/dag"
 )
 
 // A pin that is accepted has a CID that can be stored, and keeps the limits.
@@ -21,7 +21,7 @@ func FuzzPin(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if again, err := cid.Parse(r.CID); err != nil || again != root {
+		if again, err := dag.Parse(r.CID); err != nil || again != root {
 			t.Errorf("cid %q: %v", r.CID, err)
 		}
 		if len(r.Origins) > 20 || len(r.Meta) > maxMeta {

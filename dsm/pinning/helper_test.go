@@ -6,17 +6,8 @@ import (
 
 	gocid "github.com/ipfs/go-cid"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/mpow/dag"
 )
-
-func parseDag(text string) (dag.CID, error) {
-	c, err := cid.Parse(text)
-	if err != nil {
-		return dag.CID{}, err
-	}
-	return dag.ParseCID(c.Bytes())
-}
 
 func textOf(c dag.CID) string {
 	x, err := gocid.Cast(c.Bytes())

@@ -13,7 +13,6 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/dsm/w3auth"
@@ -105,7 +104,7 @@ func (s *Service) look(ctx context.Context, g *lifecycle.Group, text string) err
 	if err != nil || f == nil {
 		return err
 	}
-	root, err := cid.Parse(f.CID)
+	root, err := dag.Parse(f.CID)
 	if err != nil {
 		return err
 	}
@@ -173,13 +172,9 @@ func (s *Service) keep(ctx context.Context, text string) (f *file, err error) {
 	if kept {
 		return nil, nil
 	}
-	root, err := cid.Parse(text)
-	if err != nil {
-		return nil, err
-	}
-	key, err := dag.ParseCID(root.Bytes())
+	root, err := dag.Parse(text)
 	if err == nil {
-		err = s.cfg.Vault.Delete(ctx, key)
+		err = s.cfg.Vault.Delete(ctx, root)
 	}
 	if errors.Is(err, vault.ErrNotFound) {
 		err = nil
@@ -232,12 +227,8 @@ func (s *Service) release(text string) {
 }
 
 // content finds the content of a file, or begins to fetch it.
-func (s *Service) content(ctx context.Context, g *lifecycle.Group, f *file, root cid.CID) error {
-	key, err := dag.ParseCID(root.Bytes())
-	if err != nil {
-		return err
-	}
-	size, err := s.cfg.Vault.Graph(ctx, key)
+func (s *Service) content(ctx context.Context, g *lifecycle.Group, f *file, root dag.CID) error {
+	size, err := s.cfg.Vault.Graph(ctx, root)
 	if err == nil {
 		return s.fetched(f.CID, size)
 	}
@@ -258,7 +249,7 @@ func (s *Service) content(ctx context.Context, g *lifecycle.Group, f *file, root
 	}
 	g.Go("fetch "+f.CID, func(ctx context.Context) error {
 		defer s.release(f.CID)
-		return s.fetch(ctx, f.CID, key)
+		return s.fetch(ctx, f.CID, root)
 	})
 	return nil
 }
@@ -345,7 +336,7 @@ func (s *Service) sources(text string) (origins []peer.AddrInfo, limit uint64, e
 }
 
 // order looks how the order of a file stands, and places or renews one if need be.
-func (s *Service) order(ctx context.Context, g *lifecycle.Group, f *file, root cid.CID) error {
+func (s *Service) order(ctx context.Context, g *lifecycle.Group, f *file, root dag.CID) error {
 	later := func(err error) error {
 		s.cfg.Log.Warn("the chain does not answer", "cid", f.CID, "err", err)
 		return s.change(f.CID, func(f *file) time.Duration {
@@ -428,7 +419,7 @@ func (s *Service) note(f *file, o *Order) time.Duration {
 }
 
 // place signs an order, notes it with what it costs, and sends it.
-func (s *Service) place(ctx context.Context, g *lifecycle.Group, f *file, root cid.CID, old *Order) error {
+func (s *Service) place(ctx context.Context, g *lifecycle.Group, f *file, root dag.CID, old *Order) error {
 	wait := func(detail string, d time.Duration) error {
 		return s.change(f.CID, func(f *file) time.Duration {
 			if f.Detail = detail; f.Status == Pinning {

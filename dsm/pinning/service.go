@@ -16,7 +16,6 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/dsm/w3auth"
@@ -131,11 +130,7 @@ func (s *Service) sweep() error {
 	ctx := context.Background()
 	var gone []dag.CID
 	err := s.cfg.Vault.Roots(ctx, func(root dag.CID) error {
-		c, err := cid.Decode(root.Bytes())
-		if err != nil {
-			return err
-		}
-		f, err := s.db.file(c.String())
+		f, err := s.db.file(root.String())
 		if f == nil && err == nil {
 			gone = append(gone, root)
 		}
@@ -166,7 +161,7 @@ type request struct {
 }
 
 // add stores a pin. old, if there is one, is replaced by it.
-func (s *Service) add(ctx context.Context, u w3auth.User, root cid.CID, r request, old string) (*pin, *file, error) {
+func (s *Service) add(ctx context.Context, u w3auth.User, root dag.CID, r request, old string) (*pin, *file, error) {
 	if err := s.affordable(ctx, root); err != nil {
 		return nil, nil, err
 	}
@@ -380,14 +375,10 @@ func (s *Service) Room(u w3auth.User) (uint64, error) {
 
 // uploaded notes that a user brought a graph, which is in the vault. It is kept for
 // a day, and for as long as it is pinned.
-func (s *Service) uploaded(ctx context.Context, u w3auth.User, root cid.CID, size uint64) error {
+func (s *Service) uploaded(ctx context.Context, u w3auth.User, root dag.CID, size uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key, err := dag.ParseCID(root.Bytes())
-	if err != nil {
-		return err
-	}
-	if _, err := s.cfg.Vault.Graph(ctx, key); err != nil {
+	if _, err := s.cfg.Vault.Graph(ctx, root); err != nil {
 		return fmt.Errorf("%v: %w; upload it again", root, err) // forgotten in this moment
 	}
 	if _, mine, err := s.db.get(ownerKey(u, root.String())); err != nil {
@@ -413,7 +404,7 @@ func (s *Service) uploaded(ctx context.Context, u w3auth.User, root cid.CID, siz
 
 // affordable refuses a pin whose order could not be paid. What the chain does not
 // answer is found out later.
-func (s *Service) affordable(ctx context.Context, root cid.CID) error {
+func (s *Service) affordable(ctx context.Context, root dag.CID) error {
 	f, err := s.db.file(root.String())
 	if err != nil || f != nil && f.Order != nil {
 		return err

@@ -352,7 +352,7 @@ func TestCancel(t *testing.T) {
 
 func dagOf(t *testing.T, text string) dag.CID {
 	t.Helper()
-	c, err := parseDag(text)
+	c, err := dag.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/substrate/lifecycle"
 )
 
@@ -53,7 +53,7 @@ func (s *Service) cancel(ctx context.Context, g *lifecycle.Group, text string) e
 	if err != nil {
 		return err
 	}
-	root, err := cid.Parse(text)
+	root, err := dag.Parse(text)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,6 @@ import (
 
 	gocid "github.com/ipfs/go-cid"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/importer"
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/dsm/w3auth"
@@ -207,11 +206,10 @@ func (s *Service) finish(ctx context.Context, into *vault.Import, u w3auth.User,
 	if err != nil {
 		return err
 	}
-	c, err := cid.Decode(root.Bytes())
-	if err != nil {
+	if err := root.CheckRoot(); err != nil {
 		return err
 	}
-	return s.uploaded(ctx, u, c, size)
+	return s.uploaded(ctx, u, root, size)
 }
 
 // addOptions reads the parameters of add. One that would change the result and is

@@ -72,25 +72,22 @@ func NewDelegates(urls []string, log *slog.Logger) (*Delegates, error) {
 func (d *Delegates) Find(ctx context.Context, root dag.CID, most int) iter.Seq[peer.AddrInfo] {
 	return func(yield func(peer.AddrInfo) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		answers := make(chan []peer.AddrInfo)
+		answers := make(chan []peer.AddrInfo, len(d.servers))
 		var asking sync.WaitGroup
+		defer asking.Wait()
+		defer cancel()
 		for _, server := range d.servers {
 			asking.Go(func() {
 				found, err := d.ask(ctx, server, root)
 				if err != nil && ctx.Err() == nil {
 					d.log.Warn("a server of delegated routing does not say who has a file", "server", server, "error", err)
 				}
-				select {
-				case answers <- found:
-				case <-ctx.Done():
-				}
+				answers <- found
 			})
 		}
-		go func() { asking.Wait(); close(answers) }()
 		var known []peer.ID
-		for found := range answers {
-			for _, p := range found {
+		for range d.servers {
+			for _, p := range <-answers {
 				if slices.Contains(known, p.ID) {
 					continue
 				}

@@ -82,7 +82,7 @@ var rules = []rule{
 	{prefix: "mpow/worker/slots", ours: []string{"substrate", "mpow/proof"}},
 	{prefix: "mpow/prooftest", kind: tool, ours: []string{"substrate", "mpow/proof"}},
 	{prefix: "gpos", siblings: true, ours: []string{"substrate"}},
-	{prefix: "dsm", siblings: true, ours: []string{"substrate"}},
+	{prefix: "dsm", siblings: true, ours: []string{"substrate", "mpow/dag"}}, // what names a file is the same to all
 	{prefix: "dsm/indexer", kind: shell, ours: []string{"substrate", "client"}, thirds: []string{"github.com/cockroachdb/pebble/v2"}},
 	{prefix: "dsm/vault", kind: shell, ours: []string{"substrate", "mpow/dag"}, thirds: []string{"github.com/cockroachdb/pebble/v2"}},
 	{prefix: "dsm/engine", kind: shell, ours: []string{"substrate", "mpow/dag", "dsm/vault"}, thirds: join(observability, ipfs, []string{"golang.org/x/time", "github.com/quic-go/quic-go", "google.golang.org/protobuf"})},

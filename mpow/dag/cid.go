@@ -36,10 +36,20 @@ const (
 	MaxCID = 1 + 1 + 1 + 1 + 64
 	// maxIdentity is how many bytes a CID may carry in place of a digest.
 	maxIdentity = 128
+	// maxVarint is the length of the longest number of multiformats.
+	maxVarint = 9
 )
 
-// ErrCID reports bytes that are no CID, or one that a graph may not have.
-var ErrCID = errors.New("dag: not an accepted CID")
+// ErrCID reports bytes or text that is no CID, or one that a graph may not have.
+var ErrCID = errors.New("not a CID")
+
+// ErrUnsupported is the ErrCID of those that are one: of another codec or hash, or cut short.
+var ErrUnsupported error = unsupported{}
+
+type unsupported struct{}
+
+func (unsupported) Error() string        { return "a CID that cannot be stored" }
+func (unsupported) Is(target error) bool { return target == ErrCID }
 
 // CID is a content identifier in its canonical form: binary version 1. The zero
 // CID names nothing.
@@ -59,7 +69,7 @@ func ParseCID(b []byte) (CID, error) {
 	var f [4]uint64 // version, codec, hash, length
 	rest := b
 	for i := range f {
-		v, n := binary.Uvarint(rest)
+		v, n := binary.Uvarint(rest[:min(len(rest), maxVarint)])
 		if n <= 0 || n > 1 && rest[n-1] == 0 {
 			return CID{}, fmt.Errorf("%w: %d bytes with a bad varint", ErrCID, len(b))
 		}
@@ -75,10 +85,10 @@ func newCID(codec Codec, code uint64, digest []byte) (CID, error) {
 	n := len(digest)
 	switch {
 	case codec != Raw && codec != DagPB && codec != DagCBOR:
-		return CID{}, fmt.Errorf("%w: codec %#x", ErrCID, codec)
+		return CID{}, fmt.Errorf("%w: codec %#x; raw, dag-pb and dag-cbor can be", ErrUnsupported, uint64(codec))
 	case code == sha2x256 && n == 32, code == blake2b256 && n == 32, code == sha2x512 && n == 64, code == identity && n <= maxIdentity:
 	default:
-		return CID{}, fmt.Errorf("%w: hash %#x with a digest of %d bytes", ErrCID, code, n)
+		return CID{}, fmt.Errorf("%w: hash %#x with a digest of %d bytes; sha2-256, sha2-512 and blake2b-256 in full can be", ErrUnsupported, code, n)
 	}
 	b := binary.AppendUvarint([]byte{1, byte(codec)}, code)
 	b = binary.AppendUvarint(b, uint64(n))
@@ -86,9 +96,11 @@ func newCID(codec Codec, code uint64, digest []byte) (CID, error) {
 }
 
 // Sum is the CID of a block under SHA-256.
-func Sum(codec Codec, block []byte) CID {
-	h := sha256.Sum256(block)
-	c, err := newCID(codec, sha2x256, h[:])
+func Sum(codec Codec, block []byte) CID { return FromSum(codec, sha256.Sum256(block)) }
+
+// FromSum is the CID of a block whose SHA-256 is known.
+func FromSum(codec Codec, sum [32]byte) CID {
+	c, err := newCID(codec, sha2x256, sum[:])
 	if err != nil {
 		panic(err) // only for a codec that is not one of ours
 	}
@@ -156,6 +168,3 @@ func Matches(cids []CID, blocks [][]byte) []bool {
 	}
 	return matches
 }
-
-// String is the canonical form in hexadecimal.
-func (c CID) String() string { return fmt.Sprintf("%x", c.text) }

@@ -2,6 +2,7 @@ package dag
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"testing"
 )
@@ -33,7 +34,7 @@ func TestCorpus(t *testing.T) {
 			}
 			n := 0
 			for want := []CID{root}; len(want) > 0; n++ {
-				b, ok := d.Blocks[want[0].String()]
+				b, ok := d.Blocks[fmt.Sprintf("%x", want[0].Bytes())]
 				if !ok {
 					t.Fatalf("%v is wanted", want[0])
 				}

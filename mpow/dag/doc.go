@@ -11,6 +11,12 @@
 //	}
 //	m := w.Size() // Σ lengths of the distinct blocks: a function of the root alone
 //
+// A file may be ordered under any text of its CID that IPFS accepts; the chain knows it under
+// one:
+//
+//	c, err := dag.Parse("bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi")
+//	c.String() // "QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR"
+//
 // What is not raw, dag-pb or strict dag-cbor under sha2-256, sha2-512 or
 // blake2b-256 is refused wherever it stands. The rules are fixed for ever, because
 // two programs that measure one CID differently would disagree about what was

@@ -17,7 +17,6 @@ import (
 
 	"github.com/crustgo/crust/client"
 	"github.com/crustgo/crust/client/metadata"
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
 	web "github.com/crustgo/crust/dsm/gateway"
 	"github.com/crustgo/crust/dsm/pinning"
@@ -192,12 +191,8 @@ func (p *parts) files(ctx context.Context) (roots []dag.CID, err error) {
 }
 
 // replicas says who has a file: this gateway, if it does, and storage nodes.
-func (p *parts) replicas(ctx context.Context, root cid.CID) (list []web.Provider, err error) {
-	key, err := dag.ParseCID(root.Bytes())
-	if err != nil {
-		return nil, err
-	}
-	has, err := p.blocks.Has(ctx, key)
+func (p *parts) replicas(ctx context.Context, root dag.CID) (list []web.Provider, err error) {
+	has, err := p.blocks.Has(ctx, root)
 	if err != nil {
 		return nil, err
 	}
@@ -223,15 +218,13 @@ func (p *parts) replicas(ctx context.Context, root cid.CID) (list []web.Provider
 // fetcher fetches from whom users name, from who holds the file already, and from who is found.
 func fetcher(chain *client.Client, e *engine.Engine, sources routing.Sources, log *slog.Logger) func(context.Context, engine.Job) (uint64, error) {
 	return func(ctx context.Context, job engine.Job) (uint64, error) {
-		if root, err := cid.Decode(job.Root.Bytes()); err == nil {
-			others, err := ipfs.Holders(ctx, chain, root.String())
-			if err != nil {
-				log.Warn("the chain does not say who holds a file", "cid", root, "err", err)
-			}
-			for _, o := range others {
-				if more, err := engine.Origins(o.Texts()); err == nil && len(job.Origins) < 2*engine.MaxOrigins {
-					job.Origins = append(job.Origins, more...)
-				}
+		others, err := ipfs.Holders(ctx, chain, job.Root.String())
+		if err != nil {
+			log.Warn("the chain does not say who holds a file", "cid", job.Root.String(), "err", err)
+		}
+		for _, o := range others {
+			if more, err := engine.Origins(o.Texts()); err == nil && len(job.Origins) < 2*engine.MaxOrigins {
+				job.Origins = append(job.Origins, more...)
 			}
 		}
 		job.Find = sources.Finder(job.Root, engine.MaxOrigins)

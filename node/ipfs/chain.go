@@ -11,10 +11,10 @@ import (
 	"github.com/crustgo/crust/client"
 	clientmarket "github.com/crustgo/crust/client/market"
 	"github.com/crustgo/crust/client/metadata"
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/market"
 	"github.com/crustgo/crust/dsm/picker"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/swork"
 	"github.com/crustgo/crust/mpow/worker/reporter"
 	"github.com/crustgo/crust/substrate/crypto/ed25519"
@@ -157,7 +157,7 @@ func memoIn(v metadata.Value, file string, depth int, found *string) {
 			text, _ := metadata.Get(v.Value, "cid")
 			note, _ := metadata.Get(v.Value, "memo")
 			named, ok := text.(metadata.Bytes)
-			c, err := cid.Parse(string(named))
+			c, err := dag.Parse(string(named))
 			if b, isBytes := note.(metadata.Bytes); ok && isBytes && err == nil && c.String() == file {
 				*found += " " + string(b)
 			}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/gateway"
 	"github.com/crustgo/crust/dsm/picker"
@@ -105,7 +104,7 @@ func staying(w *worker.Worker) func(context.Context) ([]dag.CID, error) {
 
 // providers says from the chain who has a file.
 func providers(n *reporter.Node) gateway.Replicas {
-	return func(ctx context.Context, root cid.CID) (list []gateway.Provider, err error) {
+	return func(ctx context.Context, root dag.CID) (list []gateway.Provider, err error) {
 		endpoints, err := Holders(ctx, n.Client(), root.String())
 		for _, p := range endpoints {
 			found := gateway.Provider{Protocols: []string{"transport-bitswap"}}
@@ -133,7 +132,7 @@ func (cfg *Config) pickerConfig(n *reporter.Node, reportSlot uint32) picker.Conf
 func set(texts []string) map[string]struct{} {
 	all := map[string]struct{}{}
 	for _, text := range texts {
-		if c, err := cid.Parse(text); err == nil {
+		if c, err := dag.Parse(text); err == nil {
 			text = c.String()
 		}
 		all[text] = struct{}{}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/crustgo/crust/client"
 	"github.com/crustgo/crust/client/metadata"
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/picker"
 	"github.com/crustgo/crust/dsm/routing"
@@ -181,12 +180,12 @@ func (o *orders) readAll(ctx context.Context, c *client.Client, at types.Hash, n
 		known[string(file)] = true
 	}
 	for _, f := range o.w.Files() {
-		if file := text(f.Root); !known[file] && f.State != worker.Leaving {
+		if file := f.Root.String(); !known[file] && f.State != worker.Leaving {
 			o.picker.Gone(file)
 		}
 	}
 	for _, root := range o.w.Remnants() {
-		if !known[text(root)] {
+		if !known[root.String()] {
 			o.forget(root)
 		}
 	}
@@ -215,7 +214,7 @@ func (o *orders) readGroups(ctx context.Context, c *client.Client, at types.Hash
 		}
 		for _, f := range o.w.Files() {
 			if f.State != worker.Leaving {
-				o.picker.Held(text(f.Root))
+				o.picker.Held(f.Root.String())
 			}
 		}
 	}
@@ -232,7 +231,7 @@ func (o *orders) tell(ctx context.Context, c *client.Client, at types.Hash, numb
 	case !ok:
 		delete(o.placed, file)
 		o.picker.Gone(file)
-		if root, err := ParseCID(file); err == nil {
+		if root, err := dag.Parse(file); err == nil {
 			o.forget(root)
 		}
 		return nil
@@ -262,7 +261,7 @@ func (o *orders) tell(ctx context.Context, c *client.Client, at types.Hash, numb
 // holds reports whether the worker has a file, and means to keep it.
 func (o *orders) holds(file string) bool {
 	for _, f := range o.w.Files() {
-		if f.State != worker.Leaving && text(f.Root) == file {
+		if f.State != worker.Leaving && f.Root.String() == file {
 			return true
 		}
 	}
@@ -275,7 +274,7 @@ func (o *orders) act(ctx context.Context, g *lifecycle.Group) {
 		return
 	}
 	for _, a := range o.picker.Next(uint32(o.cursor), o.room()) {
-		root, err := ParseCID(a.CID)
+		root, err := dag.Parse(a.CID)
 		if err != nil {
 			o.log.Error("an order whose CID cannot be read", "cid", a.CID, "error", err)
 			continue
@@ -365,7 +364,7 @@ func (o *orders) finish(e outcome) {
 	case e.err == nil || errors.Is(e.err, worker.ErrHeld):
 	case errors.Is(e.err, engine.ErrTooLarge), errors.Is(e.err, engine.ErrUnsupported):
 		result = picker.Never
-		if root, err := ParseCID(e.file); err == nil {
+		if root, err := dag.Parse(e.file); err == nil {
 			o.forget(root)
 		}
 		o.log.Warn("a file cannot be stored", "cid", e.file, "error", e.err)
@@ -379,24 +378,6 @@ func (o *orders) finish(e outcome) {
 // forget gives up what was sealed of a file that nobody will fetch again.
 func (o *orders) forget(root dag.CID) {
 	if err := o.w.Forget(root); err != nil {
-		o.log.Error("what was sealed of a file cannot be given up", "cid", text(root), "error", err)
+		o.log.Error("what was sealed of a file cannot be given up", "cid", root.String(), "error", err)
 	}
-}
-
-// ParseCID reads the text of a CID in any form, for package dag.
-func ParseCID(file string) (dag.CID, error) {
-	c, err := cid.Parse(file)
-	if err != nil {
-		return dag.CID{}, err
-	}
-	return dag.ParseCID(c.Bytes())
-}
-
-// text is a CID as the market writes it.
-func text(c dag.CID) string {
-	t, err := cid.Decode(c.Bytes())
-	if err != nil {
-		return c.String() // of nothing that a worker can hold
-	}
-	return t.String()
 }

@@ -11,8 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/crustgo/crust/dsm/cid"
-	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/proof"
 	"github.com/crustgo/crust/mpow/worker"
 	"github.com/crustgo/crust/mpow/worker/reporter"
@@ -107,10 +105,10 @@ func newAPI(w *worker.Worker, r *reporter.Reporter) http.Handler {
 		},
 		"/disks": func() any { return disks(w) },
 		"/files": func() any {
-			return list(w.Files(), func(f worker.FileInfo) fileJSON { return fileJSON{text(f.Root), f.Size, f.State.String()} })
+			return list(w.Files(), func(f worker.FileInfo) fileJSON { return fileJSON{f.Root.String(), f.Size, f.State.String()} })
 		},
 		"/tasks": func() any {
-			return list(w.Tasks(), func(t worker.Task) taskJSON { return taskJSON{text(t.Root), t.Limit, t.Size} })
+			return list(w.Tasks(), func(t worker.Task) taskJSON { return taskJSON{t.Root.String(), t.Limit, t.Size} })
 		},
 	} {
 		mux.HandleFunc("GET "+path, func(out http.ResponseWriter, _ *http.Request) {
@@ -128,15 +126,6 @@ func list[A, B any](all []A, f func(A) B) []B {
 		out[i] = f(all[i])
 	}
 	return out
-}
-
-// text is a CID as the market writes it.
-func text(c dag.CID) string {
-	k, err := cid.Decode(c.Bytes())
-	if err != nil {
-		return "0x" + c.String() // none that an enclave took
-	}
-	return k.String()
 }
 
 func disks(w *worker.Worker) []diskJSON {

@@ -20,7 +20,6 @@ import (
 
 	"github.com/crustgo/crust/client"
 	"github.com/crustgo/crust/client/metadata"
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/dsm/w3auth"
@@ -356,11 +355,7 @@ func (w *world) fetch(root string, delegates []string, atLeast uint64) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	c, err := cid.Parse(root)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	key, err := dag.ParseCID(c.Bytes())
+	key, err := dag.Parse(root)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/crustgo/crust/dsm/cid"
+	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/test/chaintest"
 	"github.com/crustgo/crust/test/program"
@@ -39,11 +39,7 @@ type world struct {
 func fileOf(t *testing.T, name string) string {
 	t.Helper()
 	sum := sha256.Sum256([]byte(name))
-	c, err := cid.New(cid.DagPB, cid.SHA256, sum[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c.String()
+	return dag.FromSum(dag.DagPB, sum).String()
 }
 
 func start(t *testing.T) *world {

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/market"
 	"github.com/crustgo/crust/gpos/benefits"
 	"github.com/crustgo/crust/mpow/attest"
@@ -271,9 +270,7 @@ func TestStorage(t *testing.T) {
 	}
 
 	root := s.seal()
-	c, err := cid.Decode(root.Bytes())
-	s.ok(err)
-	send(n, user, "Market", "place_storage_order", &market.PlaceStorageOrderArgs{Cid: []byte(c.String()), ReportedFileSize: 100_000})
+	send(n, user, "Market", "place_storage_order", &market.PlaceStorageOrderArgs{Cid: []byte(root.String()), ReportedFileSize: 100_000})
 	s.slot()
 	signed, err := s.core.Files(p.Swork.Records.Get(env(t, n), chaintest.Account(member)).Changes, 300)
 	s.ok(err)
@@ -283,7 +280,7 @@ func TestStorage(t *testing.T) {
 	for range int(net.Runtime.Preset.Storage.PunishmentSlots) + 1 {
 		s.slot()
 	}
-	info, err := p.Market.OrderOf(env(t, n), []byte(c.String()))
+	info, err := p.Market.OrderOf(env(t, n), []byte(root.String()))
 	s.ok(err)
 	order, ok := info.Get()
 	if !ok || order.Replicas != 1 || order.LiveReplicas != 1 || order.FileSize >= 100_000 {

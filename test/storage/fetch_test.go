@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/mpow/dag"
@@ -105,10 +104,8 @@ func (s *source) add(root dag.CID, content map[dag.CID][]byte, size int) {
 // order orders a file from an account; the memo says where it is.
 func (w *world) order(root dag.CID, size int, memo string) string {
 	w.t.Helper()
-	c, err := cid.Decode(root.Bytes())
-	w.ok(err)
-	w.crust("file", "order", c.String(), strconv.Itoa(size), "--memo", memo, "--suri", user, "--yes", "--wait", "inblock")
-	return c.String()
+	w.crust("file", "order", root.String(), strconv.Itoa(size), "--memo", memo, "--suri", user, "--yes", "--wait", "inblock")
+	return root.String()
 }
 
 // fetcher starts a storage node in a group of its own.

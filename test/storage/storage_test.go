@@ -23,7 +23,6 @@ import (
 
 	"github.com/crustgo/crust/client"
 	"github.com/crustgo/crust/client/metadata"
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/vault"
 	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/proof"
@@ -410,10 +409,8 @@ func TestFromRegistrationToReplica(t *testing.T) {
 	}
 
 	root, content, size := file(20, 100_000)
-	c, err := cid.Decode(root.Bytes())
-	w.ok(err)
-	w.crust("tx", "market", "placeStorageOrder", c.String(), strconv.Itoa(size+1000), "0", "", "--suri", user, "--wait", "inblock")
-	watched := w.watch(c.String())
+	w.crust("tx", "market", "placeStorageOrder", root.String(), strconv.Itoa(size+1000), "0", "", "--suri", user, "--wait", "inblock")
+	watched := w.watch(root.String())
 	w.seal(root, content, size)
 	w.await("the file report", func() bool { return w.record().Changes == 1 })
 	if got := w.record().FilesSize; got != uint64(size) {
@@ -425,24 +422,24 @@ func TestFromRegistrationToReplica(t *testing.T) {
 	w.startStorage()
 	w.holds(content)
 	w.slots(2)
-	w.await("a live replica", func() bool { return w.replicas(c.String(), "live_replicas") == 1 })
+	w.await("a live replica", func() bool { return w.replicas(root.String(), "live_replicas") == 1 })
 	watched()
-	w.proves(c.String(), size)
+	w.proves(root.String(), size)
 
 	// Another group, and the index is lost on the way.
 	w.stop()
 	w.crust("group", "quit", "--suri", member, "--wait", "inblock")
 	w.group(secondOwner, member)
 	w.crust("group", "join", secondOwner, "--suri", member, "--wait", "inblock")
-	w.await("the replica to leave with the group", func() bool { return w.replicas(c.String(), "replicas") == 0 })
+	w.await("the replica to leave with the group", func() bool { return w.replicas(root.String(), "replicas") == 0 })
 	w.owner = secondOwner
 	w.startStorage()
-	w.await("the file to be reported for the new owner", func() bool { return w.record().Changes == 2 && w.replicas(c.String(), "replicas") == 1 })
+	w.await("the file to be reported for the new owner", func() bool { return w.record().Changes == 2 && w.replicas(root.String(), "replicas") == 1 })
 	w.stop()
 	w.ok(os.RemoveAll(filepath.Join(w.base, "index")))
 	w.startStorage()
 	w.holds(content)
-	w.await("a live replica again", func() bool { return w.replicas(c.String(), "live_replicas") == 1 })
+	w.await("a live replica again", func() bool { return w.replicas(root.String(), "live_replicas") == 1 })
 	w.slots(1)
 	if got := w.record().Changes; got != 2 {
 		t.Errorf("%d changes of files were told", got)

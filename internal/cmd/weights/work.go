@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/crustgo/crust/dsm/cid"
 	"github.com/crustgo/crust/dsm/market"
 	"github.com/crustgo/crust/gpos/benefits"
 	"github.com/crustgo/crust/gpos/staking"
@@ -120,7 +119,7 @@ func cids(n int) (out []string) {
 }
 
 func textOf(bytes string) market.Key {
-	c, err := cid.Decode([]byte(bytes))
+	c, err := dag.ParseCID([]byte(bytes))
 	if err != nil {
 		panic(err) // the bytes are of a CID
 	}

@@ -1,4 +1,4 @@
-package cid
+package dag
 
 import (
 	"encoding/base32"
@@ -20,13 +20,13 @@ var base32Lower = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPad
 // text is refused.
 func decodeMultibase(text string) ([]byte, error) {
 	if text == "" {
-		return nil, fmt.Errorf("%w: it is empty", ErrMalformed)
+		return nil, fmt.Errorf("%w: it is empty", ErrCID)
 	}
 	digits := text[1:]
 	switch text[0] {
 	case 'B', 'F', 'K':
 		if digits != strings.ToUpper(digits) {
-			return nil, fmt.Errorf("%w: mixed case", ErrMalformed)
+			return nil, fmt.Errorf("%w: mixed case", ErrCID)
 		}
 		digits = strings.ToLower(digits)
 	}
@@ -34,13 +34,13 @@ func decodeMultibase(text string) ([]byte, error) {
 	case 'b', 'B':
 		b, err := base32Lower.DecodeString(digits)
 		if err != nil || base32Lower.EncodeToString(b) != digits {
-			return nil, fmt.Errorf("%w: not base32", ErrMalformed)
+			return nil, fmt.Errorf("%w: not base32", ErrCID)
 		}
 		return b, nil
 	case 'f', 'F':
 		b, err := hex.DecodeString(digits)
 		if err != nil || hex.EncodeToString(b) != digits {
-			return nil, fmt.Errorf("%w: not base16", ErrMalformed)
+			return nil, fmt.Errorf("%w: not base16", ErrCID)
 		}
 		return b, nil
 	case 'k', 'K':
@@ -48,7 +48,7 @@ func decodeMultibase(text string) ([]byte, error) {
 	case 'z':
 		return decodeBase(base58, digits)
 	}
-	return nil, fmt.Errorf("%w: multibase %q", ErrMalformed, text[:1])
+	return nil, fmt.Errorf("%w: multibase %q", ErrCID, text[:1])
 }
 
 // decodeBase reads a big-endian number in the digits of an alphabet; each
@@ -60,7 +60,7 @@ func decodeBase(alphabet, text string) ([]byte, error) {
 	for i := zeros; i < len(text); i++ {
 		carry := strings.IndexByte(alphabet, text[i])
 		if carry < 0 {
-			return nil, fmt.Errorf("%w: character %q", ErrMalformed, text[i:i+1])
+			return nil, fmt.Errorf("%w: character %q", ErrCID, text[i:i+1])
 		}
 		for j := range num {
 			carry += int(num[j]) * len(alphabet)
