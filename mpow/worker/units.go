@@ -31,6 +31,7 @@ func (w *Worker) putUnit(u *index.Unit) {
 	w.forgetUnit(u.Number)
 	w.units[u.Number], w.byID[u.Desc.ID] = u, u
 	w.tally.add(u, 1)
+	delete(w.absent.units, u.Desc.ID) // its plan was final before it was noted
 }
 
 // forgetUnit is the end of a unit, if there is one of that number, with mu held.
@@ -54,7 +55,7 @@ func (w *Worker) fillers() uint64 {
 }
 
 // absent is which units of a plan the disks do not have. It holds while the plan is the same, and no
-// unit went, nor a disk went or came back.
+// unit went, nor a disk went or came back. A unit that comes is taken out.
 type absent struct {
 	plan    proof.Hash
 	disks   int

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -140,6 +141,30 @@ func TestShrink(t *testing.T) {
 	m.slot()
 	if got := m.chain.Record.Plan; got.Filler != 3*unitLeaves {
 		t.Fatalf("%d leaves of fillers, 3 units are wanted", got.Filler)
+	}
+}
+
+// TestNotedLate has a unit noted after the plan that has it was final and looked through: it is
+// there, and not missing until the next plan.
+func TestNotedLate(t *testing.T) {
+	m := newMachine(t)
+	cfg := m.config(8)
+	cfg.Filler = 3 * unitLeaves * proof.LeafSize
+	m.start(cfg)
+	m.filled(3)
+	m.slot()
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	for _, u := range maps.Clone(m.w.units) {
+		m.w.forgetUnit(u.Number)
+		m.w.absent = absent{}
+		if gone := m.w.missing(); len(gone) != 1 || !gone[u.Desc.ID] {
+			t.Fatalf("%d units are missing without one that is not noted", len(gone))
+		}
+		m.w.putUnit(u)
+		if gone := m.w.missing(); len(gone) != 0 {
+			t.Fatalf("%d units are missing when all are there", len(gone))
+		}
 	}
 }
 
