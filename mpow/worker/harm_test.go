@@ -20,10 +20,7 @@ import (
 // it no chain takes, what it proves is refused, and the true chain finds the worker as it was.
 func TestLyingNode(t *testing.T) {
 	m := newMachine(t)
-	cfg := m.config(40)
-	cfg.Filler = 3 * unitLeaves * proof.LeafSize
-	m.start(cfg)
-	m.filled(3)
+	m.startFilled(40, 3)
 	g := newGraph(1, 3, 70_000)
 	m.ok(g.seal(m.w))
 	m.slot()

@@ -25,10 +25,7 @@ import (
 // files are sealed, reported, read back and deleted, over restarts.
 func TestLife(t *testing.T) {
 	m := newMachine(t)
-	cfg := m.config(40)
-	cfg.Filler = 6 * unitLeaves * proof.LeafSize
-	m.start(cfg)
-	m.filled(6)
+	cfg := m.startFilled(40, 6)
 	m.slot()
 	if got := m.chain.Record.Plan; got.Filler != 6*unitLeaves {
 		t.Fatalf("%d leaves of fillers in the plan", got.Filler)
@@ -148,10 +145,7 @@ func TestShrink(t *testing.T) {
 // there, and not missing until the next plan.
 func TestNotedLate(t *testing.T) {
 	m := newMachine(t)
-	cfg := m.config(8)
-	cfg.Filler = 3 * unitLeaves * proof.LeafSize
-	m.start(cfg)
-	m.filled(3)
+	m.startFilled(8, 3)
 	m.slot()
 	m.w.mu.Lock()
 	defer m.w.mu.Unlock()
@@ -171,10 +165,7 @@ func TestNotedLate(t *testing.T) {
 // TestDiverged starts from an older sealed state than the chain's record.
 func TestDiverged(t *testing.T) {
 	m := newMachine(t)
-	cfg := m.config(30)
-	cfg.Filler = 3 * unitLeaves * proof.LeafSize
-	m.start(cfg)
-	m.filled(3)
+	cfg := m.startFilled(30, 3)
 	m.slot()
 	old, err := enclave.Load(m.state())
 	m.ok(err)
@@ -196,10 +187,7 @@ func TestDiverged(t *testing.T) {
 // TestAbsent stops between signing and knowing what became of it, in both ways.
 func TestAbsent(t *testing.T) {
 	m := newMachine(t)
-	cfg := m.config(30)
-	cfg.Filler = 3 * unitLeaves * proof.LeafSize
-	m.start(cfg)
-	m.filled(3)
+	cfg := m.startFilled(30, 3)
 	m.slot()
 	f := newGraph(1, 5, 50_000)
 	m.ok(f.seal(m.w))

@@ -148,6 +148,16 @@ func (m *machine) until(what string, is func() bool) {
 	}
 }
 
+// startFilled starts a worker with room for so many units, and waits until it has so many fillers.
+func (m *machine) startFilled(units, fillers int) Config {
+	m.t.Helper()
+	cfg := m.config(units)
+	cfg.Filler = uint64(fillers) * unitLeaves * proof.LeafSize
+	m.start(cfg)
+	m.filled(fillers)
+	return cfg
+}
+
 // filled waits until there are some number of fillers.
 func (m *machine) filled(n int) {
 	m.t.Helper()
