@@ -41,8 +41,10 @@ const (
 const (
 	routingPath   = "/routing/v1"
 	providersPath = "/providers"
-	bitswap       = "transport-bitswap"
 )
+
+// Bitswap is its name in that API.
+const Bitswap = "transport-bitswap"
 
 // NewDelegates are those at the given URLs, with or without the API's path; nil for none.
 func NewDelegates(urls []string, log *slog.Logger) (*Delegates, error) {
@@ -105,7 +107,7 @@ func (d *Delegates) ask(ctx context.Context, server string, root dag.CID) ([]pee
 	if err != nil {
 		return nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server+c.String()+"?filter-protocols=unknown,"+bitswap, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, server+c.String()+"?filter-protocols=unknown,"+Bitswap, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +148,7 @@ func decodeProviders(body []byte) (found []peer.AddrInfo, err error) {
 	}
 	for _, p := range answer.Providers {
 		id, err := peer.Decode(p.ID)
-		if err != nil || p.Schema != "peer" && p.Schema != "bitswap" || len(p.Protocols) > 0 && !slices.Contains(p.Protocols, bitswap) {
+		if err != nil || p.Schema != "peer" && p.Schema != "bitswap" || len(p.Protocols) > 0 && !slices.Contains(p.Protocols, Bitswap) {
 			continue
 		}
 		info := peer.AddrInfo{ID: id}

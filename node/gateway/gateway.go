@@ -196,7 +196,7 @@ func (p *parts) replicas(ctx context.Context, root dag.CID) (list []web.Provider
 	if err != nil {
 		return nil, err
 	}
-	protocols := []string{"transport-bitswap"}
+	protocols := []string{routing.Bitswap}
 	if has {
 		id, addrs := p.engine.Self()
 		list = append(list, web.Provider{ID: id, Addrs: addrs, Protocols: protocols})

@@ -13,6 +13,7 @@ import (
 	"github.com/crustgo/crust/dsm/engine"
 	"github.com/crustgo/crust/dsm/gateway"
 	"github.com/crustgo/crust/dsm/picker"
+	"github.com/crustgo/crust/dsm/routing"
 	"github.com/crustgo/crust/mpow/dag"
 	"github.com/crustgo/crust/mpow/worker"
 	"github.com/crustgo/crust/mpow/worker/reporter"
@@ -107,7 +108,7 @@ func providers(n *reporter.Node) gateway.Replicas {
 	return func(ctx context.Context, root dag.CID) (list []gateway.Provider, err error) {
 		endpoints, err := Holders(ctx, n.Client(), root.String())
 		for _, p := range endpoints {
-			found := gateway.Provider{Protocols: []string{"transport-bitswap"}}
+			found := gateway.Provider{Protocols: []string{routing.Bitswap}}
 			for _, text := range p.Texts() {
 				at := strings.LastIndex(text, "/p2p/")
 				found.ID, found.Addrs = text[at+len("/p2p/"):], append(found.Addrs, text[:at])
