@@ -161,6 +161,9 @@ func textOf(raw json.RawMessage) []byte {
 	s := strings.Trim(string(raw), `"`)
 	if digest, ok := strings.CutPrefix(s, "0x"); ok {
 		b, _ := hex.DecodeString(digest)
+		if len(b) != 32 {
+			panic(s + " is no digest")
+		}
 		return []byte(dag.FromSum(dag.DagPB, [32]byte(b)).String())
 	}
 	return []byte(s)
