@@ -190,6 +190,8 @@ func (l *lane) moveRecord(from *index.Unit, r *index.Record) (*trusted.RecordAns
 	if err := d.ReadAt(from.Number, b, r.Offset); err != nil {
 		return nil, err
 	}
+	l.w.closing.RLock()
+	defer l.w.closing.RUnlock()
 	a := new(trusted.RecordAnswer)
 	if err := l.c.call(&trusted.MoveRequest{File: r.File, From: from.Desc.ID, Record: b}, a); err != nil {
 		return nil, err

@@ -34,8 +34,8 @@
 // If a disk fails while a unit is written, the lane is begun anew: the enclave
 // forgets the unit and the files on that lane, which fail with ErrInterrupted.
 //
-// The step of a plan and the enclave's sealed state are durable before a signature
-// is asked for. Units that leave the plan stay on disk until that is final and no
+// The step of a plan, the units that come with it, and the enclave's sealed state are durable before a
+// signature is asked for. Units that leave the plan stay on disk until that is final and no
 // audit can ask for them.
 //
 // # A lost index

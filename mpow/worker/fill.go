@@ -160,22 +160,35 @@ func (w *Worker) fillUnit(ctx context.Context, c *enclave.Client) error {
 	if err != nil {
 		return local(err)
 	}
-	var a trusted.FillAnswer
-	for offset := uint64(0); a.Closed == nil; offset += uint64(len(a.Bytes)) {
+	done := false
+	for offset := uint64(0); !done; {
 		if err := ctx.Err(); err != nil {
 			u.Discard()
 			return local(err)
 		}
-		a = trusted.FillAnswer{}
-		if err := c.Call(&trusted.FillRequest{Leaves: fillLeaves}, &a); err != nil {
+		var n uint64
+		if n, done, err = w.fillSome(c, u, offset); err != nil {
 			u.Discard()
 			return err
 		}
-		if err := u.Append(offset, a.Bytes, a.Hashes); err != nil {
-			u.Discard()
-			return local(err)
-		}
+		offset += n
 	}
-	_, err = w.complete(u, proof.Filler, a.Closed, w.db.Batch())
-	return local(err)
+	return nil
+}
+
+// fillSome writes the next bytes of a filler, and completes it with the last.
+func (w *Worker) fillSome(c *enclave.Client, u *disk.Writer, offset uint64) (n uint64, done bool, err error) {
+	w.closing.RLock()
+	defer w.closing.RUnlock()
+	var a trusted.FillAnswer
+	if err := c.Call(&trusted.FillRequest{Leaves: fillLeaves}, &a); err != nil {
+		return 0, false, err
+	}
+	if err := u.Append(offset, a.Bytes, a.Hashes); err != nil {
+		return 0, false, local(err)
+	}
+	if a.Closed != nil {
+		_, err = w.complete(u, proof.Filler, a.Closed, w.db.Batch())
+	}
+	return uint64(len(a.Bytes)), a.Closed != nil, local(err)
 }

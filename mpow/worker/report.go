@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/crustgo/crust/mpow/enclave"
@@ -105,11 +106,17 @@ func (w *Worker) Loss(ctx context.Context, p proof.Params, until uint32) (*trust
 	return w.sign(r, id.Record.Counter+1, index.Step{Loss: true, UnitLeaves: p.UnitLeaves})
 }
 
-// sign makes durable what a signature depends on, and then asks for the signature.
+// sign makes durable what a signature depends on, the units of the step included, and then asks for the
+// signature.
 func (w *Worker) sign(r trusted.Request, counter uint64, step index.Step) (*trusted.Signed, error) {
 	var p trusted.Persist
+	w.closing.Lock()
+	fixed := sync.OnceFunc(w.closing.Unlock)
+	defer fixed()
 	err := w.control.with(func(c *enclave.Client) error {
-		if err := c.Call(r, &p); err != nil {
+		err := c.Call(r, &p)
+		fixed()
+		if err != nil {
 			return err
 		}
 		if p.Step != nil {

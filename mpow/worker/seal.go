@@ -176,6 +176,8 @@ func (s *Sealing) put(blocks []Block) (wanted []dag.CID, err error) {
 		return nil, s.why()
 	}
 	l := s.l
+	l.w.closing.RLock()
+	defer l.w.closing.RUnlock()
 	r := trusted.PutRequest{File: s.file, Blocks: make([]trusted.Offered, len(blocks))}
 	for i, b := range blocks {
 		r.Blocks[i] = trusted.Offered{CID: b.CID, Block: b.Data}
@@ -406,6 +408,8 @@ func (s *Sealing) end() error {
 
 // commit closes the open unit, so that all that ended is durable.
 func (l *lane) commit() error {
+	l.w.closing.RLock()
+	defer l.w.closing.RUnlock()
 	var a trusted.CloseAnswer
 	if err := l.c.call(&trusted.CloseRequest{}, &a); err != nil {
 		return err

@@ -3,7 +3,9 @@ package worker
 import (
 	"maps"
 	"os"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/crustgo/crust/mpow/proof"
 	"github.com/crustgo/crust/mpow/prooftest"
@@ -82,5 +84,52 @@ func TestCounts(t *testing.T) {
 	m.w.mu.Unlock()
 	if n := m.counted("a unit is bad"); n != 1 {
 		t.Errorf("%d units are missing, one is bad", n)
+	}
+}
+
+// TestSignedIsThere has a report signed while a unit that the enclave closed is still on its way to the disk:
+// the signature waits for it.
+func TestSignedIsThere(t *testing.T) {
+	m := newMachine(t)
+	m.startFilled(20, 2)
+	m.slot()
+	m.chain.Next()
+	m.w.lines.Lock() // a disk that takes its time
+	written := sync.OnceFunc(m.w.lines.Unlock)
+	t.Cleanup(written)
+	sealed, signed := make(chan error, 1), make(chan error, 1)
+	go func() { sealed <- newGraph(1, 3, 70_000).seal(m.w) }()
+	held := 0
+	m.until("the enclave closed the unit", func() bool {
+		if m.w.closing.TryLock() {
+			m.w.closing.Unlock()
+			held = 0
+		} else {
+			held++
+		}
+		return held > 100 // longer than its blocks take
+	})
+	go func() {
+		_, err := m.signed()
+		signed <- err
+	}()
+	select {
+	case err := <-signed:
+		m.ok(err)
+	case <-time.After(200 * time.Millisecond):
+		written()
+		m.ok(<-sealed)
+		m.ok(<-signed)
+	}
+	s, err := m.w.db.Step(m.chain.Record.Counter + 1)
+	m.ok(err)
+	step, err := s.Decode()
+	m.ok(err)
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	for _, u := range append(step.Fillers, step.Data...) {
+		if m.w.byID[u.ID] == nil {
+			t.Errorf("unit %x is signed and not on a disk", u.ID)
+		}
 	}
 }

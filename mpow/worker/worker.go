@@ -75,6 +75,11 @@ type Worker struct {
 	asked   []trusted.Asked // by the last challenge; of Heartbeat and Loss alone
 	leaves  []byte          // what they read leaves into; kept, since new memory takes the system more than reading into it
 
+	// closing is held for reading from before the enclave may close a unit until that is durable, or given
+	// up, and for writing while the enclave fixes the step of a report, which has all units that are
+	// closed: what is signed is on the disks. Taken before all other locks but those of lanes.
+	closing sync.RWMutex
+
 	lines sync.Mutex  // held while the lines of files change, in the index and here; taken before mu
 	group index.Group // for whom it counts, as it was told last; guarded by lines
 
