@@ -100,25 +100,78 @@ func sameSlice(a, b []state.Change) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
+// Staged is a block that is about to be committed, after the one that it was staged on. Stage, View and Commit of a row of
+// blocks may be called by one goroutine each.
+type Staged struct {
+	db      *DB
+	block   Block
+	changes []state.Change
+	node    *node // without its trie, and unknown to the tree
+	journal []byte
+}
+
+// Stage takes a block and the changes it makes to its parent's state, which have to stay as they are until
+// Commit. The parent is after, or a block that is stored if after is nil. What the changes give is not checked before
+// Commit: Stage is for who wants the block's state in advance, to execute the next blocks while this one is
+// committed.
+func (db *DB) Stage(after *Staged, b Block, changes []state.Change) (*Staged, error) {
+	journal, packed := state.Pack(changes)
+	layer, err := state.NewLayer(packed)
+	if err != nil {
+		return nil, fmt.Errorf("block %d: %w", b.Number, err)
+	}
+	n := &node{ref: ref{b.Number, b.Hash}, parent: b.Parent, root: b.StateRoot, layer: layer, bytes: layer.Size()}
+	switch {
+	case after == nil:
+		db.mu.RLock()
+		defer db.mu.RUnlock()
+		if n.up, err = db.parentOf(&b); err != nil {
+			return nil, err
+		}
+	case after.node.hash != b.Parent || after.node.number+1 != b.Number:
+		return nil, fmt.Errorf("block %d is staged on block %d (%s), which is not its parent", b.Number, after.node.number, after.node.hash)
+	default:
+		n.up = after.node
+	}
+	return &Staged{db, b, changes, n, journal}, nil
+}
+
+// View is the state that the block has, if it is good. It is for the time until the block is committed; if one below
+// it is discarded meanwhile, it is nobody's state, and Commit fails.
+func (s *Staged) View() state.View {
+	s.db.mu.RLock()
+	defer s.db.mu.RUnlock()
+	return &view{db: s.db, node: s.node, number: s.node.number, reverts: s.db.reverts}
+}
+
 // Commit stores a block and the changes it makes to its parent's state, all or
 // nothing. The store keeps a copy of what changes point to. A state root that does not follow from the changes is
 // ErrStateRoot; a backlog beyond Options.MaxLayerBytes is ErrBacklog.
 func (db *DB) Commit(b Block, changes []state.Change, o CommitOptions) error {
+	s, err := db.Stage(nil, b, changes)
+	if err != nil {
+		return err
+	}
+	return s.Commit(o)
+}
+
+// Commit is [DB.Commit] of what was staged. It may be called once.
+func (s *Staged) Commit(o CommitOptions) error {
+	db, b, n := s.db, &s.block, s.node
 	db.write.Lock()
 	defer db.write.Unlock()
 	if err := db.CheckRoom(); err != nil {
 		return err
 	}
-	n, journal, err := db.prepare(&b, changes)
-	if err != nil {
+	if err := s.prove(); err != nil {
 		return err
 	}
 	batch := db.pdb.NewBatch()
 	defer func() { _ = batch.Close() }()
 	set := setter{batch: batch}
-	set.set(byBlock(kindBlock, b.Number, b.Hash), encodeBlock(&b))
+	set.set(byBlock(kindBlock, b.Number, b.Hash), encodeBlock(b))
 	set.set(numberKey(b.Hash), byNumber(0, b.Number)[1:])
-	set.set(byBlock(kindJournal, b.Number, b.Hash), journal)
+	set.set(byBlock(kindJournal, b.Number, b.Hash), s.journal)
 	if o.Best {
 		set.set(metaKey(metaBest), n.ref.encode())
 	}
@@ -126,9 +179,11 @@ func (db *DB) Commit(b Block, changes []state.Change, o CommitOptions) error {
 	if err := set.apply(o.Sync); err != nil {
 		return err
 	}
-	n.makeFold(db.base) // only a writer changes what it reads
+	folded := *n
+	folded.makeFold(db.base) // only a writer changes what it reads
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	n.fold, n.below, n.bytes = folded.fold, folded.below, folded.bytes // View may be in use
 	db.nodes[n.hash] = n
 	db.waiting += n.bytes
 	if o.Best {
@@ -137,42 +192,47 @@ func (db *DB) Commit(b Block, changes []state.Change, o CommitOptions) error {
 	return nil
 }
 
-// prepare checks a block and makes its node and the journal of its changes.
-func (db *DB) prepare(b *Block, changes []state.Change) (n *node, journal []byte, err error) {
+// prove checks that the block can still be stored, and that its state root is what its changes give.
+func (s *Staged) prove() error {
+	db, b := s.db, &s.block
 	db.mu.RLock()
 	defer db.mu.RUnlock()
-	if db.base == nil {
-		return nil, nil, ErrNoGenesis
-	}
-	parent, err := db.nodeAt(b.Parent)
+	parent, err := db.parentOf(b)
 	if err != nil {
-		return nil, nil, fmt.Errorf("parent of block %d: %w", b.Number, err)
+		return err
 	}
-	if db.nodes[b.Hash] != nil {
-		return nil, nil, fmt.Errorf("block %d (%s): %w", b.Number, b.Hash, ErrExists)
+	if parent != s.node.up {
+		return fmt.Errorf("block %d: its parent is not the one that it was staged on", b.Number)
 	}
-	if b.Number != parent.number+1 {
-		return nil, nil, fmt.Errorf("block %d has a parent with number %d", b.Number, parent.number)
-	}
-	if parent.number < db.finalised.number {
-		return nil, nil, fmt.Errorf("block %d is on a fork below the finalised block %d: %w", b.Number, db.finalised.number, state.ErrPruned)
-	}
-	up, err := db.update(b.Parent, changes)
+	up, err := db.update(b.Parent, s.changes)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	if got := types.Hash(up.Trie.Hash()); got != b.StateRoot {
-		return nil, nil, fmt.Errorf("block %d: %w: the header says %s, the changes give %s", b.Number, ErrStateRoot, b.StateRoot, got)
+		return fmt.Errorf("block %d: %w: the header says %s, the changes give %s", b.Number, ErrStateRoot, b.StateRoot, got)
 	}
-	journal, packed := state.Pack(changes)
-	layer, err := state.NewLayer(packed)
-	if err != nil {
-		return nil, nil, fmt.Errorf("block %d: %w", b.Number, err)
+	s.node.trie, s.node.from, s.node.removed = up.Trie, parent, up.Removed
+	s.node.bytes += up.Made
+	return nil
+}
+
+// parentOf is the node of a block's parent, if the block can be stored on it. The caller holds db.mu.
+func (db *DB) parentOf(b *Block) (*node, error) {
+	if db.base == nil {
+		return nil, ErrNoGenesis
 	}
-	return &node{
-		ref: ref{b.Number, b.Hash}, parent: b.Parent, root: b.StateRoot, layer: layer, up: parent,
-		trie: up.Trie, from: parent, removed: up.Removed, bytes: layer.Size() + up.Made,
-	}, journal, nil
+	parent, err := db.nodeAt(b.Parent)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("parent of block %d: %w", b.Number, err)
+	case db.nodes[b.Hash] != nil:
+		return nil, fmt.Errorf("block %d (%s): %w", b.Number, b.Hash, ErrExists)
+	case b.Number != parent.number+1:
+		return nil, fmt.Errorf("block %d has a parent with number %d", b.Number, parent.number)
+	case parent.number < db.finalised.number:
+		return nil, fmt.Errorf("block %d is on a fork below the finalised block %d: %w", b.Number, db.finalised.number, state.ErrPruned)
+	}
+	return parent, nil
 }
 
 // SetBest notes the head of the best chain, a block above the finalised one or

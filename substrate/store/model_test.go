@@ -215,6 +215,54 @@ func (c *chain) commit(t tester) {
 	}
 }
 
+// commitRow stages some blocks, each on the one before, and commits them while later ones are read and earlier ones become
+// final.
+func (c *chain) commitRow(t tester) {
+	live := c.live()
+	parent := live[c.r.IntN(len(live))]
+	var row []*block
+	var staged []*Staged
+	var after *Staged
+	for range 1 + c.r.IntN(4) {
+		b := c.newBlock(parent, c.drawChanges(parent))
+		s, err := c.db.Stage(after, b.stored(), b.changes)
+		if err != nil {
+			t.Fatalf("stage block %d: %v", b.info.Number, err)
+		}
+		parent, after = b, s
+		row, staged = append(row, b), append(staged, s)
+	}
+	for i, b := range row {
+		for k := i; k < len(row); k++ {
+			c.checkView(t, staged[k].View(), row[k])
+		}
+		if i+1 < len(row) {
+			if err := staged[i+1].Commit(CommitOptions{}); !errors.Is(err, state.ErrUnknownBlock) {
+				t.Fatalf("a block before its parent: %v", err)
+			}
+		}
+		o := CommitOptions{Best: b.info.Number > c.best.info.Number}
+		if err := staged[i].Commit(o); err != nil {
+			t.Fatalf("commit staged block %d: %v", b.info.Number, err)
+		}
+		c.add(b)
+		if o.Best {
+			c.best = b
+		}
+		if c.r.IntN(3) == 0 {
+			c.applyFinalise(b)
+			if _, err := c.db.Finalise(b.info.Hash, nil, FinaliseOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.r.IntN(3) == 0 {
+			if err := c.db.Checkpoint(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 func (c *chain) finalise(t tester) {
 	live := c.live()
 	target := live[c.r.IntN(len(live))]
@@ -403,8 +451,10 @@ func (c *chain) checkHeads(t tester) {
 
 func (c *chain) step(t tester) {
 	switch n := c.r.IntN(40); {
-	case n < 16:
+	case n < 12:
 		c.commit(t)
+	case n < 16:
+		c.commitRow(t)
 	case n < 22:
 		c.finalise(t)
 	case n < 24:

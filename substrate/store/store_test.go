@@ -139,6 +139,28 @@ func TestCommitRefuses(t *testing.T) {
 	if _, err := c.db.Finalise(c.best.parent.info.Hash, nil, FinaliseOptions{}); err == nil {
 		t.Error("finality went backwards")
 	}
+	good := c.newBlock(c.best, nil)
+	staged, err := c.db.Stage(nil, good.stored(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.db.Stage(staged, c.newBlock(c.best, nil).stored(), nil); err == nil {
+		t.Error("a block was staged on its brother")
+	}
+	nephew := c.newBlock(good, nil)
+	above, err := c.db.Stage(staged, nephew.stored(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.db.Commit(good.stored(), nil, CommitOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := above.Commit(CommitOptions{}); err == nil {
+		t.Error("a block was committed whose parent was not the one it was staged on")
+	}
+	if err := staged.Commit(CommitOptions{}); !errors.Is(err, ErrExists) {
+		t.Errorf("a block that is there: %v", err)
+	}
 	if err := c.db.InitGenesis(c.best.stored(), nil); err == nil {
 		t.Error("a second genesis was accepted")
 	}
