@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,7 +14,9 @@ import (
 	"github.com/crustgo/crust/substrate/crypto/sr25519"
 	"github.com/crustgo/crust/substrate/frame"
 	"github.com/crustgo/crust/substrate/grandpa"
+	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/scale"
+	"github.com/crustgo/crust/substrate/state"
 	"github.com/crustgo/crust/substrate/store"
 	"github.com/crustgo/crust/substrate/types"
 )
@@ -45,6 +48,8 @@ type Checked struct {
 
 	verified babe.Verified
 }
+
+func (c *Checked) ref() Ref { return Ref{c.Hash, c.Block.Header.ParentHash, c.Block.Header.Number} }
 
 // Check verifies the headers of consecutive blocks, parents first, on all cores.
 // The first block's parent is after, if it is not nil, else a block of the
@@ -133,31 +138,54 @@ func (m *Manager) Parallel(n int, f func(i int)) {
 
 // ImportChecked executes a block whose header has been checked, and stores it.
 // Errors are those of Import.
-func (m *Manager) ImportChecked(c Checked) (Imported, error) {
-	res, proof, err := m.importChecked(c)
-	m.report(proof)
+func (m *Manager) ImportChecked(c Checked) (res Imported, err error) {
+	_, err = m.ImportRow([]Checked{c}, func(_ int, i Imported) { res = i })
 	return res, err
 }
 
-func (m *Manager) importChecked(c Checked) (res Imported, proof *babe.EquivocationProof, err error) {
+// ImportRow is ImportChecked of blocks that follow each other. They are executed while those before
+// them are stored, which is what takes time of small ones: their state root. It returns how many it has
+// taken, and why not the next one. took is told of each block before the next is taken; nothing is locked.
+func (m *Manager) ImportRow(row []Checked, took func(i int, res Imported)) (n int, err error) {
+	next, stop := m.executions(row)
+	defer stop()
+	for n = range row {
+		res, proof, err := m.importChecked(&row[n], next())
+		m.report(proof)
+		if err != nil {
+			return n, err
+		}
+		took(n, res)
+	}
+	return len(row), nil
+}
+
+func (m *Manager) importChecked(c *Checked, x execution) (res Imported, proof *babe.EquivocationProof, err error) {
 	m.write.Lock()
 	defer m.write.Unlock()
 	start := time.Now()
-	b, ref := c.Block, Ref{c.Hash, c.Block.Header.ParentHash, c.Block.Header.Number}
+	b, ref := c.Block, c.ref()
 	wrap := func(err error) error { return fmt.Errorf("block %d (%v): %w", ref.Number, ref.Hash, err) }
-	if err := m.ready(ref.Number, ref.Hash); err != nil {
+	if err := m.importable(ref); err != nil {
 		return res, nil, wrap(err)
 	}
-	if _, ok := m.Head(ref.Parent); !ok {
-		return res, nil, wrap(ErrUnknownParent)
-	}
 	proof = m.watched.Note(&b.Header, c.verified.Author, c.verified.Claim.Slot) // valid or not, the author has sealed it
-	out, err := m.execute(b, &c.verified)
-	if err != nil {
+	if err := m.judge(x.err); err != nil {                                      // its parent was not discarded meanwhile
 		return res, proof, wrap(err)
 	}
-	best, err := m.commit(b, ref, c.verified, out, false)
-	return Imported{ref, best, out.Used, time.Since(start)}, proof, err
+	best, err := m.commit(b, ref, c.verified, x.staged, false)
+	return Imported{ref, best, x.used, x.took + time.Since(start)}, proof, err
+}
+
+// importable refuses blocks that cannot be imported, or have no parent.
+func (m *Manager) importable(r Ref) error {
+	if err := m.ready(r.Number, r.Hash); err != nil {
+		return err
+	}
+	if _, ok := m.Head(r.Parent); !ok {
+		return ErrUnknownParent
+	}
+	return nil
 }
 
 // report hands a proof on; nothing is locked.
@@ -192,7 +220,11 @@ func (m *Manager) importOwn(b *types.Block, out frame.Outcome) (res Imported, pr
 	}
 	proof = m.watched.Note(&b.Header, c.Author, c.Claim.Slot)
 	ref := Ref{hash, b.Header.ParentHash, b.Header.Number}
-	best, err := m.commit(b, ref, c.Verified, out, true)
+	staged, err := m.stage(nil, b, ref, out.Changes)
+	if err != nil {
+		return res, proof, err
+	}
+	best, err := m.commit(b, ref, c.Verified, staged, true)
 	return Imported{Ref: ref, NewBest: best, Weight: out.Used}, proof, err
 }
 
@@ -225,29 +257,107 @@ func (m *Manager) InherentsAt(now types.Moment) frame.InherentData {
 	return frame.InherentData{timestampInherent: binary.LittleEndian.AppendUint64(nil, uint64(now))}
 }
 
-// execute runs a block, with what its header told, on its parent's state; the caller holds write. A panic is a mistake in the
-// program: it halts import, for no later block can be trusted to be right.
-func (m *Manager) execute(b *types.Block, v *babe.Verified) (out frame.Outcome, err error) {
+// execution is what came of executing a block.
+type execution struct {
+	staged *store.Staged
+	used   frame.BlockWeight
+	took   time.Duration
+	err    error
+}
+
+// executedAhead is how many blocks at most are executed and wait to be stored.
+const executedAhead = 8
+
+// executions executes blocks that follow each other. next returns what came of one after the other, of none after the
+// first that fails; they are executed in advance if the manager may use other processors. stop ends that.
+func (m *Manager) executions(row []Checked) (next func() execution, stop func()) {
+	var last execution
+	one := func(i int) execution {
+		last = m.execute(&row[i], last.staged)
+		return last
+	}
+	if m.cfg.Par == nil || len(row) == 1 {
+		i := -1
+		return func() execution { i++; return one(i) }, func() {}
+	}
+	done := make(chan execution, executedAhead)
+	g := lifecycle.NewGroup(context.Background(), 0)
+	g.Go("executing blocks", func(ctx context.Context) error {
+		defer close(done)
+		for i := range row {
+			x := one(i)
+			select {
+			case done <- x:
+			case <-ctx.Done():
+				return nil
+			}
+			if x.err != nil {
+				return nil
+			}
+		}
+		return nil
+	})
+	stop = func() {
+		g.Stop()
+		_ = g.Wait() // what goes wrong is in done
+	}
+	return func() execution { return <-done }, stop
+}
+
+// execute runs a block on the state of its parent, which is a stored block if after is nil. A panic is an error.
+func (m *Manager) execute(c *Checked, after *store.Staged) (x execution) {
+	start, b, ref := time.Now(), c.Block, c.ref()
 	defer func() {
 		if r := recover(); r != nil {
-			err = m.halt(fmt.Errorf("execution of block %d panicked: %v\n%s", b.Header.Number, r, debug.Stack()))
+			x.err = &mistake{fmt.Errorf("execution of block %d panicked: %v\n%s", ref.Number, r, debug.Stack())}
 		}
+		x.took = time.Since(start)
 	}()
-	view, err := m.db.ViewAt(b.Header.ParentHash)
-	if err != nil {
-		return out, err
+	var view state.View
+	if after != nil {
+		view = after.View()
+	} else if x.err = m.importable(ref); x.err != nil {
+		return x
+	} else if view, x.err = m.db.ViewAt(ref.Parent); x.err != nil {
+		return x
 	}
-	if err := m.rt.CheckInherents(view, b, m.InherentsAt(m.cfg.Now())); err != nil {
-		return out, err
+	if x.err = m.rt.CheckInherents(view, b, m.InherentsAt(m.cfg.Now())); x.err != nil {
+		return x
 	}
+	v := &c.verified
 	lot := v.Lot()
 	known := func(key any) (any, bool) { return v.Output, v.Output != [32]byte{} && key == any(lot) }
-	out, err = m.rt.ExecuteBlock(view, b, frame.Checking{Par: m.cfg.Par, Verified: m.cfg.Verified, Points: m.points, Known: known, Scratch: &m.scratch})
-	var corrupt *frame.Corruption
-	if errors.As(err, &corrupt) {
-		return out, m.halt(err)
+	scratch := m.scratch.Get().(*frame.Scratch)
+	out, err := m.rt.ExecuteBlock(view, b, frame.Checking{Par: m.cfg.Par, Verified: m.cfg.Verified, Points: m.points, Known: known, Scratch: scratch})
+	m.scratch.Put(scratch)
+	if err != nil {
+		x.err = err
+		return x
 	}
-	return out, err
+	x.used = out.Used
+	x.staged, x.err = m.stage(after, b, ref, out.Changes)
+	return x
+}
+
+// stage has a block's changes ready to be committed.
+func (m *Manager) stage(after *store.Staged, b *types.Block, ref Ref, changes []state.Change) (*store.Staged, error) {
+	return m.db.Stage(after, store.Block{
+		BlockInfo: store.BlockInfo{Hash: ref.Hash, Parent: ref.Parent, Number: ref.Number, StateRoot: b.Header.StateRoot},
+		Header:    scale.Encode(&b.Header), Body: types.AppendBody(nil, b.Body),
+	}, changes)
+}
+
+// mistake is a panic, a mistake in the program.
+type mistake struct{ error }
+
+// judge halts import if an execution shows that no later one can be trusted to be right.
+func (m *Manager) judge(err error) error {
+	var corrupt *frame.Corruption
+	var wrong *mistake
+	if errors.As(err, &corrupt) || errors.As(err, &wrong) {
+		return m.halt(err)
+	}
+	return err
 }
 
 // halt stops the import of blocks for good.
@@ -290,7 +400,7 @@ func (m *Manager) prospect(ref Ref, weight uint32) (best bool, err error) {
 
 // commit stores a checked block and moves the best one. Readers see the block
 // in the tree only once it is stored. The caller holds write.
-func (m *Manager) commit(b *types.Block, ref Ref, v babe.Verified, out frame.Outcome, sync bool) (best bool, err error) {
+func (m *Manager) commit(b *types.Block, ref Ref, v babe.Verified, staged *store.Staged, sync bool) (best bool, err error) {
 	if best, err = m.prospect(ref, v.Weight); err != nil {
 		return false, fmt.Errorf("block %d (%v): %w", ref.Number, ref.Hash, err)
 	}
@@ -298,11 +408,7 @@ func (m *Manager) commit(b *types.Block, ref Ref, v babe.Verified, out frame.Out
 	if err != nil {
 		return false, fmt.Errorf("block %d (%v): %w", ref.Number, ref.Hash, err)
 	}
-	err = m.db.Commit(store.Block{
-		BlockInfo: store.BlockInfo{Hash: ref.Hash, Parent: ref.Parent, Number: ref.Number, StateRoot: b.Header.StateRoot},
-		Header:    scale.Encode(&b.Header), Body: types.AppendBody(nil, b.Body),
-	}, out.Changes, store.CommitOptions{Sync: sync, Best: best})
-	if err != nil {
+	if err := staged.Commit(store.CommitOptions{Sync: sync, Best: best}); err != nil {
 		return false, err
 	}
 	m.mu.Lock()

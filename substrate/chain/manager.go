@@ -86,12 +86,12 @@ type Manager struct {
 	points  *recent[sr25519.Point]
 	authors *recent[sr25519.PreparedKey]
 	heads   atomic.Pointer[Heads]
+	scratch sync.Pool // of *frame.Scratch
 
 	write sync.Mutex // held while a block is imported or finalised; guards what follows
 	// provenPeriod is the last JustificationPeriod that is known to have its justification.
 	provenPeriod types.BlockNumber
 	watched      babe.Equivocations // of imported blocks
-	scratch      frame.Scratch
 
 	mu      sync.RWMutex // guards the fields below
 	tree    *blocktree.Tree
@@ -117,6 +117,7 @@ func Open(db *store.DB, rt *frame.Runtime, genesis Genesis, cfg Config) (*Manage
 	m := &Manager{cfg: cfg, rt: rt, db: db, genesis: genesis.Header.Hash(),
 		points: newRecent[sr25519.Point](maxPoints), authors: newRecent[sr25519.PreparedKey](maxAuthors),
 	}
+	m.scratch.New = func() any { return new(frame.Scratch) }
 	m.updates.init()
 	if db.Empty() {
 		b := store.Block{
