@@ -132,11 +132,8 @@ func (w *World) importAll(dir string, blocks []*types.Block) error {
 		row := blocks[:min(importRow, len(blocks))]
 		blocks = blocks[len(row):]
 		checked, err := c.Check(row, nil)
-		for i := range checked {
-			if _, failed := c.ImportChecked(checked[i]); failed != nil {
-				err = errors.Join(err, failed)
-			}
-		}
+		_, failed := c.ImportRow(checked, func(int, chain.Imported) {})
+		err = errors.Join(err, failed)
 		if err == nil && len(checked) > 0 && row[0].Header.Number%chain.JustificationPeriod < importRow {
 			err = w.Finalise(c)
 		}

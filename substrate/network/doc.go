@@ -8,7 +8,9 @@
 // concerns: announces and answers to the machine of package sync, transactions to
 // the pool, votes to the voter. [Core] is what it decides, without sockets, clocks
 // and goroutines, so that a simulator runs the same for many nodes; [Import] is
-// the work that sync asks for, done away from the loop.
+// the work that sync asks for, done away from the loop. A [Network] does it in three steps, each of which
+// works ahead of the next: headers are checked, blocks are executed on the state that those before them
+// will have (chain.Manager.ImportRow), and they are stored if their state root is right.
 //
 // [Server] answers requests from the chain: blocks, warp proofs, and proofs of
 // state for light clients. Every answer is bounded in bytes, whatever was asked;

@@ -38,139 +38,106 @@ type Proof struct {
 }
 
 // Import does the work. refused, which may be nil, is told why blocks and proofs
-// were not taken, where it is not for reasons that happen every day.
-func Import(m *chain.Manager, w Work, refused func(peer types.PeerID, err error)) Done {
-	i := importer{chain: m, refused: refused, upcoming: func() []sync.Block { return nil }}
-	return i.do(w)
+// were not taken, where it is not for reasons that happen every day. All headers are checked before the first
+// block is imported; a Network checks and imports at the same time.
+func Import(m *chain.Manager, w Work, refused func(peer types.PeerID, err error)) (all Done) {
+	c, i := checker{chain: m}, importer{chain: m, refused: refused}
+	var pieces []piece
+	for _, w := range w.split() {
+		pieces = append(pieces, c.check(w))
+	}
+	for _, p := range pieces {
+		done := i.do(p)
+		all.Blocks, all.Proofs = append(all.Blocks, done.Blocks...), append(all.Proofs, done.Proofs...)
+	}
+	return all
+}
+
+// piece is work of which some is done already: the headers of the first blocks are right.
+type piece struct {
+	Work
+	checked []chain.Checked // of the first run
+}
+
+// checker checks headers while the blocks before them are executed and stored.
+type checker struct {
+	chain *chain.Manager
+	last  *chain.Checked // perhaps not stored yet
+}
+
+// check prepares a piece of work. What it cannot say yet, or is wrong, is left to the importer, which
+// knows what became of the blocks before.
+func (c *checker) check(w Work) piece {
+	p := piece{Work: w}
+	if len(w.Blocks) == 0 {
+		return p
+	}
+	var after *chain.Checked
+	if run := w.Blocks[0]; c.last != nil && run[0].Header.ParentHash == c.last.Hash {
+		after = c.last
+	}
+	p.checked, _ = c.chain.Check(blocksOf(w.Blocks[0]), after)
+	if n := len(p.checked); n > 0 {
+		c.last = &p.checked[n-1]
+	}
+	return p
+}
+
+func blocksOf(run []sync.Block) []*types.Block {
+	blocks := make([]*types.Block, len(run))
+	for i := range run {
+		blocks[i] = &run[i].Block
+	}
+	return blocks
 }
 
 // importer does one piece of work after the other.
 type importer struct {
 	chain   *chain.Manager
 	refused func(types.PeerID, error)
-	// upcoming is the run that the next work begins with, if it is known already.
-	upcoming func() []sync.Block
-
-	later [][]sync.Block // the runs of this work that come after the one at hand
-	ready row            // the first of the run that comes next, if it follows the last one
-	done  Done
+	done    Done
 }
 
-func (i *importer) do(w Work) Done {
+func (i *importer) do(p piece) Done {
 	i.done = Done{}
-	for k, run := range w.Blocks {
-		i.later = w.Blocks[k+1:]
-		i.run(run)
+	for _, run := range p.Blocks {
+		i.run(run, p.checked)
+		p.checked = nil
 	}
-	for _, j := range w.Justifications {
+	for _, j := range p.Justifications {
 		i.prove(j.Target, j.Peer, j.Proof)
 	}
 	return i.done
 }
 
-// ahead is how many blocks are checked while the ones before them are imported: enough for
-// their seals to be verified in a batch, and few beside what a run has.
-const ahead = 32
+// rowBlocks is how many blocks are checked at a time if that was not done before: enough for their seals to be verified
+// in a batch.
+const rowBlocks = 32
 
-// row is the first blocks of a run, with what their check said.
-type row struct {
-	blocks  []sync.Block
-	checked []chain.Checked
-	err     error // about the first block that is not among checked
-}
-
-// check checks the first blocks of a run, which come after one that was checked or after one
-// that the chain has.
-func (i *importer) check(run []sync.Block, after *chain.Checked) row {
-	r := row{blocks: run[:min(ahead, len(run))]}
-	blocks := make([]*types.Block, len(r.blocks))
-	for k := range r.blocks {
-		blocks[k] = &r.blocks[k].Block
-	}
-	r.checked, r.err = i.chain.Check(blocks, after)
-	return r
-}
-
-// take imports a row and returns how many of its blocks the chain has taken, and why not more.
-func (i *importer) take(r *row) (n int, err error) {
-	for n = range r.checked {
-		if _, err := i.chain.ImportChecked(r.checked[n]); err != nil {
-			return n, err
+// run imports consecutive blocks, of which the first may be checked already. What comes after one that fails is
+// not tried: its parent is not there.
+func (i *importer) run(run []sync.Block, checked []chain.Checked) {
+	for len(run) > 0 {
+		var wrong error // about the first block that is not among checked
+		if len(checked) == 0 {
+			checked, wrong = i.chain.Check(blocksOf(run[:min(rowBlocks, len(run))]), nil)
 		}
-		i.result(&r.blocks[n], sync.ImportOK)
-	}
-	return len(r.checked), r.err
-}
-
-// begin checks the first row of a run, unless that was done while the last run ended.
-func (i *importer) begin(run []sync.Block) row {
-	now := i.ready
-	i.ready = row{}
-	if len(now.blocks) == 0 || &now.blocks[0] != &run[0] {
-		now = i.check(run, nil)
-	}
-	return now
-}
-
-// after is what comes after a row: the rest of its run, or the next run if it goes on there.
-func (i *importer) after(r *row, rest []sync.Block) []sync.Block {
-	if r.err != nil || len(r.checked) == 0 {
-		return nil
-	}
-	if len(rest) > 0 {
-		return rest
-	}
-	var next []sync.Block
-	if len(i.later) > 0 {
-		next = i.later[0]
-	} else {
-		next = i.upcoming()
-	}
-	if len(next) > 0 && next[0].Header.ParentHash == r.checked[len(r.checked)-1].Hash {
-		return next
-	}
-	return nil
-}
-
-// run imports consecutive blocks. What comes after one that fails is not tried: its parent
-// is not there.
-func (i *importer) run(run []sync.Block) {
-	now := i.begin(run)
-	for {
-		rest := run[len(now.blocks):]
-		after := i.after(&now, rest)
-		steps := 1
-		if len(after) > 0 {
-			steps = 2 // it is checked meanwhile
+		n, err := i.chain.ImportRow(checked, func(k int, _ chain.Imported) { i.result(&run[k], sync.ImportOK) })
+		if err == nil {
+			err = wrong
 		}
-		var next row
-		var n int
-		var err error
-		i.chain.Parallel(steps, func(step int) {
-			if step == 0 {
-				n, err = i.take(&now)
-			} else {
-				next = i.check(after, &now.checked[len(now.checked)-1])
-			}
-		})
-		switch {
-		case err == nil && len(rest) == 0:
-			i.ready = next
-			return
-		case err == nil:
-			run, now = rest, next
+		run, checked = run[n:], nil
+		if err == nil {
 			continue
 		}
-		if outcome := i.outcome(&run[n], err); outcome != sync.Known {
-			for k := n + 1; k < len(run); k++ {
-				i.result(&run[k], sync.UnknownParent)
-			}
-			return
+		outcome := i.outcome(&run[0], err)
+		if run = run[1:]; outcome == sync.Known {
+			continue
 		}
-		if run = run[n+1:]; len(run) == 0 {
-			return
+		for k := range run {
+			i.result(&run[k], sync.UnknownParent)
 		}
-		now = i.check(run, nil)
+		return
 	}
 }
 

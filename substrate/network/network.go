@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	stdsync "sync"
 	"time"
 
@@ -85,6 +86,7 @@ type Network struct {
 	inbox   chan func(now types.Moment)
 	gossip  chan gossip
 	work    chan Work
+	checked chan piece // work whose headers are checked
 	backlog backlog
 	stopped chan struct{} // closed when the loop ends
 
@@ -112,7 +114,7 @@ func New(m *chain.Manager, pool Pool, votes Votes, cfg Config) (*Network, error)
 	}
 	n := &Network{
 		cfg: cfg, chain: m, pool: pool, votes: votes, core: NewCore(m, cfg.Role),
-		inbox: make(chan func(types.Moment), maxInbox), gossip: make(chan gossip, maxGossip), work: make(chan Work), stopped: make(chan struct{}),
+		inbox: make(chan func(types.Moment), maxInbox), gossip: make(chan gossip, maxGossip), work: make(chan Work), checked: make(chan piece, checkedAhead), stopped: make(chan struct{}),
 	}
 	role := func() []byte { return []byte{byte(cfg.Role)} }
 	server := &Server{Chain: m, Keys: cfg.Keys}
@@ -143,6 +145,7 @@ func (n *Network) Host() *p2p.Host { return n.host }
 func (n *Network) Run(ctx context.Context) error {
 	g := lifecycle.NewGroup(ctx, lifecycle.DefaultGrace)
 	g.Go("host", func(ctx context.Context) error { return n.host.Run(ctx, handler{n}) })
+	g.Go("check", n.checks)
 	g.Go("import", n.imports)
 	for range judges {
 		g.Go("transactions", n.judge)
@@ -261,50 +264,54 @@ func (n *Network) call(f func(now types.Moment)) bool {
 	}
 }
 
-// imports does the work of importing, away from the loop.
-func (n *Network) imports(ctx context.Context) error {
-	var waiting []Work // at most one, taken early
-	i := importer{chain: n.chain}
-	i.refused = func(peer types.PeerID, err error) {
-		n.cfg.Log.Warn("what a peer sent is refused", "peer", p2p.FormatPeer(peer), "err", err)
-	}
-	i.upcoming = func() []sync.Block {
-		if len(waiting) == 0 {
-			select {
-			case w := <-n.work:
-				waiting = append(waiting, w)
-			default:
-				return nil
-			}
-		}
-		if blocks := waiting[0].Blocks; len(blocks) > 0 {
-			return blocks[0]
-		}
-		return nil
-	}
+// checkedAhead is how many pieces of work may be ready and wait.
+const checkedAhead = 3
+
+// checks prepares work while earlier work is done.
+func (n *Network) checks(ctx context.Context) error {
+	c := checker{chain: n.chain}
 	for {
-		if len(waiting) == 0 {
+		select {
+		case <-ctx.Done():
+			return nil
+		case w := <-n.work:
+			p := c.check(w)
 			select {
 			case <-ctx.Done():
 				return nil
-			case w := <-n.work:
-				waiting = append(waiting, w)
+			case n.checked <- p:
 			}
-		}
-		w := waiting[0]
-		waiting = waiting[:0]
-		done := i.do(w)
-		n.call(func(now types.Moment) { n.core.Imported(now, done) })
-		if ctx.Err() != nil {
-			return nil
 		}
 	}
 }
 
+// imports does the work of importing, away from the loop.
+func (n *Network) imports(ctx context.Context) error {
+	i := importer{chain: n.chain}
+	i.refused = func(peer types.PeerID, err error) {
+		n.cfg.Log.Warn("what a peer sent is refused", "peer", p2p.FormatPeer(peer), "err", err)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case p := <-n.checked:
+			done := i.do(p)
+			n.call(func(now types.Moment) { n.core.Imported(now, done) })
+		}
+	}
+}
+
+// pieceBlocks is how many blocks a piece of work has at most: enough for their seals to be verified in a batch, and few
+// beside what may be with the importer, so that it checks some and imports others.
+const pieceBlocks = 64
+
 // split makes pieces of which each gives the loop news when it is done.
 func (w *Work) split() (pieces []Work) {
 	for _, run := range w.Blocks {
-		pieces = append(pieces, Work{Blocks: [][]sync.Block{run}})
+		for part := range slices.Chunk(run, pieceBlocks) {
+			pieces = append(pieces, Work{Blocks: [][]sync.Block{part}})
+		}
 	}
 	if len(w.Justifications) > 0 {
 		pieces = append(pieces, Work{Justifications: w.Justifications})
