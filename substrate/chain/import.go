@@ -147,13 +147,17 @@ func (m *Manager) ImportChecked(c Checked) (res Imported, err error) {
 // them are stored, which is what takes time of small ones: their state root. It returns how many it has
 // taken, and why not the next one. took is told of each block before the next is taken; nothing is locked.
 func (m *Manager) ImportRow(row []Checked, took func(i int, res Imported)) (n int, err error) {
-	next, stop := m.executions(row)
+	next, waiting, stop := m.executions(row)
 	defer stop()
+	defer m.updates.wakeUp()
 	for n = range row {
 		res, proof, err := m.importChecked(&row[n], next())
 		m.report(proof)
 		if err != nil {
 			return n, err
+		}
+		if waiting() == 0 || n%executedAhead == executedAhead-1 { // else there is more news at once
+			m.updates.wakeUp()
 		}
 		took(n, res)
 	}
@@ -225,6 +229,7 @@ func (m *Manager) importOwn(b *types.Block, out frame.Outcome) (res Imported, pr
 		return res, proof, err
 	}
 	best, err := m.commit(b, ref, c.Verified, staged, true)
+	m.updates.wakeUp()
 	return Imported{Ref: ref, NewBest: best, Weight: out.Used}, proof, err
 }
 
@@ -269,8 +274,9 @@ type execution struct {
 const executedAhead = 8
 
 // executions executes blocks that follow each other. next returns what came of one after the other, of none after the
-// first that fails; they are executed in advance if the manager may use other processors. stop ends that.
-func (m *Manager) executions(row []Checked) (next func() execution, stop func()) {
+// first that fails; they are executed in advance if the manager may use other processors, and waiting is how many are.
+// stop ends that.
+func (m *Manager) executions(row []Checked) (next func() execution, waiting func() int, stop func()) {
 	var last execution
 	one := func(i int) execution {
 		last = m.execute(&row[i], last.staged)
@@ -278,7 +284,7 @@ func (m *Manager) executions(row []Checked) (next func() execution, stop func())
 	}
 	if m.cfg.Par == nil || len(row) == 1 {
 		i := -1
-		return func() execution { i++; return one(i) }, func() {}
+		return func() execution { i++; return one(i) }, func() int { return 0 }, func() {}
 	}
 	done := make(chan execution, executedAhead)
 	g := lifecycle.NewGroup(context.Background(), 0)
@@ -301,7 +307,7 @@ func (m *Manager) executions(row []Checked) (next func() execution, stop func())
 		g.Stop()
 		_ = g.Wait() // what goes wrong is in done
 	}
-	return func() execution { return <-done }, stop
+	return func() execution { return <-done }, func() int { return len(done) }, stop
 }
 
 // execute runs a block on the state of its parent, which is a stored block if after is nil. A panic is an error.
@@ -399,7 +405,7 @@ func (m *Manager) prospect(ref Ref, weight uint32) (best bool, err error) {
 }
 
 // commit stores a checked block and moves the best one. Readers see the block
-// in the tree only once it is stored. The caller holds write.
+// in the tree only once it is stored. The caller holds write, and wakes who follows.
 func (m *Manager) commit(b *types.Block, ref Ref, v babe.Verified, staged *store.Staged, sync bool) (best bool, err error) {
 	if best, err = m.prospect(ref, v.Weight); err != nil {
 		return false, fmt.Errorf("block %d (%v): %w", ref.Number, ref.Hash, err)
@@ -430,7 +436,7 @@ func (m *Manager) commit(b *types.Block, ref Ref, v babe.Verified, staged *store
 		u.Best = &BestChange{Ref: ref, Retracted: refsOf(route.Retracted), Enacted: refsOf(route.Enacted)}
 		m.setHeads()
 	}
-	m.updates.add(u)
+	m.updates.note(u)
 	return best, nil
 }
 

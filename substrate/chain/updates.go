@@ -54,7 +54,14 @@ func (u *updates) init() {
 	u.wake = map[chan struct{}]struct{}{}
 }
 
+// add notes an update and wakes who follows.
 func (u *updates) add(up Update) {
+	u.note(up)
+	u.wakeUp()
+}
+
+// note is add for who calls wakeUp itself, once for several updates.
+func (u *updates) note(up Update) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.ring) < maxUpdates {
@@ -64,6 +71,11 @@ func (u *updates) add(up Update) {
 		u.first = max(u.first, u.next+1-maxUpdates) // a reset may have come since
 	}
 	u.next++
+}
+
+func (u *updates) wakeUp() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	u.wakeAll()
 }
 
@@ -109,7 +121,7 @@ func (m *Manager) UpdatesSince(cursor Cursor, limit int) (ups []Update, next Cur
 }
 
 // Wake registers a follower: the channel receives an empty value after every
-// update, with at most one pending. cancel ends it.
+// update, or after a few that come at once, with at most one pending. cancel ends it.
 func (m *Manager) Wake() (wake <-chan struct{}, cancel func()) {
 	u := &m.updates
 	ch := make(chan struct{}, 1)
