@@ -58,7 +58,8 @@ func TestRowLoses(t *testing.T) {
 	}
 }
 
-// TestRowWrong imports rows in which one block has another state than it says.
+// TestRowWrong imports a row in which one block has another state than it says: those before it are there, and who
+// follows is told of them.
 func TestRowWrong(t *testing.T) {
 	net := chaintest.New(t, nil)
 	maker := net.Start(t)
@@ -82,11 +83,23 @@ func TestRowWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	wake, cancel := n.Wake()
+	defer cancel()
+	from := n.Snapshot().Cursor
 	taken, err := n.ImportRow(checked, func(int, chain.Imported) {})
 	if taken != good || !errors.Is(err, store.ErrStateRoot) || n.Halted() != nil {
 		t.Fatalf("%d of %d blocks were taken, then %v; halted %v", taken, good, err, n.Halted())
 	}
 	if n.Heads().Best != maker.Heads().Best {
 		t.Error(n.Describe())
+	}
+	select {
+	case <-wake:
+	default:
+		t.Error("nobody is told")
+	}
+	ups := updatesOf(t, n, from)
+	if len(ups) != good || ups[good-1].Best == nil || ups[good-1].Best.Ref != n.Heads().Best {
+		t.Errorf("%d updates for %d blocks", len(ups), good)
 	}
 }
