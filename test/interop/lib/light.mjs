@@ -79,6 +79,7 @@ export class Light {
   async pump() {
     try {
       for await (const text of this.chain.jsonRpcResponses) this.take(JSON.parse(text));
+      if (!this.stopped) this.failure = new Error('smoldot panicked'); // which ends the answers for who waits for one
     } catch (error) { // the client has ended
       if (error.name === 'CrashError') this.failure = new Error(`smoldot panicked: ${error.message}`);
     }

@@ -63,10 +63,13 @@ const clients = {
 
 let announced = false; // whether a node has been told of the transaction
 
+// How smoldot says that it has panicked: who waited for it then is told that it was destroyed, which nobody does here.
+const panicked = ['CrashError', 'AlreadyDestroyedError'];
+
 // end ends the program; an error of smoldot's own comes here too, whoever met it first.
 function end(error) {
   console.error(error);
-  process.exit(error.name === 'CrashError' || (/^finality/.test(error.message) && !announced) ? smoldotFailed : 1);
+  process.exit(panicked.includes(error.name) || (/^finality/.test(error.message) && !announced) ? smoldotFailed : 1);
 }
 
 async function main([client, transport, from, to, amount]) {
