@@ -108,15 +108,15 @@ func (m *Manager) verifySignatures(cs []*babe.Candidate) (int, error) {
 
 // inspect makes the cheap half of a header's verification.
 func (m *Manager) inspect(h *types.Header, hash types.Hash, after *Checked) (*babe.Candidate, error) {
-	if err := m.ready(h.Number, hash); err != nil {
-		return nil, err
-	}
 	if after == nil {
-		parent, ok := m.Head(h.ParentHash)
-		if !ok {
-			return nil, ErrUnknownParent
+		parent, err := m.importable(Ref{hash, h.ParentHash, h.Number})
+		if err != nil {
+			return nil, err
 		}
 		return babe.Inspect(h, parent, m.LatestSlot())
+	}
+	if err := m.ready(h.Number, hash); err != nil {
+		return nil, err
 	}
 	if h.ParentHash != after.Hash {
 		return nil, fmt.Errorf("the parent is %v, not the block before it", h.ParentHash)
@@ -170,7 +170,7 @@ func (m *Manager) importChecked(c *Checked, x execution) (res Imported, proof *b
 	start := time.Now()
 	b, ref := c.Block, c.ref()
 	wrap := func(err error) error { return fmt.Errorf("block %d (%v): %w", ref.Number, ref.Hash, err) }
-	if err := m.importable(ref); err != nil {
+	if _, err := m.importable(ref); err != nil {
 		return res, nil, wrap(err)
 	}
 	proof = m.watched.Note(&b.Header, c.verified.Author, c.verified.Claim.Slot) // valid or not, the author has sealed it
@@ -181,15 +181,16 @@ func (m *Manager) importChecked(c *Checked, x execution) (res Imported, proof *b
 	return Imported{ref, best, x.used, x.took + time.Since(start)}, proof, err
 }
 
-// importable refuses blocks that cannot be imported, or have no parent.
-func (m *Manager) importable(r Ref) error {
+// importable refuses blocks that cannot be imported, or have no parent, and returns what that one's children inherit.
+func (m *Manager) importable(r Ref) (parent babe.Head, err error) {
 	if err := m.ready(r.Number, r.Hash); err != nil {
-		return err
+		return parent, err
 	}
-	if _, ok := m.Head(r.Parent); !ok {
-		return ErrUnknownParent
+	parent, ok := m.Head(r.Parent)
+	if !ok {
+		return parent, ErrUnknownParent
 	}
-	return nil
+	return parent, nil
 }
 
 // report hands a proof on; nothing is locked.
@@ -210,20 +211,16 @@ func (m *Manager) ImportOwn(b *types.Block, out frame.Outcome) (Imported, error)
 func (m *Manager) importOwn(b *types.Block, out frame.Outcome) (res Imported, proof *babe.EquivocationProof, err error) {
 	m.write.Lock()
 	defer m.write.Unlock()
-	hash := b.Header.Hash()
-	if err := m.ready(b.Header.Number, hash); err != nil {
+	ref := Ref{b.Header.Hash(), b.Header.ParentHash, b.Header.Number}
+	parent, err := m.importable(ref)
+	if err != nil {
 		return res, nil, err
-	}
-	parent, ok := m.Head(b.Header.ParentHash)
-	if !ok {
-		return res, nil, ErrUnknownParent
 	}
 	c, err := babe.Inspect(&b.Header, parent, m.LatestSlot())
 	if err != nil {
 		return res, nil, fmt.Errorf("own block %d: %w", b.Header.Number, err)
 	}
 	proof = m.watched.Note(&b.Header, c.Author, c.Claim.Slot)
-	ref := Ref{hash, b.Header.ParentHash, b.Header.Number}
 	staged, err := m.stage(nil, b, ref, out.Changes)
 	if err != nil {
 		return res, proof, err
@@ -322,7 +319,7 @@ func (m *Manager) execute(c *Checked, after *store.Staged) (x execution) {
 	var view state.View
 	if after != nil {
 		view = after.View()
-	} else if x.err = m.importable(ref); x.err != nil {
+	} else if _, x.err = m.importable(ref); x.err != nil {
 		return x
 	} else if view, x.err = m.db.ViewAt(ref.Parent); x.err != nil {
 		return x
