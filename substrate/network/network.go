@@ -291,7 +291,7 @@ func (n *Network) imports(ctx context.Context) error {
 	i.refused = func(peer types.PeerID, err error) {
 		n.cfg.Log.Warn("what a peer sent is refused", "peer", p2p.FormatPeer(peer), "err", err)
 	}
-	for {
+	for ctx.Err() == nil { // select might go on with what waits
 		select {
 		case <-ctx.Done():
 			return nil
@@ -300,6 +300,7 @@ func (n *Network) imports(ctx context.Context) error {
 			n.call(func(now types.Moment) { n.core.Imported(now, done) })
 		}
 	}
+	return nil
 }
 
 // pieceBlocks is how many blocks a piece of work has at most: enough for their seals to be verified in a batch, and few
