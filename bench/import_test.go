@@ -10,7 +10,7 @@ import (
 // BenchmarkImport imports blocks of transfers to disk; the ratio is CPU time
 // over that of bare batch verification of the same signatures. Use -benchtime=1x.
 func BenchmarkImport(b *testing.B) {
-	node.TuneMemory()
+	node.TuneMemory(node.DefaultCache())
 	for _, c := range []ImportCase{
 		{Accounts: 20_000, Blocks: 60, Txs: 1000},
 		{Accounts: 20_000, Blocks: 60, Txs: 1000, Row: true},

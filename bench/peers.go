@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 )
@@ -65,8 +66,8 @@ func stateSection(sizes ...int) func(context.Context, *Run) (string, error) {
 		b.WriteString("1,000 updates of random keys in a block, values of 80 bytes, and the root; medians of turns of 240 blocks, with the least and the most.\n" +
 			"Every key was changed once before, but for the 10,000,000 that no node has loaded. Ours keeps values and trie, is durable after each block, and its checkpoints are counted. go-ethereum's path database keeps only the trie\n" +
 			"here; it holds 128 blocks and 256 MB in memory before it writes, without waiting for the disk, and in the other column each block\n" +
-			"is written, still without waiting. The limits are 5 ms of CPU at 100,000 keys, 12 ms at 1,000,000, and half of go-ethereum's at\n10,000,000.\n\n" +
-			"| keys | our CPU ms | of the limit | our wall ms | go-ethereum's CPU ms | its wall ms | ratio | its CPU ms, written | ratio |\n|---|---|---|---|---|---|---|---|---|\n")
+			"is written, still without waiting. The caches of each may take 768 MiB. The limits are 5 ms of CPU at 100,000 keys, 12 ms at 1,000,000,\nand half of go-ethereum's at 10,000,000.\n\n" +
+			"| keys | our CPU ms | of the limit | our wall ms | MiB | go-ethereum's CPU ms | its wall ms | MiB | ratio | its CPU ms, written | MiB | ratio |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 		var version string
 		for _, keys := range of(r, sizes, []int{20_000}) {
 			row, v, err := stateRow(ctx, r, keys)
@@ -93,6 +94,7 @@ func stateRow(ctx context.Context, r *Run, keys int) (row, version string, err e
 	}
 	defer func() { err = errors.Join(err, own.close()) }()
 	all := []contender{{"crust", func() (Turn, error) { return own.turn(blocks) }}}
+	processes := []int{os.Getpid()}
 	for _, persist := range []bool{false, true} {
 		p, err := r.startPeer(ctx, "geth", "state", "-keys", fmt.Sprint(keys), "-blocks", fmt.Sprint(blocks), fmt.Sprintf("-persist=%v", persist))
 		if err != nil {
@@ -100,11 +102,18 @@ func stateRow(ctx context.Context, r *Run, keys int) (row, version string, err e
 		}
 		defer func() { err = errors.Join(err, p.close()) }()
 		all, version = append(all, p.contender), p.Version
+		processes = append(processes, p.cmd.Process.Pid)
 	}
 	r.progress("taking turns")
 	turns, err := contest(ctx, r.repeat(5), all)
 	if err != nil {
 		return "", "", err
+	}
+	var memory [3]int64
+	for i, process := range processes {
+		if memory[i], _, err = rssOf(process); err != nil {
+			return "", "", err
+		}
 	}
 	millis := func(t Turn) float64 { return cpuMicros(t) / 1e3 }
 	wall := func(t Turn) float64 { return wallMicros(t) / 1e3 }
@@ -112,8 +121,8 @@ func stateRow(ctx context.Context, r *Run, keys int) (row, version string, err e
 	if limit := stateLimits[keys]; limit > 0 {
 		ofLimit = fmt.Sprintf("%.2f", over(turns[0], millis).median/limit)
 	}
-	return fmt.Sprintf("| %d | %v | %s | %v | %v | %v | **%v** | %v | %v |\n", keys, over(turns[0], millis), ofLimit, over(turns[0], wall),
-		over(turns[1], millis), over(turns[1], wall), ratios(turns[0], turns[1], cpuMicros), over(turns[2], millis), ratios(turns[0], turns[2], cpuMicros)), version, nil
+	return fmt.Sprintf("| %d | %v | %s | %v | %d | %v | %v | %d | **%v** | %v | %d | %v |\n", keys, over(turns[0], millis), ofLimit, over(turns[0], wall), memory[0]>>20,
+		over(turns[1], millis), over(turns[1], wall), memory[1]>>20, ratios(turns[0], turns[1], cpuMicros), over(turns[2], millis), memory[2]>>20, ratios(turns[0], turns[2], cpuMicros)), version, nil
 }
 
 // finalityPeersSection compares finality with that of CometBFT.

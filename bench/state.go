@@ -25,6 +25,7 @@ const (
 	stateParts   = 50        // blocks that change every key once
 	stateLoaded  = 2_000_000 // keys of the largest state that a node can have loaded
 	stateWarm    = 158       // blocks before the first turn; the peer makes as many
+	stateCache   = 768 << 20 // of state in memory: as much as the peer's three caches may take
 )
 
 // stateBench is a database of many keys on disk, and blocks of random updates.
@@ -42,7 +43,7 @@ func newStateBench(keys int) (*stateBench, error) {
 		return nil, err
 	}
 	s := &stateBench{dir: dir, keys: keys, random: rand.New(rand.NewPCG(2, 2)), at: store.BlockInfo{Hash: types.Hash{1}}}
-	if s.db, err = store.Open(dir, store.Options{Par: lifecycle.Parallel}); err != nil {
+	if s.db, err = store.Open(dir, store.Options{CacheBytes: stateCache, Par: lifecycle.Parallel}); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	entries := make([]trie.KV, keys)

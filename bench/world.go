@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/crustgo/crust/node"
 	"github.com/crustgo/crust/runtime"
 	"github.com/crustgo/crust/substrate/babe"
 	"github.com/crustgo/crust/substrate/chain"
@@ -106,7 +107,7 @@ func (w *World) Open(dir string) (*Chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := store.Options{Par: lifecycle.Parallel}
+	options := store.Options{CacheBytes: node.DefaultCache(), Par: lifecycle.Parallel}
 	var db *store.DB
 	if dir == "" {
 		db, err = store.OpenMem(store.NewMem(), options)

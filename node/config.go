@@ -44,6 +44,7 @@ type Config struct {
 	PrometheusPort uint16       `toml:"prometheus-port"` // 0 picks a free port
 	NoPrometheus   bool         `toml:"no-prometheus"`
 	StatePruning   string       `toml:"state-pruning"` // archive, or how many finalised blocks keep their state
+	Cache          int          `toml:"cache"`         // MiB of state to keep in memory at most; 0 is DefaultCache
 	Log            string       `toml:"log"`           // debug, info, warn or error
 	Ready          func(Ready)  `toml:"-"`             // told once everything listens; may be nil
 	Logger         *slog.Logger `toml:"-"`
@@ -112,10 +113,22 @@ func (c *Config) Validate() error {
 	if c.RPCMaxConns < 1 {
 		return errors.New("--rpc-max-connections must be at least 1")
 	}
-	if _, err := logLevel(c.Log); err != nil {
-		return err
+	if c.Cache < 0 || c.Cache > maxCache {
+		return fmt.Errorf("--cache is %d; use MiB up to %d, or 0 for a sixteenth of the machine's memory", c.Cache, maxCache)
 	}
-	return nil
+	_, err := logLevel(c.Log)
+	return err
+}
+
+// maxCache is the most that makes sense to ask for, in MiB: 1 TiB.
+const maxCache = 1 << 20
+
+// cacheBytes is what Cache means.
+func (c *Config) cacheBytes() int {
+	if c.Cache == 0 {
+		return DefaultCache()
+	}
+	return c.Cache << 20
 }
 
 // pruning is what StatePruning means.

@@ -1,17 +1,25 @@
 package node
 
 import (
+	"bytes"
 	"os"
 	"runtime"
 	"runtime/debug"
 	gometrics "runtime/metrics"
+	"strconv"
 	"sync/atomic"
+
+	"github.com/pbnjay/memory"
 )
 
 const (
 	// memoryLimit is where the garbage collector works harder instead of letting the
-	// node grow.
-	memoryLimit = 1 << 30
+	// node grow, or limitOfCache times what the caches may take if that is more.
+	memoryLimit  = 1 << 30
+	limitOfCache = 4
+	// A node that says nothing keeps so large a part of the machine's memory for state that was read.
+	// It takes it only as its state grows: four validators of a small chain need none of it.
+	cachePart, minCache = 16, 256 << 20
 	// The collector runs when so much of what is in use was allocated, in percent: a
 	// quarter while little is, for there may be four validators on one machine, and as
 	// much where much is, for then a quarter costs a large state half as much CPU again.
@@ -20,11 +28,36 @@ const (
 	smallHeap, largeHeap       = 192 << 20, 320 << 20
 )
 
-// TuneMemory sets up the collector for a node. The environment variables GOMEMLIMIT and
-// GOGC come first.
-func TuneMemory() {
+// DefaultCache is how many bytes of state a node keeps in memory at most if nobody says how
+// many: a part of what the machine has, or the container in which it runs.
+func DefaultCache() int { return cacheOf(available(memory.TotalMemory(), containerLimits...)) }
+
+// cacheOf is the default for a machine with so much memory.
+func cacheOf(memory uint64) int { return int(max(memory/cachePart, minCache)) }
+
+// containerLimits are where Linux says how much memory this process's container may have.
+var containerLimits = []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}
+
+// available is the machine's memory, or what the first of the files that is there allows if that is less.
+func available(total uint64, limits ...string) uint64 {
+	for _, path := range limits {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		if limit, err := strconv.ParseUint(string(bytes.TrimSpace(text)), 10, 64); err == nil { // else it is "max"
+			return min(total, limit)
+		}
+		break
+	}
+	return total
+}
+
+// TuneMemory sets up the collector for a node whose caches may take so many bytes. The
+// environment variables GOMEMLIMIT and GOGC come first.
+func TuneMemory(cache int) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
+		debug.SetMemoryLimit(int64(max(memoryLimit, limitOfCache*cache)))
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectSmall)

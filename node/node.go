@@ -37,7 +37,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	TuneMemory()
+	TuneMemory(cfg.cacheBytes())
 	n := &node{cfg: cfg, log: cfg.Logger}
 	defer func() { err = errors.Join(err, n.close()) }()
 	if err := n.open(); err != nil {
@@ -276,7 +276,7 @@ func OpenData(cfg *Config) (*Data, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	if d.DB, err = store.Open(dir, store.Options{Archive: archive, KeepBlocks: keep, Par: lifecycle.Parallel, Log: log.With("part", "store")}); err != nil {
+	if d.DB, err = store.Open(dir, store.Options{Archive: archive, KeepBlocks: keep, CacheBytes: cfg.cacheBytes(), Par: lifecycle.Parallel, Log: log.With("part", "store")}); err != nil {
 		return nil, err
 	}
 	d.Chain, err = chain.Open(d.DB, d.Runtime.Frame, chain.Genesis{Header: header, Entries: entries}, chain.Config{

@@ -154,6 +154,7 @@ func TestConfigRefused(t *testing.T) {
 		"--state-pruning": func(c *Config) { c.StatePruning = "0" },
 		"--log":           func(c *Config) { c.Log = "loud" },
 		"build-spec":      func(c *Config) { c.Chain = "nowhere.json" },
+		"--cache":         func(c *Config) { c.Cache = -1 },
 		"--rpc-max":       func(c *Config) { c.RPCMaxConns = 0 },
 	} {
 		cfg := Default()

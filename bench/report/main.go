@@ -46,7 +46,7 @@ func main() {
 func measure(run *bench.Run, all []bench.Section, only, out string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	node.TuneMemory()
+	node.TuneMemory(node.DefaultCache())
 	sections, err := bench.Select(all, strings.FieldsFunc(only, func(r rune) bool { return r == ',' }))
 	if err != nil {
 		return err

@@ -96,6 +96,7 @@ func bindConfig(f *pflag.FlagSet, c *node.Config) {
 	f.Uint16Var(&c.PrometheusPort, "prometheus-port", c.PrometheusPort, "port of metrics; 0 picks a free one")
 	f.BoolVar(&c.NoPrometheus, "no-prometheus", c.NoPrometheus, "offer no metrics")
 	f.StringVar(&c.StatePruning, "state-pruning", c.StatePruning, "archive, or how many finalised blocks keep their state")
+	f.IntVar(&c.Cache, "cache", c.Cache, "MiB of state to keep in memory at most; 0 is a sixteenth of the machine's memory")
 	f.StringVarP(&c.Log, "log", "l", c.Log, "debug, info, warn or error")
 }
 

@@ -40,7 +40,7 @@ With --validators no block is executed: as many real voters make blocks final th
 		Example: "  crust sim --seeds 20\n  crust sim --nodes 7 --seed 12 --faults crash,partition --trace trace.txt\n  crust sim --validators 100 --offline 10",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			node.TuneMemory()
+			node.TuneMemory(0)
 			if f.voters > 0 {
 				return f.measure(cmd, g)
 			}

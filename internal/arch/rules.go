@@ -95,7 +95,7 @@ var rules = []rule{
 	{prefix: "runtime", ours: join(base, engines, []string{"substrate/frame", "substrate/pallets", "substrate/queryview", "tee", "mpow", "gpos", "dsm"})},
 	{prefix: "client", kind: shell, siblings: true, ours: join(base, engines, []string{"substrate/frame/metadata", "substrate/lifecycle", "substrate/rpc/jsonrpc/wire", "substrate/rpc/jsonrpc/wsconn"}), thirds: join(observability, []string{"github.com/coder/websocket"})},
 	{prefix: "node", kind: shell, siblings: true, ours: []string{"substrate", "runtime", "client", "tee", "mpow", "gpos", "dsm", "console"},
-		thirds: join(observability, []string{"github.com/pelletier/go-toml/v2", "github.com/lmittmann/tint"})},
+		thirds: join(observability, []string{"github.com/pelletier/go-toml/v2", "github.com/lmittmann/tint", "github.com/pbnjay/memory"})},
 	{prefix: "cmd", kind: shell, ours: []string{"node", "substrate", "runtime", "client", "tee", "mpow", "gpos", "dsm", "internal"},
 		thirds: join(observability, []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/lmittmann/tint", "github.com/pelletier/go-toml/v2", "github.com/vbauerster/mpb/v8", "golang.org/x/term"})},
 	{prefix: "internal", kind: tool, ours: []string{"."}, thirds: []string{"pgregory.net/rapid", "github.com/google/go-cmp"}},

@@ -14,7 +14,8 @@ import (
 // maps hashes to places, so that the garbage collector finds nothing to follow in
 // a cache of a hundred thousand entries. When the cache is full its oldest chunk
 // goes; entries of it that were read meanwhile are copied to the newest first, and
-// all of them while a quarter of what is kept was replaced.
+// all of them while a quarter of what is kept was replaced. It goes, too, when half of
+// what is kept was replaced, so that a few keys that change often do not fill the cache.
 // A chunk's entries never change, so values may be handed out as they are.
 type valueCache struct {
 	mu         sync.Mutex
@@ -40,6 +41,8 @@ const (
 	// cacheIndexBytes is what an entry costs besides its bytes.
 	cacheIndexBytes = 40
 	cacheHeader     = 8
+	// cacheTidyChunks is from how many chunks on what was replaced is cleared away before the cache is full.
+	cacheTidyChunks = 16
 )
 
 func newValueCache(limit int) *valueCache {
@@ -114,6 +117,9 @@ func (c *valueCache) keep(h uint64, key, value []byte, ok bool) {
 	c.add(h, key, value, ok)
 	for tidied := 0; c.size() > c.limit && c.first != c.last; tidied++ {
 		c.dropFirst(tidied < 2 && len(c.index) < c.entries*3/4)
+	}
+	if len(c.index) < c.entries/2 && c.last-c.first >= cacheTidyChunks {
+		c.dropFirst(true)
 	}
 }
 

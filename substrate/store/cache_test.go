@@ -112,6 +112,23 @@ func TestValueCacheKeepsWhatFits(t *testing.T) {
 	}
 }
 
+// A few keys that change often do not fill a cache that is large.
+func TestValueCacheForgetsWhatWasReplaced(t *testing.T) {
+	const keys = 2000 // of some 150 bytes
+	c := newValueCache(256 << 20)
+	for i := range 400_000 {
+		c.put(fmt.Append(nil, "key ", i%keys), binary.BigEndian.AppendUint32(make([]byte, 80), uint32(i)), true)
+		if size, _, _ := c.stats(); size > (cacheTidyChunks+2)*cacheChunkBytes {
+			t.Fatalf("%d bytes after %d changes of %d keys", size, i+1, keys)
+		}
+	}
+	for i := range keys {
+		if v, _, hit := c.get(fmt.Append(nil, "key ", i)); !hit || binary.BigEndian.Uint32(v[80:]) != uint32(400_000-keys+i) {
+			t.Fatalf("key %d: %x, %v", i, v, hit)
+		}
+	}
+}
+
 func TestOfferedValues(t *testing.T) {
 	c := newValueCache(1 << 20)
 	key := []byte("key")

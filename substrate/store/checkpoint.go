@@ -147,7 +147,7 @@ func (r *baseReader) get(key []byte) (old state.Change, err error) {
 		return old, nil
 	}
 	r.key = append(r.key[:1], key...)
-	if r.it.seek(r.key) && bytes.Equal(r.it.Key(), key) {
+	if r.it.find(r.key) {
 		old.Value, old.Deleted = r.it.Value(), false
 	}
 	return old, r.it.Err()

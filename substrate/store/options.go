@@ -36,11 +36,16 @@ type Options struct {
 	// MaxLayerBytes is what LayerBytes may reach before Commit refuses blocks
 	// (default 1 GiB).
 	MaxLayerBytes int
-	// ValueCacheBytes bounds the cache of base values (default 32 MiB).
+	// CacheBytes is what the three caches below may take together (default 256 MiB). It is
+	// divided between those that are not set.
+	CacheBytes int
+	// ValueCacheBytes bounds the cache of base values (default a quarter of CacheBytes).
 	ValueCacheBytes int
-	// TrieCacheBytes bounds the loaded trie nodes of the base (default 128 MiB).
+	// TrieCacheBytes bounds the loaded trie nodes of the base (default five eighths of
+	// CacheBytes). The nodes of the whole trie take some 70 bytes a key.
 	TrieCacheBytes int
-	// BlockCacheBytes bounds the database's cache of table blocks (default 64 MiB).
+	// BlockCacheBytes bounds the database's cache of table blocks (default an eighth of
+	// CacheBytes, and room for the write buffers, which are taken from it).
 	BlockCacheBytes int64
 	// MemTableBytes bounds one of the database's write buffers (default 16 MiB). If
 	// what is written between two checkpoints fits, the journal of blocks is
@@ -64,10 +69,11 @@ func (o *Options) setDefaults() {
 	def(&o.CheckpointBytes, 24<<20)
 	def(&o.CheckpointBlocks, 256)
 	def(&o.MaxLayerBytes, 1<<30)
-	def(&o.ValueCacheBytes, 32<<20)
-	def(&o.TrieCacheBytes, 128<<20)
-	def(&o.BlockCacheBytes, 64<<20)
 	def(&o.MemTableBytes, 16<<20)
+	def(&o.CacheBytes, 256<<20)
+	def(&o.ValueCacheBytes, o.CacheBytes/4)
+	def(&o.TrieCacheBytes, o.CacheBytes/8*5)
+	def(&o.BlockCacheBytes, int64(o.CacheBytes/8)+2*int64(o.MemTableBytes))
 	def(&o.tableBytes, 256<<20)
 	if o.Par == nil {
 		o.Par = lifecycle.Parallel
@@ -87,7 +93,7 @@ func def[T uint32 | int | int64 | uint64](p *T, v T) {
 }
 
 func (o *Options) validate() error {
-	if o.CheckpointBytes < 0 || o.CheckpointBlocks < 0 || o.MaxLayerBytes < 0 || o.ValueCacheBytes < 0 || o.TrieCacheBytes < 0 || o.BlockCacheBytes < 0 {
+	if o.CheckpointBytes < 0 || o.CheckpointBlocks < 0 || o.MaxLayerBytes < 0 || o.CacheBytes < 0 || o.ValueCacheBytes < 0 || o.TrieCacheBytes < 0 || o.BlockCacheBytes < 0 {
 		return errors.New("store options: a size is negative")
 	}
 	if *o.StateVersion != trie.V0 && *o.StateVersion != trie.V1 {
@@ -122,13 +128,17 @@ func (o *Options) pebbleOptions(cache *pebble.Cache) *pebble.Options {
 		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		po.Levels[i].BlockSize = blockBytes
 	}
+	po.Levels[lastLevel].FilterPolicy = pebble.NoFilterPolicy // nobody asks it: what is in no other level is mostly there
 	return po
 }
 
 // blockBytes is the size of a table's blocks. A checkpoint reads most blocks of
 // the state for the values that it replaces, which costs less the fewer they are;
 // a value that no cache has costs more the larger they are.
-const blockBytes = 8 << 10
+const blockBytes = 4 << 10
+
+// lastLevel is where most of the state is.
+const lastLevel = 6
 
 // cleaner deletes old files, logs included. By itself the database would keep up
 // to five of its logs, of up to MemTableBytes each, to write the next ones into

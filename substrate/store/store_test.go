@@ -321,3 +321,22 @@ func TestFinalTries(t *testing.T) {
 		c.check(t, b)
 	}
 }
+
+func TestCachesShareWhatIsGiven(t *testing.T) {
+	var o Options
+	o.setDefaults()
+	if o.CacheBytes != 256<<20 {
+		t.Errorf("%d bytes by default", o.CacheBytes)
+	}
+	for _, o := range []Options{{}, {CacheBytes: 1 << 30}, {CacheBytes: 8 << 20, MemTableBytes: 1 << 20}} {
+		o.setDefaults()
+		buffers := 2 * int64(o.MemTableBytes)
+		if all := int64(o.ValueCacheBytes+o.TrieCacheBytes) + o.BlockCacheBytes - buffers; all != int64(o.CacheBytes) {
+			t.Errorf("caches of %d bytes take %d", o.CacheBytes, all)
+		}
+	}
+	set := Options{CacheBytes: 1 << 30, TrieCacheBytes: 1}
+	if set.setDefaults(); set.TrieCacheBytes != 1 || set.ValueCacheBytes != 256<<20 {
+		t.Errorf("a size that was set is %d, another one %d", set.TrieCacheBytes, set.ValueCacheBytes)
+	}
+}

@@ -32,7 +32,7 @@ func main() {
 }
 
 func mainErr(dir string, check bool, only string) error {
-	node.TuneMemory()
+	node.TuneMemory(node.DefaultCache())
 	how := thorough
 	if check {
 		how = brief
