@@ -15,7 +15,7 @@ type dhtFlags struct {
 
 func (f *dhtFlags) add(cmd *cobra.Command) {
 	s := cmd.Flags()
-	s.StringVar(&f.mode, "dht", ipfs.DirectoryOff, "part to take in IPFS's directory of who has which file, the public one with --no-private-ip and otherwise that of the local network: off, client, or server, which anybody must be able to reach")
+	s.StringVar(&f.mode, "dht", ipfs.DirectoryOff, "part to take in IPFS's directory of who has which file, the public one with --no-private-ip and otherwise that of the local network: off, client, server, which anybody must be able to reach, or auto, a server while others find that they can reach it")
 	s.StringArrayVar(&f.peers, "dht-peer", nil, "multiaddress of a node of the directory to begin with (default those of the public one); may be given several times")
 	s.StringArrayVar(&f.delegates, "router", nil, "URL of a server of IPFS's delegated routing API (/routing/v1) that is asked, too, who has a file; may be given several times")
 }

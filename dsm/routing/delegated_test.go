@@ -166,7 +166,7 @@ func TestSources(t *testing.T) {
 	}
 	servers := network(t, 2)
 	has, wants := newHost(t), newHost(t)
-	a, b := open(t, has, t.TempDir(), false, servers[0]), open(t, wants, t.TempDir(), false, servers[1])
+	a, b := open(t, has, t.TempDir(), Client, servers[0]), open(t, wants, t.TempDir(), Client, servers[1])
 	run(t, a)
 	run(t, b)
 	a.Announce([]dag.CID{file(1)})

@@ -14,7 +14,8 @@
 // nodes with public addresses only, and that of a local network
 // (/ipfs/lan/kad/1.0.0), for those with private ones. A node is in one of them,
 // as a client, which asks and announces, or as a server, which also keeps a part
-// of the directory for others and has to be reachable by all of them.
+// of the directory for others and has to be reachable by all of them. With [Auto] it
+// is whichever fits: nodes of the network are asked to dial it (libp2p's AutoNAT).
 //
 // # What is announced
 //
@@ -36,8 +37,8 @@
 //
 // The directory is public and anybody may write to it: what Find returns is a
 // hint, and who fetches checks every block. It finds no addresses for peers that
-// have no record, keeps no names (IPNS) of its own, and does not find out whether
-// the node can be reached.
+// have no record, keeps no names (IPNS) of its own, and dials nobody back who asks
+// whether it can be reached.
 //
 // Specifications: specs.ipfs.tech/routing/kad-dht and /routing/http-routing-v1, libp2p kad-dht.
 package routing

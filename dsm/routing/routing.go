@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,12 +23,27 @@ import (
 	"github.com/libp2p/go-libp2p-kad-dht/provider/stats"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/host/autonat"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 	mh "github.com/multiformats/go-multihash"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/crustgo/crust/mpow/dag"
+)
+
+// Part is what a node does in the directory.
+type Part int
+
+const (
+	// Client asks, and says what the node has.
+	Client Part = iota
+	// Server also keeps a part of the directory for others.
+	Server
+	// Auto is a server while others can reach the node, and a client while they cannot or
+	// nobody knows. Those that it meets are asked to try, by libp2p's AutoNAT. In a local
+	// network it is a server.
+	Auto
 )
 
 // Config says what a directory is.
@@ -39,8 +55,8 @@ type Config struct {
 	Peers []peer.AddrInfo
 	// Local is the directory of the local network, where addresses are private.
 	Local bool
-	// Server keeps a part of the directory for others.
-	Server bool
+	// Part is what the node does in it.
+	Part Part
 	// Dir is where it remembers what was announced when, and keeps its part.
 	Dir string
 	// Retry is how long to wait before what could not be announced is tried again
@@ -55,7 +71,8 @@ type Config struct {
 type Directory struct {
 	cfg     Config
 	db      datastore.Batching
-	fence   *fence // before it, for kad
+	fence   *fence          // before it, for kad
+	nat     autonat.AutoNAT // nil if nobody has to ask
 	kad     *dht.IpfsDHT
 	keys    keystore.Keystore
 	sweeper *provider.SweepingProvider
@@ -121,6 +138,11 @@ func Open(cfg Config) (_ *Directory, err error) {
 	if err := errors.Join(d.db.Delete(ctx, clean), d.db.Sync(ctx, clean)); err != nil {
 		return nil, err
 	}
+	if cfg.Part == Auto && !cfg.Local {
+		if d.nat, err = autonat.New(cfg.Host, autonat.WithoutStartupDelay()); err != nil {
+			return nil, err
+		}
+	}
 	if d.kad, err = dht.New(cfg.Host, d.options()...); err != nil {
 		return nil, err
 	}
@@ -137,8 +159,11 @@ func Open(cfg Config) (_ *Directory, err error) {
 // options are those of the two directories that package dual would keep side by side.
 func (d *Directory) options() []dht.Option {
 	mode := dht.ModeClient
-	if d.cfg.Server {
+	switch {
+	case d.cfg.Part == Server || d.cfg.Part == Auto && d.cfg.Local:
 		mode = dht.ModeServer
+	case d.cfg.Part == Auto:
+		mode = dht.ModeAuto
 	}
 	options := []dht.Option{dht.Mode(mode), dht.BootstrapPeers(d.cfg.Peers...), dht.Datastore(namespace.Wrap(d.fence, datastore.NewKey("/dht")))}
 	if d.cfg.Local {
@@ -153,7 +178,7 @@ func (d *Directory) options() []dht.Option {
 func (d *Directory) Run(ctx context.Context) error {
 	retry := time.NewTimer(0)
 	defer retry.Stop()
-	for {
+	for served := d.serves(); ; {
 		select {
 		case <-ctx.Done():
 			return errors.Join(d.Close(), ctx.Err())
@@ -162,6 +187,10 @@ func (d *Directory) Run(ctx context.Context) error {
 		}
 		if d.Peers() == 0 {
 			d.meet(ctx)
+		}
+		if now := d.serves(); now != served {
+			served = now
+			d.cfg.Log.Info("part in the directory of the IPFS network, by whether others can reach this node", "server", served)
 		}
 		done, err := d.tell(ctx)
 		if err != nil && ctx.Err() == nil {
@@ -214,6 +243,9 @@ func (d *Directory) close() (err error) {
 	}
 	if d.kad != nil {
 		err = errors.Join(err, d.kad.Close())
+	}
+	if d.nat != nil {
+		err = errors.Join(err, d.nat.Close())
 	}
 	if d.db != nil {
 		d.fence.close()
@@ -337,11 +369,28 @@ func (d *Directory) Find(ctx context.Context, root dag.CID, most int) iter.Seq[p
 // Peers is how many nodes of the directory are known.
 func (d *Directory) Peers() int { return d.kad.RoutingTable().Size() }
 
-// Figures are crust_ipfs_directory_peers and crust_ipfs_announced_files, for a registry.
+// serves reports whether others are told that they can ask this node.
+func (d *Directory) serves() bool {
+	id := dht.DefaultPrefix
+	if d.cfg.Local {
+		id += dual.LanExtension
+	}
+	return slices.Contains(d.cfg.Host.Mux().Protocols(), id+"/kad/1.0.0")
+}
+
+// Figures are crust_ipfs_directory_peers, crust_ipfs_directory_server and
+// crust_ipfs_announced_files, for a registry.
 func (d *Directory) Figures() []prometheus.Collector {
 	return []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "crust_ipfs_directory_peers", Help: "Nodes of the IPFS directory that are known"},
 			func() float64 { return float64(d.Peers()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "crust_ipfs_directory_server", Help: "Whether a part of the IPFS directory is kept for others"},
+			func() float64 {
+				if d.serves() {
+					return 1
+				}
+				return 0
+			}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "crust_ipfs_announced_files", Help: "Files that are announced in the IPFS directory"},
 			func() float64 { return float64(d.told.Load()) }),
 	}

@@ -36,9 +36,9 @@ func newHost(t *testing.T) host.Host {
 }
 
 // open joins the directory of this machine's network.
-func open(t *testing.T, h host.Host, dir string, server bool, peers ...host.Host) *Directory {
+func open(t *testing.T, h host.Host, dir string, part Part, peers ...host.Host) *Directory {
 	t.Helper()
-	cfg := Config{Host: h, Local: true, Server: server, Dir: dir, Retry: 50 * time.Millisecond, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	cfg := Config{Host: h, Local: true, Part: part, Dir: dir, Retry: 50 * time.Millisecond, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	for _, p := range peers {
 		cfg.Peers = append(cfg.Peers, *host.InfoFromHost(p))
 	}
@@ -75,7 +75,7 @@ func network(t *testing.T, n int) (hosts []host.Host) {
 	t.Helper()
 	for range n {
 		h := newHost(t)
-		run(t, open(t, h, t.TempDir(), true, hosts...))
+		run(t, open(t, h, t.TempDir(), Server, hosts...))
 		hosts = append(hosts, h)
 	}
 	return hosts
@@ -116,7 +116,7 @@ func finds(t *testing.T, d *Directory, c dag.CID, h host.Host) bool {
 func TestAnnounceAndFind(t *testing.T) {
 	servers := network(t, 3)
 	has, wants := newHost(t), newHost(t)
-	a, b := open(t, has, t.TempDir(), false, servers[0]), open(t, wants, t.TempDir(), false, servers[1])
+	a, b := open(t, has, t.TempDir(), Client, servers[0]), open(t, wants, t.TempDir(), Client, servers[1])
 	run(t, a)
 	run(t, b)
 	a.Announce([]dag.CID{file(1), file(2)})
@@ -137,17 +137,78 @@ func TestAnnounceAndFind(t *testing.T) {
 // What was said before anybody could be told is told when somebody comes.
 func TestAnnounceAlone(t *testing.T) {
 	alone, server := newHost(t), newHost(t)
-	a := open(t, alone, t.TempDir(), false)
+	a := open(t, alone, t.TempDir(), Client)
 	run(t, a)
 	a.Announce([]dag.CID{file(1)})
 	time.Sleep(200 * time.Millisecond) // it tries
 	if n := a.told.Load(); n != 0 {
 		t.Fatalf("%d files are announced to nobody", n)
 	}
-	s := open(t, server, t.TempDir(), true)
+	s := open(t, server, t.TempDir(), Server)
 	run(t, s)
 	connect(t, alone, server)
 	eventually(t, "finding", func() bool { return finds(t, s, file(1), alone) })
+}
+
+// A node that is a server where it can keeps nothing for others before one of them has reached it.
+func TestAuto(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer string // to whoever asks to be dialled, as AutoNAT has it
+		server bool
+	}{
+		"reached":     {"\x06\x08\x01\x1a\x02\x08\x00", true},
+		"not reached": {"\x06\x08\x01\x1a\x02\x08\x64", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			public := ma.StringCast("/ip4/198.41.0.4/tcp/4001") // nobody who tells none is asked
+			other, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.AddrsFactory(func(all []ma.Multiaddr) []ma.Multiaddr { return append(all, public) }))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = other.Close() })
+			var asked atomic.Int32
+			other.SetStreamHandler("/libp2p/autonat/1.0.0", func(s libnetwork.Stream) {
+				_, err := s.Read(make([]byte, 1<<10))
+				if err == nil {
+					_, err = s.Write([]byte(c.answer))
+				}
+				if err = errors.Join(err, s.Close()); err != nil {
+					t.Log(err)
+				}
+				asked.Add(1)
+			})
+			h := newHost(t)
+			d, err := Open(Config{Host: h, Part: Auto, Dir: t.TempDir(), Peers: []peer.AddrInfo{*host.InfoFromHost(other)}, Retry: 50 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.serves() {
+				t.Error("it is a server before anybody was asked")
+			}
+			run(t, d)
+			eventually(t, "asking", func() bool { return asked.Load() > 0 })
+			if c.server {
+				eventually(t, "serving", d.serves)
+				return
+			}
+			for range 20 {
+				if time.Sleep(20 * time.Millisecond); d.serves() {
+					t.Fatal("it is a server that nobody reaches")
+				}
+			}
+		})
+	}
+	local := open(t, newHost(t), t.TempDir(), Auto)
+	run(t, local)
+	if !local.serves() {
+		t.Error("it is no server in a local network")
+	}
+	client := open(t, newHost(t), t.TempDir(), Client)
+	run(t, client)
+	if client.serves() {
+		t.Error("a client is a server")
+	}
 }
 
 // Who is not there at the start is tried again.
@@ -159,11 +220,11 @@ func TestMeetLater(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = late.Close() })
 	early := newHost(t)
-	d := open(t, early, t.TempDir(), false, late)
+	d := open(t, early, t.TempDir(), Client, late)
 	run(t, d)
 	d.Announce([]dag.CID{file(1)})
 	eventually(t, "trying", func() bool { return away.refused.Load() > 0 })
-	s := open(t, late, t.TempDir(), true)
+	s := open(t, late, t.TempDir(), Server)
 	run(t, s)
 	away.open.Store(true)
 	eventually(t, "finding", func() bool { return finds(t, s, file(1), early) })
@@ -195,7 +256,7 @@ func (*door) InterceptUpgraded(libnetwork.Conn) (bool, control.DisconnectReason)
 func TestRestart(t *testing.T) {
 	servers := network(t, 2)
 	h, dir := newHost(t), t.TempDir()
-	d := open(t, h, dir, false, servers...)
+	d := open(t, h, dir, Client, servers...)
 	stop := run(t, d)
 	d.Announce([]dag.CID{file(1), file(2)})
 	eventually(t, "announcing", func() bool {
@@ -216,7 +277,7 @@ func TestRestart(t *testing.T) {
 		}
 		return n
 	}
-	closed := open(t, h, dir, false, servers...)
+	closed := open(t, h, dir, Client, servers...)
 	if closed.all || known(closed) != 2 {
 		t.Errorf("after a stop it tells all (%v), or has forgotten: it knows %d files", closed.all, known(closed))
 	}
@@ -225,11 +286,11 @@ func TestRestart(t *testing.T) {
 	eventually(t, "announcing", func() bool { return closed.told.Load() == 3 && known(closed) == 3 })
 	stop()
 
-	again := open(t, h, killed, false, servers...)
+	again := open(t, h, killed, Client, servers...)
 	if !again.all {
 		t.Error("after a kill it does not tell all")
 	}
-	fresh := open(t, newHost(t), t.TempDir(), true) // nobody has told it anything
+	fresh := open(t, newHost(t), t.TempDir(), Server) // nobody has told it anything
 	run(t, fresh)
 	run(t, again)
 	connect(t, h, fresh.cfg.Host)
@@ -252,7 +313,7 @@ func unclean(t *testing.T, dir string) {
 
 // The handlers of a server may still run when it is closed.
 func TestFence(t *testing.T) {
-	d := open(t, newHost(t), t.TempDir(), true)
+	d := open(t, newHost(t), t.TempDir(), Server)
 	key := datastore.NewKey("/dht/x")
 	if err := d.fence.Put(t.Context(), key, []byte{1}); err != nil {
 		t.Fatal(err)
@@ -285,7 +346,7 @@ func TestFence(t *testing.T) {
 func TestCloseAfterHost(t *testing.T) {
 	servers := network(t, 1)
 	h := newHost(t)
-	d := open(t, h, t.TempDir(), false, servers...)
+	d := open(t, h, t.TempDir(), Client, servers...)
 	stop := run(t, d)
 	d.Announce([]dag.CID{file(1)})
 	eventually(t, "announcing", func() bool { return d.told.Load() == 1 })

@@ -21,7 +21,11 @@ const (
 	DirectoryOff    = "off"
 	DirectoryClient = "client"
 	DirectoryServer = "server"
+	DirectoryAuto   = "auto"
 )
+
+// parts are what a directory knows them as.
+var parts = map[string]routing.Part{DirectoryClient: routing.Client, DirectoryServer: routing.Server, DirectoryAuto: routing.Auto}
 
 // Directory says how a node takes part in the directory of the IPFS network: of the public
 // one, or of that of the local network.
@@ -35,16 +39,14 @@ type Directory struct {
 
 // Check says whether it can be read.
 func (c *Directory) Check() error {
-	switch c.Mode {
-	case "", DirectoryOff, DirectoryClient, DirectoryServer:
-	default:
-		return fmt.Errorf("--dht is %q; it is off, client or server", c.Mode)
+	if c.Mode != "" && c.Mode != DirectoryOff && !c.on() {
+		return fmt.Errorf("--dht is %q; it is off, client, server or auto", c.Mode)
 	}
 	if _, err := engine.Origins(c.Peers); err != nil {
 		return fmt.Errorf("--dht-peer: %w", err)
 	}
 	if len(c.Peers) > 0 && !c.on() {
-		return errors.New("--dht-peer without --dht client or --dht server")
+		return errors.New("--dht-peer without --dht client, server or auto")
 	}
 	if _, err := routing.NewDelegates(c.Delegates, nil); err != nil {
 		return fmt.Errorf("--router: %w", err)
@@ -52,7 +54,10 @@ func (c *Directory) Check() error {
 	return nil
 }
 
-func (c *Directory) on() bool { return c.Mode == DirectoryClient || c.Mode == DirectoryServer }
+func (c *Directory) on() bool {
+	_, on := parts[c.Mode]
+	return on
+}
 
 // Open is where files are looked for: the servers, and the directory.
 func (c *Directory) Open(e *engine.Engine, basePath string, registry prometheus.Registerer, log *slog.Logger) (s routing.Sources, err error) {
@@ -73,7 +78,7 @@ func (c *Directory) join(e *engine.Engine, basePath string, registry prometheus.
 	if err != nil {
 		return nil, err
 	}
-	cfg := routing.Config{Host: e.Host(), Peers: peers, Local: c.Local, Server: c.Mode == DirectoryServer, Dir: filepath.Join(basePath, "dht"), Log: log}
+	cfg := routing.Config{Host: e.Host(), Peers: peers, Local: c.Local, Part: parts[c.Mode], Dir: filepath.Join(basePath, "dht"), Log: log}
 	d, err := routing.Open(cfg)
 	if err != nil {
 		log.Warn("what was announced in the directory of the IPFS network is forgotten", "error", err)
