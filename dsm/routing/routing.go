@@ -117,6 +117,9 @@ func Open(cfg Config) (_ *Directory, err error) {
 	if len(cfg.Peers) == 0 && !cfg.Local {
 		cfg.Peers = dht.GetDefaultBootstrapPeerAddrInfos()
 	}
+	if cfg.Part == Auto && cfg.Local {
+		cfg.Part = Server
+	}
 	d := &Directory{cfg: cfg, changed: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
@@ -138,7 +141,7 @@ func Open(cfg Config) (_ *Directory, err error) {
 	if err := errors.Join(d.db.Delete(ctx, clean), d.db.Sync(ctx, clean)); err != nil {
 		return nil, err
 	}
-	if cfg.Part == Auto && !cfg.Local {
+	if cfg.Part == Auto {
 		if d.nat, err = autonat.New(cfg.Host, autonat.WithoutStartupDelay()); err != nil {
 			return nil, err
 		}
@@ -158,13 +161,7 @@ func Open(cfg Config) (_ *Directory, err error) {
 
 // options are those of the two directories that package dual would keep side by side.
 func (d *Directory) options() []dht.Option {
-	mode := dht.ModeClient
-	switch {
-	case d.cfg.Part == Server || d.cfg.Part == Auto && d.cfg.Local:
-		mode = dht.ModeServer
-	case d.cfg.Part == Auto:
-		mode = dht.ModeAuto
-	}
+	mode := map[Part]dht.ModeOpt{Client: dht.ModeClient, Server: dht.ModeServer, Auto: dht.ModeAuto}[d.cfg.Part]
 	options := []dht.Option{dht.Mode(mode), dht.BootstrapPeers(d.cfg.Peers...), dht.Datastore(namespace.Wrap(d.fence, datastore.NewKey("/dht")))}
 	if d.cfg.Local {
 		return append(options, dht.ProtocolExtension(dual.LanExtension), dht.QueryFilter(dht.PrivateQueryFilter), dht.RoutingTableFilter(dht.PrivateRoutingTableFilter),

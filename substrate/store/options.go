@@ -128,7 +128,7 @@ func (o *Options) pebbleOptions(cache *pebble.Cache) *pebble.Options {
 		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		po.Levels[i].BlockSize = blockBytes
 	}
-	po.Levels[lastLevel].FilterPolicy = pebble.NoFilterPolicy // nobody asks it: what is in no other level is mostly there
+	po.Levels[len(po.Levels)-1].FilterPolicy = pebble.NoFilterPolicy // nobody asks it: what is in no other level is mostly there
 	return po
 }
 
@@ -136,9 +136,6 @@ func (o *Options) pebbleOptions(cache *pebble.Cache) *pebble.Options {
 // the state for the values that it replaces, which costs less the fewer they are;
 // a value that no cache has costs more the larger they are.
 const blockBytes = 4 << 10
-
-// lastLevel is where most of the state is.
-const lastLevel = 6
 
 // cleaner deletes old files, logs included. By itself the database would keep up
 // to five of its logs, of up to MemTableBytes each, to write the next ones into
