@@ -46,7 +46,7 @@ func (s *signatures) check(it *ed25519.Item) bool {
 	s.checks++
 	key, ok := s.keys[it.Public]
 	if !ok {
-		key, _ = ed25519.Prepare(it.Public) // nil for what is no point
+		key, _ = ed25519.Tabulate(it.Public) // nil for what is no point
 		s.keys[it.Public] = key
 	}
 	return key != nil && key.Verify(it.Message, it.Signature)

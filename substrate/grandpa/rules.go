@@ -318,6 +318,9 @@ func (v *Voter) wake() types.Moment {
 			at = min(at, t)
 		}
 	}
+	if len(v.gathered) > 0 {
+		soon(v.lookAt())
+	}
 	if v.cur.completable {
 		soon(v.patience())
 	}

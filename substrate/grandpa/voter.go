@@ -150,6 +150,12 @@ type Voter struct {
 	commits  []*commit // the latest of this set and of the one before, newest last
 	early    []*CommitMessage
 
+	gathered []Inbound // messages that were not looked at yet
+	pressing bool      // not all of them are late votes
+	looked   types.Moment
+	check    check         // scratch space
+	batch    ed25519.Batch // scratch space
+
 	gossip gossip
 	out    Ready
 }
@@ -291,6 +297,7 @@ func (v *Voter) Finalised(now types.Moment, set *VoterSet) {
 // Tick says how late it is.
 func (v *Voter) Tick(now types.Moment) {
 	v.now = now
+	v.look()
 	v.advance()
 }
 

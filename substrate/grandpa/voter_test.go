@@ -480,6 +480,65 @@ func FuzzReceive(f *testing.F) {
 	})
 }
 
+// In a large set votes are gathered: one alone is looked at at once, those that follow
+// within gather together, and those that decide nothing any more within gatherLate. In
+// a small one all are looked at at once.
+func TestVotesAreGathered(t *testing.T) {
+	for _, n := range []int{smallSet, smallSet + 1} {
+		f := newRoundBench(t, n)
+		c := newTreeChain(f.genesis)
+		c.insert(&f.block)
+		var looks []int // at so many signatures
+		v, err := NewVoter(f.set, []Key{f.key}, State{}, c, 1, VoterConfig{Verify: func(items []ed25519.Item) []bool {
+			looks = append(looks, len(items))
+			return slices.Repeat([]bool{true}, len(items))
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Connected(1, id(0), types.RoleAuthority)
+		votes := f.messages[Prevote]
+		next := func() Inbound { // of the one peer
+			m := votes[0]
+			votes = votes[4:]
+			return m
+		}
+		now := types.Moment(2500)
+		receive := func(count int) {
+			for range count {
+				v.Receive(now, []Inbound{next()})
+			}
+		}
+		wait := func(want types.Moment) { // until the voter wants to be woken
+			t.Helper()
+			if wake := v.Ready().Wake; n > smallSet && wake != now+want {
+				t.Errorf("wants to be woken %d ms later, not %d", wake-now, want)
+			}
+			now += want
+			v.Tick(now)
+		}
+		receive(5)
+		wait(gather)
+		most := int(f.set.Threshold()) - 1 // with its own
+		receive(most - 5)
+		wait(gather)
+		receive(10)
+		now += gather
+		receive(10)
+		wait(gatherLate - gather)
+		want := []int{1, 4, most - 5, 20}
+		if n == smallSet {
+			want = slices.Repeat([]int{1}, most+20)
+		}
+		if !slices.Equal(looks, want) {
+			t.Errorf("%d voters: looks at %v, not %v", n, looks, want)
+		}
+		if got := int(v.State().Best.Prevotes.Weight); got != most+21 {
+			t.Errorf("%d voters: %d prevotes count", n, got)
+		}
+	}
+}
+
 // BenchmarkRound is all the work of one voter in a round: prevotes and precommits,
 // each from four peers, and the justification. So many messages wait together as the
 // name says. "of-batch" is what that takes to what bare batch verification of the same
@@ -516,7 +575,7 @@ type roundBench struct {
 	prepared []*ed25519.PreparedKey // as a voter has them after its first round
 }
 
-func newRoundBench(b *testing.B, n int) *roundBench {
+func newRoundBench(b testing.TB, n int) *roundBench {
 	k := keys(n)
 	f := &roundBench{key: k[0], set: voters(b, 0, k)}
 	f.block = chain(f.genesis, 1, 1)[0]
@@ -548,10 +607,11 @@ func (f *roundBench) round(b *testing.B, waiting int) {
 		v.Receive(1, []Inbound{{id(p), &Neighbor{Round: Round{0, 1}}}})
 	}
 	v.Ready()
-	final := 0
+	final, now := 0, types.Moment(1)
 	for s := range f.messages {
 		for some := range slices.Chunk(f.messages[s], waiting) {
-			v.Receive(1, some)
+			now += gather
+			v.Receive(now, some)
 			final += len(v.Ready().Finalise)
 		}
 	}

@@ -62,23 +62,32 @@ func isSignature(k *scalar.Scalar, a *curve.EdwardsPoint, s *scalar.Scalar, r *c
 	return diff.TripleScalarMulBasepointVartime(k, &negA, s, r).IsSmallOrder()
 }
 
-// PreparedKey is a public key expanded for many checks: about an eighth faster
-// than [Verify], and a quarter faster in batches. It takes 1.5 KiB; a GRANDPA
-// authority set is worth it. It is immutable.
+// PreparedKey is a public key decompressed for many checks, which makes batches a
+// quarter faster, and perhaps with a table of its multiples. It is immutable.
 type PreparedKey struct {
 	pub   [32]byte
 	point curve.EdwardsPoint
-	table curve.ExpandedEdwardsPoint // of −point
+	table *curve.EdwardsBasepointTable // of −point, or nil
 }
 
-// Prepare expands pub; it fails if pub is not a point of the curve.
+// Prepare decompresses pub; it fails if pub is not a point of the curve.
 func Prepare(pub [32]byte) (*PreparedKey, error) {
 	k := &PreparedKey{pub: pub}
 	if !decompress(&k.point, pub[:]) {
 		return nil, errors.New("ed25519: the public key is not a point of the curve")
 	}
+	return k, nil
+}
+
+// Tabulate is [Prepare] with a table, which makes [PreparedKey.Verify] take two thirds of the
+// time. It takes 40 KiB, and as long to make as three checks.
+func Tabulate(pub [32]byte) (*PreparedKey, error) {
+	k, err := Prepare(pub)
+	if err != nil {
+		return nil, err
+	}
 	var negA curve.EdwardsPoint
-	k.table.SetEdwardsPoint(negA.Neg(&k.point))
+	k.table = curve.NewEdwardsBasepointTable(negA.Neg(&k.point))
 	return k, nil
 }
 
@@ -87,13 +96,18 @@ func (k *PreparedKey) Public() [32]byte { return k.pub }
 
 // Verify reports the same as the function [Verify].
 func (k *PreparedKey) Verify(msg []byte, sig [64]byte) bool {
-	var r, diff curve.EdwardsPoint
+	var r curve.EdwardsPoint
 	var s, c scalar.Scalar
 	if !parseSignature(&sig, &s, &r) {
 		return false
 	}
 	challenge(&c, &k.pub, msg, &sig)
-	return diff.ExpandedTripleScalarMulBasepointVartime(&c, &k.table, &s, &r).IsSmallOrder()
+	if k.table == nil {
+		return isSignature(&c, &k.point, &s, &r)
+	}
+	var sum, term curve.EdwardsPoint // s·B − k·A − R
+	sum.Add(sum.MulBasepoint(curve.ED25519_BASEPOINT_TABLE, &s), term.MulBasepoint(k.table, &c))
+	return sum.Sub(&sum, &r).IsSmallOrder()
 }
 
 // parseSignature splits sig into its scalar, which must be reduced, and its

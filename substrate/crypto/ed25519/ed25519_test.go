@@ -45,6 +45,13 @@ func everyWay(t interface {
 		if got := k.Verify(msg, sig); got != want || k.Public() != pub {
 			t.Fatalf("prepared %v, voi %v", got, want)
 		}
+		tabled, err := Tabulate(pub)
+		if err != nil || tabled.Public() != pub {
+			t.Fatalf("Tabulate: %v", err)
+		}
+		if got := tabled.Verify(msg, sig); got != want {
+			t.Fatalf("with a table %v, voi %v", got, want)
+		}
 		b.Reset()
 		b.AddPrepared(k, msg, sig)
 		if got := b.Verify(); got != want {
@@ -133,8 +140,10 @@ func TestRefusesUnreducedScalar(t *testing.T) {
 	if everyWay(t, p.Public(), []byte("m"), sig) {
 		t.Error("accepted")
 	}
-	if _, err := Prepare([32]byte{2}); err == nil {
-		t.Error("prepared a key that is no point")
+	for _, prepare := range []func([32]byte) (*PreparedKey, error){Prepare, Tabulate} {
+		if _, err := prepare([32]byte{2}); err == nil {
+			t.Error("prepared a key that is no point")
+		}
 	}
 }
 
@@ -233,9 +242,9 @@ func BenchmarkVerify(b *testing.B) {
 			}
 		}
 	})
-	b.Run("prepared", func(b *testing.B) {
+	b.Run("table", func(b *testing.B) {
 		b.ReportAllocs()
-		k, err := Prepare(it.Public)
+		k, err := Tabulate(it.Public)
 		if err != nil {
 			b.Fatal(err)
 		}
