@@ -5,6 +5,9 @@ import "github.com/crustgo/crust/substrate/crypto/ed25519"
 // maxSignatures bounds the cache; it begins anew when it is full.
 const maxSignatures = 1 << 19
 
+// maxTables bounds the keys with tables: 10 MiB.
+const maxTables = 256
+
 // signature is a signature with all that its validity depends on.
 type signature struct {
 	public  [32]byte
@@ -46,7 +49,11 @@ func (s *signatures) check(it *ed25519.Item) bool {
 	s.checks++
 	key, ok := s.keys[it.Public]
 	if !ok {
-		key, _ = ed25519.Tabulate(it.Public) // nil for what is no point
+		prepare := ed25519.Tabulate
+		if len(s.keys) >= maxTables {
+			prepare = ed25519.Prepare
+		}
+		key, _ = prepare(it.Public) // nil for what is no point
 		s.keys[it.Public] = key
 	}
 	return key != nil && key.Verify(it.Message, it.Signature)

@@ -47,8 +47,8 @@
 // Waiting is a local choice, and mostly there is none: the prevote for a new
 // block without a rival leaves at once, so does the precommit if the ghost is as
 // high as our prevote, and a round with nothing to vote for waits for a block. So a
-// block is final three messages after it was made. Only in a large set votes wait some
-// milliseconds for others, to be verified together. Any message may be lost: a
+// block is final three messages after it was made. Only in a large set messages wait some
+// milliseconds for others, so that votes are verified together. Any message may be lost: a
 // round that stands still sends its votes again, and who is behind asks for the
 // votes of a whole round, or learns of finality by a commit.
 //

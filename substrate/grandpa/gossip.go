@@ -180,6 +180,7 @@ func (v *Voter) Disconnected(id types.PeerID) {
 	if p == nil {
 		return
 	}
+	v.look() // what it said counts, and is not another's who comes under its name
 	delete(g.byID, id)
 	g.peers = slices.DeleteFunc(g.peers, func(q *peer) bool { return q == p })
 	if g.asked == p {

@@ -196,7 +196,7 @@ func verifyStamped(v *VoterSet, j *Justification) error {
 
 func (nd *node) start() {
 	n := nd.net
-	v, err := NewVoter(n.sets[nd.set], nd.keys, nd.state, nd.chain, n.now, VoterConfig{Seed: uint64(nd.i), Verify: verifyStamps})
+	v, err := NewVoter(n.sets[nd.set], nd.keys, nd.state, nd.chain, n.now, VoterConfig{Seed: uint64(nd.i), Verify: verifyStamps, smallSet: 1 + nd.i%2*smallSet}) // every other one gathers messages
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -40,7 +40,6 @@ func (c *check) reset() {
 		c.index = map[signed]int32{}
 	}
 	clear(c.index)
-	clear(c.jobs)
 	c.items, c.payloads, c.voters, c.jobs = c.items[:0], c.payloads[:0], c.voters[:0], c.jobs[:0]
 }
 
@@ -73,11 +72,11 @@ func (c *check) add(s Stage, r Round, voter int, vote *SignedVote) (item int32, 
 	return i, false
 }
 
-// In a set of more than smallSet voters votes come so often that they are gathered for
-// a moment and verified together, which halves what one costs: for gather milliseconds
-// those that may decide something, for gatherLate those that come when two thirds have
-// voted, and never more than mostGathered. In a smaller set each key has a table of its
-// multiples, which is as good.
+// In a set of more than smallSet voters votes come so often that messages are gathered
+// and votes verified together, which halves what one costs: there are gather
+// milliseconds between two looks at messages, or gatherLate while there are only votes
+// that decide nothing any more, and never more than mostGathered wait. In a smaller set
+// each key has a table of its multiples instead, which is as good.
 const (
 	smallSet                  = 256
 	gather       types.Moment = 3
@@ -85,8 +84,8 @@ const (
 	mostGathered              = 4096
 )
 
-// Receive takes the messages that have arrived since the last call: signatures
-// of all of them are verified together.
+// Receive takes messages that have arrived. Signatures are verified together, in a
+// large set also with those of messages that arrive soon after.
 func (v *Voter) Receive(now types.Moment, batch []Inbound) {
 	v.now = now
 	for i := range batch {
@@ -100,25 +99,37 @@ func (v *Voter) Receive(now types.Moment, batch []Inbound) {
 		}
 		v.gathered = append(v.gathered, batch[i])
 		v.pressing = v.pressing || !v.late(batch[i].Message)
+		if len(v.gathered) == mostGathered {
+			v.look()
+		}
 	}
-	v.look()
 	v.advance()
 }
 
-// late reports whether a message is a vote of a stage in which two thirds have voted.
+// late reports whether a message is a vote that decides nothing: of a stage whose
+// outcome no further vote changes.
 func (v *Voter) late(m Message) bool {
 	vote, ok := m.(*VoteMessage)
-	if !ok || vote.Stage > Precommit || vote.Round.Set != v.set.id {
+	if !ok || vote.Round.Set != v.set.id {
 		return false
 	}
 	r := v.round(vote.Round.Number)
-	return r != nil && !r.fixed && r.stages[vote.Stage].weight >= v.set.Threshold()
+	switch {
+	case r == nil || r.fixed || r.ghost == noNode:
+		return false
+	case vote.Stage == Prevote:
+		return r.settled()
+	}
+	return vote.Stage == Precommit && r.completable && r.final == r.estimate
 }
+
+// gathers reports whether the set is so large that messages are gathered.
+func (v *Voter) gathers() bool { return len(v.set.authorities) > v.cfg.smallSet }
 
 // lookAt is when it is time to look at what was gathered.
 func (v *Voter) lookAt() types.Moment {
 	switch {
-	case len(v.set.authorities) <= smallSet || len(v.gathered) >= mostGathered || v.looked > v.now: // or the clock was set back
+	case !v.gathers() || v.looked > v.now: // or the clock was set back
 		return v.now
 	case v.pressing:
 		return v.looked + gather
@@ -126,9 +137,9 @@ func (v *Voter) lookAt() types.Moment {
 	return v.looked + gatherLate
 }
 
-// look acts on the messages that were gathered, when it is time.
+// look acts on what was gathered.
 func (v *Voter) look() {
-	if len(v.gathered) == 0 || v.now < v.lookAt() {
+	if len(v.gathered) == 0 {
 		return
 	}
 	v.looked, v.pressing = v.now, false
@@ -156,8 +167,12 @@ func (v *Voter) look() {
 	for i := range c.jobs {
 		v.finish(&c.jobs[i], valid)
 	}
+	clear(c.jobs)
 	clear(v.gathered)
 	v.gathered = v.gathered[:0]
+	if len(c.items) > 2*len(v.set.authorities) { // a round's votes: a flood's memory is not kept
+		v.check, v.batch = check{}, ed25519.Batch{}
+	}
 }
 
 // maxMessages bounds what a peer may send us while a round lasts, or until we send
@@ -180,7 +195,7 @@ func (v *Voter) verify(c *check) []bool {
 	if v.cfg.Verify != nil {
 		return v.cfg.Verify(c.items)
 	}
-	if len(c.items) == 1 || len(c.items) <= fewSignatures && len(v.set.authorities) <= smallSet {
+	if len(c.items) == 1 || len(c.items) <= fewSignatures && !v.gathers() {
 		valid := make([]bool, len(c.items))
 		for i := range c.items {
 			key := v.key(c, i)
@@ -216,7 +231,7 @@ func (v *Voter) key(c *check, item int) *ed25519.PreparedKey {
 	key := &v.prepared[c.voters[item]]
 	if *key == nil {
 		prepare := ed25519.Prepare
-		if len(v.set.authorities) <= smallSet {
+		if !v.gathers() {
 			prepare = ed25519.Tabulate
 		}
 		*key, _ = prepare(c.items[item].Public)

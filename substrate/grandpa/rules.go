@@ -4,6 +4,9 @@ import "github.com/crustgo/crust/substrate/types"
 
 // advance does what the votes, the chain and the time allow by now.
 func (v *Voter) advance() {
+	if v.now >= v.lookAt() {
+		v.look()
+	}
 	for v.step() {
 	}
 	v.prune()
@@ -319,7 +322,7 @@ func (v *Voter) wake() types.Moment {
 		}
 	}
 	if len(v.gathered) > 0 {
-		soon(v.lookAt())
+		at = min(at, max(v.lookAt(), v.now+1))
 	}
 	if v.cur.completable {
 		soon(v.patience())

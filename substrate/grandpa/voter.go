@@ -32,7 +32,7 @@ type Chain interface {
 }
 
 // Verifier checks signatures together: the i-th answer says whether the i-th
-// signature is right. It may remember them.
+// signature is right. It may remember them, but their messages only as copies.
 type Verifier func(items []ed25519.Item) []bool
 
 // VoterConfig is what may differ between the voters of a set. Zero values mean
@@ -58,9 +58,14 @@ type VoterConfig struct {
 	Seed uint64
 	// Verify checks signatures; nil checks in batches and remembers nothing but keys.
 	Verify Verifier
+
+	smallSet int // the constant of the same name, but in tests
 }
 
 func (c *VoterConfig) setDefaults() {
+	if c.smallSet == 0 {
+		c.smallSet = smallSet
+	}
 	for _, d := range []struct {
 		field *types.Moment
 		value types.Moment
@@ -150,9 +155,9 @@ type Voter struct {
 	commits  []*commit // the latest of this set and of the one before, newest last
 	early    []*CommitMessage
 
-	gathered []Inbound // messages that were not looked at yet
-	pressing bool      // not all of them are late votes
-	looked   types.Moment
+	gathered []Inbound     // messages that were not looked at yet
+	pressing bool          // not all of them are late votes
+	looked   types.Moment  // when some last were
 	check    check         // scratch space
 	batch    ed25519.Batch // scratch space
 
@@ -297,7 +302,6 @@ func (v *Voter) Finalised(now types.Moment, set *VoterSet) {
 // Tick says how late it is.
 func (v *Voter) Tick(now types.Moment) {
 	v.now = now
-	v.look()
 	v.advance()
 }
 

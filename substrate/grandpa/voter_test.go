@@ -437,7 +437,7 @@ func FuzzReceive(f *testing.F) {
 		for i := range b {
 			c.insert(&b[i])
 		}
-		v, err := NewVoter(set, []Key{k[0]}, State{}, c, 1, VoterConfig{Verify: func(items []ed25519.Item) []bool {
+		v, err := NewVoter(set, []Key{k[0]}, State{}, c, 1, VoterConfig{smallSet: 1 + len(data)%2*smallSet, Verify: func(items []ed25519.Item) []bool {
 			ok := make([]bool, len(items)) // everybody can sign everything
 			for i := range ok {
 				ok[i] = true
@@ -539,9 +539,51 @@ func TestVotesAreGathered(t *testing.T) {
 	}
 }
 
+// Votes are verified for real, one by one and together, and a wrong one leaves no trace
+// in what is verified next.
+func TestVotesAreVerified(t *testing.T) {
+	for _, small := range []int{1, smallSet} {
+		f := newRoundBench(t, 40)
+		c := newTreeChain(f.genesis)
+		c.insert(&f.block)
+		v, err := NewVoter(f.set, []Key{f.key}, State{}, c, 1, VoterConfig{smallSet: small})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Connected(1, id(0), types.RoleAuthority)
+		var batch []Inbound
+		for i := 0; i < len(f.messages[Prevote]); i += 4 {
+			batch = append(batch, f.messages[Prevote][i])
+		}
+		now := types.Moment(2500)
+		receive := func(some ...Inbound) {
+			now += gatherLate
+			v.Receive(now, some)
+		}
+		forged := *batch[0].Message.(*VoteMessage)
+		forged.Vote.Signature[3]++
+		bad := Inbound{batch[0].Peer, &forged}
+		receive(bad)
+		receive(append([]Inbound{bad}, batch[1:13]...)...)
+		receive(batch[13:15]...)
+		receive(append(slices.Clone(batch[15:26]), bad)...)
+		receive(batch[26])
+		if got := v.State().Best.Prevotes.Weight; got != 1+26 {
+			t.Errorf("%d prevotes count", got)
+		}
+		if n := len(v.Ready().Reports); n != 3 {
+			t.Errorf("%d reports of 3 wrong signatures", n)
+		}
+		receive(batch[0])
+		if got := v.State().Best.Prevotes.Weight; got != 1+27 {
+			t.Errorf("%d prevotes count after the right one", got)
+		}
+	}
+}
+
 // BenchmarkRound is all the work of one voter in a round: prevotes and precommits,
-// each from four peers, and the justification. So many messages wait together as the
-// name says. "of-batch" is what that takes to what bare batch verification of the same
+// each from four peers, and the justification. So many messages come together as the
+// name says, and in a large set late votes wait for more. "of-batch" is what that takes to what bare batch verification of the same
 // votes takes, measured beside it.
 func BenchmarkRound(b *testing.B) {
 	for _, n := range []int{4, 100, 1000} {
@@ -615,8 +657,9 @@ func (f *roundBench) round(b *testing.B, waiting int) {
 			final += len(v.Ready().Finalise)
 		}
 	}
-	if final != 1 {
-		b.Fatalf("%d blocks are final", final)
+	v.Tick(now + gatherLate)
+	if final += len(v.Ready().Finalise); final != 1 || len(v.gathered) > 0 {
+		b.Fatalf("%d blocks are final, %d messages wait", final, len(v.gathered))
 	}
 	f.prepared = v.prepared
 }

@@ -2,6 +2,7 @@ package ed25519
 
 import (
 	stded "crypto/ed25519"
+	"crypto/sha512"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/oasisprotocol/curve25519-voi/curve"
+	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 	voi "github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
 	"pgregory.net/rapid"
 )
@@ -125,6 +128,43 @@ func TestZIP215(t *testing.T) {
 	if std != 6 {
 		t.Errorf("the standard library accepts %d; this test no longer tells the rules apart", std)
 	}
+}
+
+// Keys and commitments that are a point of the prime-order group and one of small order.
+func TestZIP215MixedOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		number := func(name string) *scalar.Scalar {
+			wide := sha512.Sum512(rapid.SliceOfN(rapid.Byte(), 8, 8).Draw(t, name))
+			s, err := scalar.NewFromBytesModOrderWide(wide[:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		point := func(name string, of *scalar.Scalar) (out [32]byte) {
+			var p, small curve.EdwardsPoint
+			enc, err := hex.DecodeString(rapid.SampledFrom(smallOrder).Draw(t, name))
+			if err != nil || !decompress(&small, enc) {
+				t.Fatal(err)
+			}
+			p.MulBasepoint(curve.ED25519_BASEPOINT_TABLE, of)
+			c := curve.NewCompressedEdwardsY().SetEdwardsPoint(p.Add(&p, &small))
+			copy(out[:], c[:])
+			return out
+		}
+		a, r := number("a"), number("r")
+		pub, commitment := point("A", a), point("R", r)
+		var sig [64]byte
+		copy(sig[:], commitment[:])
+		var k, s scalar.Scalar
+		challenge(&k, &pub, []byte("m"), &sig)
+		if err := s.Add(r, s.Mul(&k, a)).ToBytes(sig[32:]); err != nil {
+			t.Fatal(err)
+		}
+		if !everyWay(t, pub, []byte("m"), sig) || everyWay(t, pub, []byte("n"), sig) {
+			t.Fatal("ZIP 215 multiplies the equation by the cofactor")
+		}
+	})
 }
 
 func TestRefusesUnreducedScalar(t *testing.T) {
