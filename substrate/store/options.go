@@ -29,7 +29,7 @@ type Options struct {
 	// (default 256). Archive ignores it.
 	KeepBlocks uint32
 	// CheckpointBytes is the memory that finalised blocks above the base may take
-	// before a checkpoint moves the base (default 24 MiB).
+	// before a checkpoint moves the base (default 20 MiB).
 	CheckpointBytes int
 	// CheckpointBlocks is the number of such blocks (default 256).
 	CheckpointBlocks int
@@ -66,7 +66,7 @@ func (o *Options) setDefaults() {
 		o.StateVersion = &v
 	}
 	def(&o.KeepBlocks, 256)
-	def(&o.CheckpointBytes, 24<<20)
+	def(&o.CheckpointBytes, 20<<20)
 	def(&o.CheckpointBlocks, 256)
 	def(&o.MaxLayerBytes, 1<<30)
 	def(&o.MemTableBytes, 16<<20)
