@@ -11,13 +11,17 @@ export GOFLAGS     := -trimpath
 # The race detector has something to find where goroutines meet. Tests of processes and the simulator, which is one thread, have none of it.
 RACE = $$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{.Imports}} {{.TestImports}} {{end}}' ./... | \
         grep -E '[[ ](sync|sync/atomic|golang.org/x/sync/errgroup|[^ ]*/lifecycle)[] ]' | cut -d' ' -f1 | grep -vE '/(internal|test)/') ./test/shell
+# Suites of the light client.
+LIGHT  := network elections smoldot
+OTHERS  = $(filter-out $(LIGHT:=.test.mjs),$(notdir $(wildcard test/interop/*.test.mjs)))
 # Long histories on one thread, a third of all that it would run.
 ONE_THREAD = '^Test(AgainstModel|CrashAtEveryWrite|DeepBacklog|SameChain|ServeBlocksLimit|Chain(Import|Export|Verify).*)$$'
 
-.PHONY: build demo dev test side-by-side computing waiting test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop interop-pinning \
-        interop-js interop-ipfs kubo gsrpc roots long fuzz-long bench benchstat peers weights weights-check generate testsum clean
+.PHONY: build demo dev test side-by-side computing waiting beside others test-short test-full lint gofmt tidy vet staticcheck units race fuzz oracle interop \
+        interop-light interop-js interop-ipfs interop-pinning kubo gsrpc roots long fuzz-long bench benchstat peers weights weights-check generate testsum clean
 
-build: ; go build -ldflags '$(LDFLAGS)' -o bin/crust ./cmd/crust
+# Whoever starts the program while it is built gets the old one or the new one.
+build: ; go build -ldflags '$(LDFLAGS)' -o bin/crust.$$$$ ./cmd/crust && mv -f bin/crust.$$$$ bin/crust
 # The whole product on this machine, unattended.
 demo: build ; bin/crust demo $(DEMO_FLAGS)
 dev: build ; bin/crust node --dev $(DEV_FLAGS)
@@ -25,10 +29,13 @@ dev: build ; bin/crust node --dev $(DEV_FLAGS)
 # What a change must pass: at most 20 minutes on two cores.
 test: gofmt tidy vet units side-by-side
 # Staticcheck, the detector and the fuzzers need both cores, outside clients wait for blocks: beside each other they take half the time. The
-# clients come first: smoldot panics when what it holds becomes final before it has had a processor.
+# clients come first: smoldot panics when what it holds becomes final before it has had a processor, so it also comes before other clients,
+# which wait beside each other.
 side-by-side: ; $(MAKE) -j2 computing waiting
 computing: ; nice -n 19 $(MAKE) -j1 staticcheck race fuzz
-waiting: ; $(MAKE) -j1 interop oracle
+waiting: ; $(MAKE) -j1 interop-light beside
+beside: ; $(MAKE) -j2 interop-js others
+others: ; $(MAKE) -j1 interop-ipfs gsrpc roots oracle
 # While working: pure Go, no peers, no processes; less than 3 minutes.
 test-short: ; timeout 3m go test -short -timeout 150s ./...
 # The long runs, tests named TestLong…, and more fuzzing: at most 45 minutes.
@@ -51,9 +58,11 @@ fuzz-long: testsum ; $(STEP) -timeout 9m fuzz-long -- go run ./internal/cmd/fuzz
 oracle: testsum ; $(STEP) -kind go -timeout 6m -dir test/oracle oracle -- go test -json -timeout 3m ./...
 
 # The real binary, judged by independent clients.
-interop: interop-js interop-ipfs gsrpc roots
+interop: interop-light interop-js interop-ipfs gsrpc roots
+interop-light: build testsum test/interop/node_modules
+	$(STEP) -kind node -timeout 10m -dir test/interop interop-light -- node --test --test-concurrency=1 --test-reporter=tap $(LIGHT:=.test.mjs)
 interop-js: build testsum test/interop/node_modules
-	$(STEP) -kind node -timeout 15m -dir test/interop interop-js -- sh -c 'node --test --test-concurrency=1 --test-reporter=tap *.test.mjs'
+	$(STEP) -kind node -timeout 10m -dir test/interop interop-js -- node --test --test-concurrency=2 --test-reporter=tap $(OTHERS)
 # kubo, built from the Go registry, and helia on the Node.js that it needs.
 interop-ipfs: build kubo testsum test/interop/ipfs/node_modules
 	$(STEP) -kind node -timeout 8m -dir test/interop/ipfs interop-ipfs -- node --test --test-concurrency=1 --test-reporter=tap hashes.test.mjs storage.test.mjs
@@ -78,5 +87,5 @@ peers: testsum ; $(STEP) -timeout 20m -dir bench/peers peers -- go build -o ../.
 weights: ; go generate -run weights ./...
 weights-check: ; go run ./internal/cmd/weights -check
 generate: ; go generate -skip weights ./...
-testsum: ; @go build -o bin/testsum ./internal/cmd/testsum
+testsum: ; @go build -o bin/testsum.$$$$ ./internal/cmd/testsum && mv -f bin/testsum.$$$$ bin/testsum
 clean: ; rm -rf bin out

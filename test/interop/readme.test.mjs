@@ -51,7 +51,7 @@ test('make dev runs a chain that makes and finalises blocks, until interrupted',
 test('the second is the test plan', { timeout: 30_000 }, async () => {
   // The plan runs this very test, so it is only shown here.
   const plan = await run('make', ['-n', ...commands[1].split(' ').slice(1)], { cwd: root });
-  for (const step of ['gofmt', 'vet', 'staticcheck', 'units', 'race', 'fuzz', 'interop-js', 'gsrpc']) {
+  for (const step of ['gofmt', 'vet', 'staticcheck', 'units', 'race', 'fuzz', 'interop-light', 'interop-js', 'interop-ipfs', 'gsrpc', 'genesis-roots', 'oracle']) {
     assert.match(plan, new RegExp(`testsum step .*\\b${step} --`), step);
   }
 });
