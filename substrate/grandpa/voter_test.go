@@ -583,8 +583,8 @@ func TestVotesAreVerified(t *testing.T) {
 
 // BenchmarkRound is all the work of one voter in a round: prevotes and precommits,
 // each from four peers, and the justification. So many messages come together as the
-// name says, and in a large set late votes wait for more. "of-batch" is what that takes to what bare batch verification of the same
-// votes takes, measured beside it.
+// name says, and in a large set late votes wait for more. "of-batch" is what that takes
+// to what bare batch verification of the same votes takes, measured beside it.
 func BenchmarkRound(b *testing.B) {
 	for _, n := range []int{4, 100, 1000} {
 		f := newRoundBench(b, n)
