@@ -267,12 +267,13 @@ type execution struct {
 	err    error
 }
 
-// executedAhead is how many blocks at most are executed and wait to be stored.
-const executedAhead = 8
+// executedAhead is how many blocks at most are executed and wait for their state root to be taken, and provenAhead how many
+// wait to be stored after that.
+const executedAhead, provenAhead = 8, 8
 
-// executions executes blocks that follow each other. next returns what came of one after the other, of none after the
-// first that fails; they are executed in advance if the manager may use other processors, and waiting is how many are.
-// stop ends that.
+// executions executes blocks that follow each other, and takes their state roots. next returns what came of one after the
+// other, of none after the first that fails; if the manager may use other processors, that is done in advance, blocks being
+// executed while the roots of those before them are taken, and waiting is how many are ready. stop ends that.
 func (m *Manager) executions(row []Checked) (next func() execution, waiting func() int, stop func()) {
 	var last execution
 	one := func(i int) execution {
@@ -283,18 +284,25 @@ func (m *Manager) executions(row []Checked) (next func() execution, waiting func
 		i := -1
 		return func() execution { i++; return one(i) }, func() int { return 0 }, func() {}
 	}
-	done := make(chan execution, executedAhead)
+	executed, proven := make(chan execution, executedAhead), make(chan execution, provenAhead)
 	g := lifecycle.NewGroup(context.Background(), 0)
 	g.Go("executing blocks", func(ctx context.Context) error {
-		defer close(done)
+		defer close(executed)
 		for i := range row {
-			x := one(i)
-			select {
-			case done <- x:
-			case <-ctx.Done():
+			if x := one(i); !send(ctx, executed, x) || x.err != nil {
 				return nil
 			}
-			if x.err != nil {
+		}
+		return nil
+	})
+	g.Go("taking state roots", func(ctx context.Context) error {
+		defer close(proven)
+		for x := range executed {
+			if start := time.Now(); x.err == nil {
+				x.err = x.staged.Prove()
+				x.took += time.Since(start)
+			}
+			if !send(ctx, proven, x) || x.err != nil {
 				return nil
 			}
 		}
@@ -302,9 +310,26 @@ func (m *Manager) executions(row []Checked) (next func() execution, waiting func
 	})
 	stop = func() {
 		g.Stop()
-		_ = g.Wait() // what goes wrong is in done
+		_ = g.Wait() // what goes wrong, next tells
 	}
-	return func() execution { return <-done }, func() int { return len(done) }, stop
+	next = func() execution {
+		x, ok := <-proven
+		if !ok {
+			x.err = &mistake{g.Wait()}
+		}
+		return x
+	}
+	return next, func() int { return len(proven) }, stop
+}
+
+// send sends x unless ctx ends before anybody wants it.
+func send(ctx context.Context, to chan<- execution, x execution) bool {
+	select {
+	case to <- x:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // execute runs a block on the state of its parent, which is a stored block if after is nil. A panic is an error.
@@ -324,15 +349,15 @@ func (m *Manager) execute(c *Checked, after *store.Staged) (x execution) {
 	} else if view, x.err = m.db.ViewAt(ref.Parent); x.err != nil {
 		return x
 	}
-	if x.err = m.rt.CheckInherents(view, b, m.InherentsAt(m.cfg.Now())); x.err != nil {
+	scratch := m.scratch.Get().(*frame.Scratch)
+	defer m.scratch.Put(scratch)
+	if x.err = m.rt.CheckInherents(view, b, m.InherentsAt(m.cfg.Now()), scratch); x.err != nil {
 		return x
 	}
 	v := &c.verified
 	lot := v.Lot()
 	known := func(key any) (any, bool) { return v.Output, v.Output != [32]byte{} && key == any(lot) }
-	scratch := m.scratch.Get().(*frame.Scratch)
 	out, err := m.rt.ExecuteBlock(view, b, frame.Checking{Par: m.cfg.Par, Verified: m.cfg.Verified, Points: m.points, Known: known, Scratch: scratch})
-	m.scratch.Put(scratch)
 	if err != nil {
 		x.err = err
 		return x

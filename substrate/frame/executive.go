@@ -281,10 +281,12 @@ func (rt *Runtime) checkInherentOrder(d *Decoded) error {
 	return nil
 }
 
-// CheckInherents judges a foreign block's inherents by this node's own data.
-func (rt *Runtime) CheckInherents(view state.View, b *types.Block, data InherentData) (err error) {
+// CheckInherents judges a foreign block's inherents by this node's own data, in memory of scratch, which may be nil.
+func (rt *Runtime) CheckInherents(view state.View, b *types.Block, data InherentData, scratch *Scratch) (err error) {
 	defer catch(&err)
-	e := rt.NewEnv(view)
+	e := rt.newEnv(view, scratch)
+	defer e.release(scratch)
+	e.number = rt.system.Height(e)
 	for i := range min(len(rt.inherents), len(b.Body)) {
 		t, err := rt.DecodeTx(b.Body[i])
 		if err != nil {

@@ -84,7 +84,7 @@ func (c *valueCache) get(key []byte) (value []byte, ok, hit bool) {
 		var same []byte
 		if same, value, ok, _ = k.entry(off); bytes.Equal(same, key) {
 			c.hits++
-			if uint32(at>>32)-c.first <= (c.last-c.first)/2 { // only old entries need the mark
+			if uint32(at>>32)-c.first <= (c.last-c.first)/2 && c.size() > c.limit/2 { // only entries that may go soon need the mark
 				if k.read == nil {
 					k.read = map[uint32]struct{}{}
 				}

@@ -55,27 +55,27 @@ const maxCandidates = 4
 func (db *DB) Root(parent types.Hash, changes []state.Change) (types.Hash, error) {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
-	up, err := db.update(parent, changes)
+	if db.closed {
+		return types.Hash{}, ErrClosed
+	}
+	n, err := db.nodeAt(parent)
+	if err != nil {
+		return types.Hash{}, err
+	}
+	db.trieMu.Lock()
+	defer db.trieMu.Unlock()
+	up, err := db.update(n, changes)
 	if err != nil {
 		return types.Hash{}, err
 	}
 	return up.Trie.Hash(), nil
 }
 
-// update computes a candidate, or finds it. The caller holds db.mu.
-func (db *DB) update(parent types.Hash, changes []state.Change) (trie.Updated, error) {
+// update computes a candidate on n, or finds it. The caller holds db.mu and db.trieMu.
+func (db *DB) update(n *node, changes []state.Change) (trie.Updated, error) {
 	var none trie.Updated
-	if db.closed {
-		return none, ErrClosed
-	}
-	n, err := db.nodeAt(parent)
-	if err != nil {
-		return none, err
-	}
-	db.trieMu.Lock()
-	defer db.trieMu.Unlock()
 	for _, c := range db.candidates {
-		if c.parent == parent && sameSlice(c.changes, changes) {
+		if c.parent == n.hash && sameSlice(c.changes, changes) {
 			return c.up, nil
 		}
 	}
@@ -92,7 +92,7 @@ func (db *DB) update(parent types.Hash, changes []state.Change) (trie.Updated, e
 	if len(db.candidates) == maxCandidates {
 		db.candidates = append(db.candidates[:0], db.candidates[1:]...)
 	}
-	db.candidates = append(db.candidates, candidate{parent, up.Trie.Hash(), changes, up})
+	db.candidates = append(db.candidates, candidate{n.hash, up.Trie.Hash(), changes, up})
 	return up, nil
 }
 
@@ -100,14 +100,17 @@ func sameSlice(a, b []state.Change) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
-// Staged is a block that is about to be committed, after the one that it was staged on. Stage, View and Commit of a row of
-// blocks may be called by one goroutine each.
+// Staged is a block that is about to be committed, after the one that it was staged on. Stage with View, Prove, and Commit of
+// a row of blocks may be called by one goroutine each; what was committed is not proven any more.
 type Staged struct {
 	db      *DB
 	block   Block
 	changes []state.Change
-	node    *node // without its trie, and unknown to the tree
+	node    *node // unknown to the tree, and without its trie until that is proven
 	journal []byte
+
+	made   int    // what the trie's nodes take
+	proven uint64 // DB.checkpoints then
 }
 
 // Stage takes a block and the changes it makes to its parent's state, which have to stay as they are until
@@ -133,7 +136,7 @@ func (db *DB) Stage(after *Staged, b Block, changes []state.Change) (*Staged, er
 	default:
 		n.up = after.node
 	}
-	return &Staged{db, b, changes, n, journal}, nil
+	return &Staged{db: db, block: b, changes: changes, node: n, journal: journal}, nil
 }
 
 // View is the state that the block has, if it is good. It is for the time until the block is committed; if one below
@@ -163,7 +166,10 @@ func (s *Staged) Commit(o CommitOptions) error {
 	if err := db.CheckRoom(); err != nil {
 		return err
 	}
-	if err := s.prove(); err != nil {
+	if err := s.ready(); err != nil {
+		return err
+	}
+	if err := s.Prove(); err != nil { // checkpoints are made by who holds db.write
 		return err
 	}
 	batch := db.pdb.NewBatch()
@@ -180,6 +186,7 @@ func (s *Staged) Commit(o CommitOptions) error {
 		return err
 	}
 	folded := *n
+	folded.bytes += s.made
 	folded.makeFold(db.base) // only a writer changes what it reads
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -192,28 +199,42 @@ func (s *Staged) Commit(o CommitOptions) error {
 	return nil
 }
 
-// prove checks that the block can still be stored, and that its state root is what its changes give.
-func (s *Staged) prove() error {
-	db, b := s.db, &s.block
+// Prove computes the state root that the block's changes give; another one than the block's is ErrStateRoot. Commit does
+// so as well, if nobody did before: Prove is for who has time for it while blocks below are committed.
+func (s *Staged) Prove() error {
+	db, n := s.db, s.node
 	db.mu.RLock()
 	defer db.mu.RUnlock()
-	parent, err := db.parentOf(b)
+	if db.closed {
+		return ErrClosed
+	}
+	db.trieMu.Lock()
+	defer db.trieMu.Unlock()
+	if n.trie != nil && (s.proven == db.checkpoints || n.madeFrom(db.base)) {
+		s.proven = db.checkpoints
+		return nil
+	}
+	up, err := db.update(n.up, s.changes)
 	if err != nil {
 		return err
 	}
-	if parent != s.node.up {
-		return fmt.Errorf("block %d: its parent is not the one that it was staged on", b.Number)
+	if got := types.Hash(up.Trie.Hash()); got != n.root {
+		return fmt.Errorf("block %d: %w: the header says %s, the changes give %s", n.number, ErrStateRoot, n.root, got)
 	}
-	up, err := db.update(b.Parent, s.changes)
-	if err != nil {
-		return err
-	}
-	if got := types.Hash(up.Trie.Hash()); got != b.StateRoot {
-		return fmt.Errorf("block %d: %w: the header says %s, the changes give %s", b.Number, ErrStateRoot, b.StateRoot, got)
-	}
-	s.node.trie, s.node.from, s.node.removed = up.Trie, parent, up.Removed
-	s.node.bytes += up.Made
+	n.trie, n.from, n.removed = up.Trie, n.up, up.Removed
+	s.made, s.proven = up.Made, db.checkpoints
 	return nil
+}
+
+// ready checks that the block can still be stored.
+func (s *Staged) ready() error {
+	s.db.mu.RLock()
+	defer s.db.mu.RUnlock()
+	parent, err := s.db.parentOf(&s.block)
+	if err == nil && parent != s.node.up {
+		err = fmt.Errorf("block %d: its parent is not the one that it was staged on", s.block.Number)
+	}
+	return err
 }
 
 // parentOf is the node of a block's parent, if the block can be stored on it. The caller holds db.mu.

@@ -215,8 +215,8 @@ func (c *chain) commit(t tester) {
 	}
 }
 
-// commitRow stages some blocks, each on the one before, and commits them while later ones are read and earlier ones become
-// final.
+// commitRow stages some blocks, each on the one before, and commits them while later ones are read, roots of some are taken
+// and earlier ones become final.
 func (c *chain) commitRow(t tester) {
 	live := c.live()
 	parent := live[c.r.IntN(len(live))]
@@ -232,9 +232,15 @@ func (c *chain) commitRow(t tester) {
 		parent, after = b, s
 		row, staged = append(row, b), append(staged, s)
 	}
+	proven := 0
 	for i, b := range row {
 		for k := i; k < len(row); k++ {
 			c.checkView(t, staged[k].View(), row[k])
+		}
+		for proven = max(proven, i); proven < len(row) && c.r.IntN(2) == 0; proven++ {
+			if err := staged[proven].Prove(); err != nil {
+				t.Fatalf("root of staged block %d: %v", row[proven].info.Number, err)
+			}
 		}
 		if i+1 < len(row) {
 			if err := staged[i+1].Commit(CommitOptions{}); !errors.Is(err, state.ErrUnknownBlock) {

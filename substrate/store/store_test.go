@@ -161,6 +161,14 @@ func TestCommitRefuses(t *testing.T) {
 	if err := staged.Commit(CommitOptions{}); !errors.Is(err, ErrExists) {
 		t.Errorf("a block that is there: %v", err)
 	}
+	bad := c.newBlock(good, nil).stored()
+	bad.StateRoot[0]++
+	if staged, err = c.db.Stage(nil, bad, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := staged.Prove(); !errors.Is(err, ErrStateRoot) {
+		t.Errorf("a wrong state root: %v", err)
+	}
 	if err := c.db.InitGenesis(c.best.stored(), nil); err == nil {
 		t.Error("a second genesis was accepted")
 	}

@@ -145,7 +145,7 @@ func TestForeignTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		b := &types.Block{Body: []types.Extrinsic{frame.EncodeBare(call)}}
-		err = c.Runtime.CheckInherents(c.State, b, at(row.clock))
+		err = c.Runtime.CheckInherents(c.State, b, at(row.clock), nil)
 		if !errors.Is(err, row.err) {
 			t.Errorf("%+v: %v", row, err)
 		}
