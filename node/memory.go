@@ -23,9 +23,11 @@ const (
 	// The collector runs when so much of what is in use was allocated, in percent: a
 	// quarter while little is, for there may be four validators on one machine, and as
 	// much where much is, for then a quarter costs a large state half as much CPU again.
-	// As much, too, while the node is behind: a quarter would cost it a third of its CPU.
 	collectSmall, collectLarge = 25, 100
 	smallHeap, largeHeap       = 192 << 20, 320 << 20
+	// While the node is behind it runs each time so many bytes were allocated, if what is in use is
+	// less: a quarter would cost the node a third of its CPU.
+	collectBehind = 128 << 20
 )
 
 // DefaultCache is how many bytes of state a node keeps in memory at most if nobody says how
@@ -79,7 +81,7 @@ func HurryWhile(f func() bool) (stop func()) {
 // collectAt is the percentage for a heap of which so much is in use.
 func collectAt(live uint64, hurry bool) int {
 	if hurry {
-		return collectLarge
+		return max(collectLarge, int(min(collectBehind*100/max(live, 1), 400)))
 	}
 	part := (min(max(live, smallHeap), largeHeap) - smallHeap) * 100 / (largeHeap - smallHeap)
 	return collectSmall + int(part)*(collectLarge-collectSmall)/100

@@ -16,8 +16,10 @@ func TestCollectAt(t *testing.T) {
 		if got := collectAt(live, false); got != want {
 			t.Errorf("%d bytes in use: %d, want %d", live, got, want)
 		}
-		if got := collectAt(live, true); got != collectLarge {
-			t.Errorf("%d bytes in use, behind: %d, want %d", live, got, collectLarge)
+	}
+	for live, want := range map[uint64]int{0: 400, 32 << 20: 400, 64 << 20: 200, 128 << 20: 100, 1 << 40: 100} {
+		if got := collectAt(live, true); got != want {
+			t.Errorf("%d bytes in use, behind: %d, want %d", live, got, want)
 		}
 	}
 }
@@ -101,11 +103,11 @@ func TestTuneMemoryFollows(t *testing.T) {
 	var late atomic.Bool
 	late.Store(true)
 	stop := HurryWhile(late.Load)
-	follows(collectLarge)
+	follows(400)
 	late.Store(false)
 	follows(collectSmall)
 	late.Store(true)
-	follows(collectLarge)
+	follows(400)
 	stop()
 	follows(collectSmall)
 }
