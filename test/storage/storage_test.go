@@ -71,6 +71,7 @@ func start(t *testing.T, validators int, change func(*runtime.Preset)) *world {
 	if testing.Short() {
 		t.Skip("runs processes")
 	}
+	t.Parallel() // they wait most of the time
 	n := runtime.Devnet(validators)
 	n.Preset.SlotDuration = 500
 	n.Preset.Storage.UnitLeaves, n.Preset.Storage.AuditOdds = unitLeaves, 1 // every heartbeat is audited
