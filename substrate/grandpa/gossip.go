@@ -156,7 +156,7 @@ func (g *gossip) forget(before uint64) {
 // Connected adds a peer. Nothing is sent to it until it says where it is, but
 // where we are.
 func (v *Voter) Connected(now types.Moment, id types.PeerID, role types.Role) {
-	v.now = now
+	v.now, v.changed = now, true
 	g := &v.gossip
 	if g.byID[id] != nil {
 		v.Disconnected(id)
@@ -180,6 +180,7 @@ func (v *Voter) Disconnected(id types.PeerID) {
 	if p == nil {
 		return
 	}
+	v.changed = true
 	v.look() // what it said counts, and is not another's who comes under its name
 	delete(g.byID, id)
 	g.peers = slices.DeleteFunc(g.peers, func(q *peer) bool { return q == p })
@@ -231,7 +232,7 @@ func (v *Voter) flush() {
 // spread sends a vote to peers that listen and do not have it: an own one to
 // all, another's to all or, if those are many, to some.
 func (v *Voter) spread(m *VoteMessage, slot int, own bool) {
-	var to []*peer
+	to := v.listeners[:0]
 	for _, p := range v.gossip.peers {
 		if p.listens(m.Round) {
 			if s := p.votes(v.set, m.Round.Number); !hasBit(s.got, slot) && !hasBit(s.sent, slot) {
@@ -239,6 +240,7 @@ func (v *Voter) spread(m *VoteMessage, slot int, own bool) {
 			}
 		}
 	}
+	v.listeners = to
 	if !own && (len(to) >= manyPeers || len(v.set.authorities) >= manyVoters) {
 		to = some(to, v.cfg.Seed^m.Round.Number<<32^uint64(slot))
 	}

@@ -97,13 +97,30 @@ func (v *Voter) Receive(now types.Moment, batch []Inbound) {
 			v.report(p, costFlood, "too many messages")
 			continue
 		}
+		if v.gathers() && v.superfluous(p, batch[i].Message) {
+			continue
+		}
 		v.gathered = append(v.gathered, batch[i])
 		v.pressing = v.pressing || !v.late(batch[i].Message)
 		if len(v.gathered) == mostGathered {
 			v.look()
+			v.changed = true
 		}
 	}
-	v.advance()
+	if v.changed || len(v.gathered) > 0 && v.now >= v.lookAt() { // else there is nothing new, or it waits
+		v.advance()
+	}
+}
+
+// superfluous reports whether a message is a vote that need not wait with others for its
+// signature to be verified.
+func (v *Voter) superfluous(p *peer, m Message) bool {
+	vote, ok := m.(*VoteMessage)
+	if !ok {
+		return false
+	}
+	_, ok = v.admit(p, vote)
+	return !ok
 }
 
 // late reports whether a message is a vote that decides nothing: of a stage whose
@@ -257,20 +274,31 @@ func (v *Voter) finish(j *job, valid []bool) {
 	}
 }
 
-// takeVote checks what costs nothing of a vote.
+// takeVote asks for the signature of a vote, if that is of use.
 func (v *Voter) takeVote(c *check, p *peer, m *VoteMessage) {
+	n, ok := v.admit(p, m)
+	if !ok {
+		return
+	}
+	if item, again := c.add(m.Stage, m.Round, n, &m.Vote); !again {
+		c.jobs = append(c.jobs, job{peer: p, msg: m, items: []int32{item}})
+	}
+}
+
+// admit checks what costs nothing of a vote. ok says that it is of use, if it is right.
+func (v *Voter) admit(p *peer, m *VoteMessage) (voter int, ok bool) {
 	if m.Stage > PrimaryPropose {
 		v.report(p, CostMalformed, "a vote of no stage")
-		return
+		return 0, false
 	}
 	r := v.roundOf(p, m.Round)
 	if r == nil {
-		return
+		return 0, false
 	}
 	n, ok := v.set.Index(m.Vote.ID)
 	if !ok || m.Stage == PrimaryPropose && n != r.primary() {
 		v.report(p, costStranger, "a vote of nobody who may")
-		return
+		return 0, false
 	}
 	what := voteKnown
 	second := false
@@ -284,12 +312,7 @@ func (v *Voter) takeVote(c *check, p *peer, m *VoteMessage) {
 		second = what == voteEquivocates || b.second != nil && b.second.Target == m.Vote.Target
 	}
 	p.receives(v.set, r.number, slot(v.set, m.Stage, n, second)) // again, perhaps: while a round stands still votes are repeated
-	if what == voteKnown || what == voteExcess {
-		return
-	}
-	if item, again := c.add(m.Stage, m.Round, n, &m.Vote); !again {
-		c.jobs = append(c.jobs, job{peer: p, msg: m, items: []int32{item}})
-	}
+	return n, what != voteKnown && what != voteExcess
 }
 
 // roundOf is the round of a vote, if votes for it are of use: those of rounds that
@@ -361,5 +384,6 @@ func (v *Voter) need(c *check, id Round, s Stage, votes []SignedVote, items []in
 }
 
 func (v *Voter) report(p *peer, cost int32, reason string) {
+	v.changed = true
 	v.out.Reports = append(v.out.Reports, Report{p.id, cost, reason})
 }

@@ -4,6 +4,7 @@ import "github.com/crustgo/crust/substrate/types"
 
 // advance does what the votes, the chain and the time allow by now.
 func (v *Voter) advance() {
+	v.changed = true
 	if v.now >= v.lookAt() {
 		v.look()
 	}
@@ -312,7 +313,7 @@ func (v *Voter) prune() {
 	v.gossip.forget(v.rounds[0].number)
 }
 
-// wake is when Tick is of use.
+// wake is when Tick is of use, but for what was gathered.
 func (v *Voter) wake() types.Moment {
 	g := &v.gossip
 	at := min(g.neighborAt, g.resendAt)
@@ -320,9 +321,6 @@ func (v *Voter) wake() types.Moment {
 		if t > v.now {
 			at = min(at, t)
 		}
-	}
-	if len(v.gathered) > 0 {
-		at = min(at, max(v.lookAt(), v.now+1))
 	}
 	if v.cur.completable {
 		soon(v.patience())

@@ -161,8 +161,12 @@ type Voter struct {
 	check    check         // scratch space
 	batch    ed25519.Batch // scratch space
 
-	gossip gossip
-	out    Ready
+	listeners []*peer // scratch space
+
+	gossip  gossip
+	out     Ready
+	changed bool         // since out was taken, more than the time and gathered
+	wakeAt  types.Moment // what was looked at asks for
 }
 
 // ownKey is a key of ours with its place in the set.
@@ -260,7 +264,7 @@ func (v *Voter) fill(r *round, c *CatchUp) {
 
 // SetKeys replaces the keys that vote.
 func (v *Voter) SetKeys(keys []Key) {
-	v.keys, v.own = keys, nil
+	v.keys, v.own, v.changed = keys, nil, true
 	if v.set == nil {
 		return
 	}
@@ -315,10 +319,16 @@ func (v *Voter) final() Target {
 
 // Ready returns what is to be done since the last call.
 func (v *Voter) Ready() Ready {
-	v.flush()
+	if v.changed {
+		v.flush()
+		v.wakeAt = v.wake()
+	}
 	out := v.out
-	out.Wake = v.wake()
-	v.out = Ready{}
+	out.Wake = v.wakeAt
+	if len(v.gathered) > 0 {
+		out.Wake = min(out.Wake, max(v.lookAt(), v.now+1))
+	}
+	v.out, v.changed = Ready{}, false
 	return out
 }
 

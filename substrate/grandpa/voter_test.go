@@ -519,6 +519,10 @@ func TestVotesAreGathered(t *testing.T) {
 		}
 		receive(5)
 		wait(gather)
+		v.Ready()
+		if v.Receive(now, []Inbound{f.messages[Prevote][0]}); n > smallSet && (len(v.gathered) != 0 || v.changed) {
+			t.Errorf("%d voters: a vote that is known waits, or has the voter do something", n)
+		}
 		most := int(f.set.Threshold()) - 1 // with its own
 		receive(most - 5)
 		wait(gather)
