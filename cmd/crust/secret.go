@@ -64,7 +64,11 @@ func readSecret(stdin io.Reader, name string) (string, error) {
 	if len(b) > maxSecret {
 		return "", fmt.Errorf("the secret key in %s has more than %d bytes; is it the right file?", name, maxSecret)
 	}
-	return strings.TrimSpace(string(b)), nil
+	secret := strings.TrimSpace(string(b))
+	if secret == "" { // which would be the development phrase, known to everybody
+		return "", fmt.Errorf("the secret key in %s is empty; is it the right file?", name)
+	}
+	return secret, nil
 }
 
 // pair returns the key.
