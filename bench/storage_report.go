@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/crustgo/crust/mpow/proof"
 )
 
 // What make bench measures, and what shows in a short time that it works.
 var (
-	fullStorage  = StorageCase{UnitLeaves: 4096, Units: 2, Turns: 4}
+	fullStorage  = StorageCase{UnitLeaves: proof.MaxUnitLeaves, Units: 2, Turns: 2} // the units of a production network
 	fullPlans    = []ChallengeCase{{Units: 1, Turns: 6}, {Units: 512_000, Turns: 6}}
 	quickStorage = StorageCase{UnitLeaves: 256, Units: 2, Turns: 1}
 	quickPlans   = []ChallengeCase{{Units: 1, Turns: 1}, {Units: 2000, Turns: 1}}

@@ -43,7 +43,7 @@ type Writer struct {
 	end    uint64     // bytes that were appended
 	buf    []byte     // the last of them, which are not on their way yet
 	full   chan piece // on their way
-	done   chan piece // written, or not; it has room for all that there are
+	done   chan piece // written, or not: memory for the next; it has room for all that there are
 	writes *lifecycle.Group
 	hashes []proof.Hash // of complete leaves
 	err    error        // of an Append that failed: the unit is of no use
@@ -52,6 +52,9 @@ type Writer struct {
 // writeStep is how many bytes are written at a time, past the system's cache: what is sealed is
 // not soon read, and its way through the cache can take more of the processor than sealing it.
 const writeStep = 2 << 20
+
+// onTheirWay is how many steps may wait for the disk while the next is gathered.
+const onTheirWay = 3
 
 // steps are memory for them, used for one unit after the other.
 var steps = sync.Pool{New: func() any { return new(aligned(writeStep)) }}
@@ -108,10 +111,12 @@ func (d *Disk) Create(no uint64, leaves uint32) (*Writer, error) {
 	defer d.mu.Unlock()
 	d.used += size
 	d.open[no] = true
-	full := make(chan piece)
+	full := make(chan piece, onTheirWay)
 	w := &Writer{d: d, no: no, f: f, limit: leaves, buf: (*steps.Get().(*[]byte))[:0], hashes: make([]proof.Hash, 0, leaves),
-		full: full, done: make(chan piece, 2), writes: lifecycle.NewGroup(context.Background(), 0)}
-	w.done <- piece{b: *steps.Get().(*[]byte)} // one is gathered in while the other is on its way
+		full: full, done: make(chan piece, onTheirWay+1), writes: lifecycle.NewGroup(context.Background(), 0)}
+	for range onTheirWay {
+		w.done <- piece{b: *steps.Get().(*[]byte)}
+	}
 	w.writes.Go(fmt.Sprintf("writing unit %d", no), func(context.Context) error { w.write(full); return nil })
 	return w, nil
 }
@@ -194,10 +199,13 @@ func (w *Writer) wait() error {
 	if err := w.writes.Wait(); err != nil {
 		return err
 	}
-	last := w.buf
-	err := w.take()
-	for _, b := range [][]byte{last, w.buf} {
+	var err error
+	for b := w.buf; ; b = w.buf {
 		steps.Put(&b)
+		if len(w.done) == 0 {
+			break
+		}
+		err = w.take()
 	}
 	w.buf = nil
 	return err
