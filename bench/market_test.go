@@ -60,6 +60,19 @@ func TestMarketIsInOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(360) // two blocks; calls alone leave nothing
+	if _, err := m.replicas(); err != nil {
+		t.Fatal(err)
+	}
+	check(360)
+	view, err := m.chain.ViewAt(m.chain.Heads().Best.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range m.ordered {
+		if r, err := p.Market.ReplicasOf(m.world.Runtime.Frame.NewEnv(view), []byte(f.File)); len(r) != 1 || err != nil {
+			t.Fatalf("%d replicas of a file that a worker has reported, %v", len(r), err)
+		}
+	}
 	if n, err := m.waiting(); err != nil || n != 0 {
 		t.Errorf("%d changes wait, %v", n, err)
 	}
@@ -74,7 +87,7 @@ func TestMarketSection(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Log(text)
-	for _, want := range []string{"\n| a change of a replica | 500 | ", "\n| an order of a new file | 5000 | ", "\n| an order of a known file | 5000 | ", "\n| 5000 | 5", "| 1.00 |"} {
+	for _, want := range []string{"\n| a change of a replica | 500 | ", "\n| an order of a new file | 5000 | ", "\n| an order of a known file | 5000 | ", "\n| a replica of a file just ordered | 5000 | ", "\n| 5000 | 5", "| 1.00 |"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q", want)
 		}

@@ -21,6 +21,8 @@ import (
 	"github.com/crustgo/crust/substrate/hash"
 	"github.com/crustgo/crust/substrate/lifecycle"
 	"github.com/crustgo/crust/substrate/pallets/balances"
+	"github.com/crustgo/crust/substrate/pallets/sudo"
+	"github.com/crustgo/crust/substrate/pallets/system"
 	"github.com/crustgo/crust/substrate/scale"
 	"github.com/crustgo/crust/substrate/store"
 	"github.com/crustgo/crust/substrate/types"
@@ -166,6 +168,23 @@ func (w *World) sign(from []int, call func(i int) (frame.RuntimeCall, error)) ([
 		})
 	})
 	return out, errors.Join(errs...)
+}
+
+// setStorage signs that the state is to be so, as Root: once in a chain, by its author.
+func (w *World) setStorage(args *system.SetStorageArgs) (types.Extrinsic, error) {
+	f := w.Runtime.Frame
+	set, err := f.NewRuntimeCall("System", "set_storage", args)
+	if err != nil {
+		return nil, err
+	}
+	root, err := f.NewRuntimeCall("Sudo", "sudo", &sudo.SudoArgs{Call: set})
+	if err != nil {
+		return nil, err
+	}
+	e := f.Begin(noState{}, &types.Header{Number: 1, ParentHash: w.header.Hash()})
+	return f.Sign(e, frame.Tx{Call: root}, w.author.Public(), func(p []byte) (crypto.MultiSignature, error) {
+		return crypto.Sr25519Pair{KeyPair: w.author}.Sign(p, nil), nil
+	})
 }
 
 // Items are the signatures of transactions, to be checked.

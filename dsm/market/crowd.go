@@ -257,6 +257,22 @@ func (c *Crowd) Merchants() iter.Seq2[types.AccountID, Merchant] {
 	}
 }
 
+// CrowdReport is a report of a worker.
+type CrowdReport struct {
+	Worker Lineage
+	Report Report
+}
+
+// Next are reports of the workers whose reports of new replicas wait, the ones after those, without files.
+func (c *Crowd) Next() (out []CrowdReport) {
+	for _, r := range c.reports {
+		if len(r.Added) > 0 {
+			out = append(out, CrowdReport{r.worker.lineage, Report{Member: r.Member, Owner: r.Owner, Code: r.Code, Counter: r.Counter + 1}})
+		}
+	}
+	return out
+}
+
 // Reporters are the workers whose reports wait.
 func (c *Crowd) Reporters() (out []Lineage) {
 	for _, r := range c.reports {
