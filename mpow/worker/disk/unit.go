@@ -51,7 +51,7 @@ type Writer struct {
 
 // writeStep is how many bytes are written at a time, past the system's cache: what is sealed is
 // not soon read, and its way through the cache can take more of the processor than sealing it.
-const writeStep = 2 << 20
+const writeStep = 1 << 20
 
 // onTheirWay is how many steps may wait for the disk while the next is gathered.
 const onTheirWay = 3
