@@ -42,9 +42,9 @@ type FinaliseOptions struct {
 
 // candidate is a trie that Root computed, for Commit.
 type candidate struct {
-	parent, root types.Hash
-	changes      []state.Change
-	up           trie.Updated
+	over    *trie.Trie // the parent's
+	changes []state.Change
+	up      trie.Updated
 }
 
 // maxCandidates is how many results of Root are remembered.
@@ -74,14 +74,14 @@ func (db *DB) Root(parent types.Hash, changes []state.Change) (types.Hash, error
 // update computes a candidate on n, or finds it. The caller holds db.mu and db.trieMu.
 func (db *DB) update(n *node, changes []state.Change) (trie.Updated, error) {
 	var none trie.Updated
-	for _, c := range db.candidates {
-		if c.parent == n.hash && sameSlice(c.changes, changes) {
-			return c.up, nil
-		}
-	}
 	t, err := db.trieOf(n)
 	if err != nil {
 		return none, err
+	}
+	for _, c := range db.candidates {
+		if c.over == t && sameSlice(c.changes, changes) {
+			return c.up, nil
+		}
 	}
 	l := db.loaderAt(n)
 	up, err := t.UpdateIn(&db.space, l, changes, db.opt.Par, db.nextTick())
@@ -92,7 +92,7 @@ func (db *DB) update(n *node, changes []state.Change) (trie.Updated, error) {
 	if len(db.candidates) == maxCandidates {
 		db.candidates = append(db.candidates[:0], db.candidates[1:]...)
 	}
-	db.candidates = append(db.candidates, candidate{n.hash, up.Trie.Hash(), changes, up})
+	db.candidates = append(db.candidates, candidate{t, changes, up})
 	return up, nil
 }
 
@@ -109,8 +109,7 @@ type Staged struct {
 	node    *node // unknown to the tree, and without its trie until that is proven
 	journal []byte
 
-	made   int    // what the trie's nodes take
-	proven uint64 // DB.checkpoints then
+	made int // what the trie's nodes take
 }
 
 // Stage takes a block and the changes it makes to its parent's state, which have to stay as they are until
@@ -169,7 +168,7 @@ func (s *Staged) Commit(o CommitOptions) error {
 	if err := s.ready(); err != nil {
 		return err
 	}
-	if err := s.Prove(); err != nil { // checkpoints are made by who holds db.write
+	if err := s.Prove(); err != nil { // it is, as the parent is stored, and checkpoints are made by who holds db.write
 		return err
 	}
 	batch := db.pdb.NewBatch()
@@ -191,6 +190,7 @@ func (s *Staged) Commit(o CommitOptions) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	n.fold, n.below, n.bytes = folded.fold, folded.below, folded.bytes // View may be in use
+	n.over = nil
 	db.nodes[n.hash] = n
 	db.waiting += n.bytes
 	if o.Best {
@@ -200,7 +200,8 @@ func (s *Staged) Commit(o CommitOptions) error {
 }
 
 // Prove computes the state root that the block's changes give; another one than the block's is ErrStateRoot. Commit does
-// so as well, if nobody did before: Prove is for who has time for it while blocks below are committed.
+// so as well, if nobody did before: Prove is for who has time for it while blocks below are committed. It leaves it to Commit
+// if a checkpoint was made meanwhile that parents' tries have nothing to do with.
 func (s *Staged) Prove() error {
 	db, n := s.db, s.node
 	db.mu.RLock()
@@ -210,8 +211,7 @@ func (s *Staged) Prove() error {
 	}
 	db.trieMu.Lock()
 	defer db.trieMu.Unlock()
-	if n.trie != nil && (s.proven == db.checkpoints || n.madeFrom(db.base)) {
-		s.proven = db.checkpoints
+	if n.trie != nil && db.fresh(n) || !db.fresh(n.up) {
 		return nil
 	}
 	up, err := db.update(n.up, s.changes)
@@ -221,9 +221,21 @@ func (s *Staged) Prove() error {
 	if got := types.Hash(up.Trie.Hash()); got != n.root {
 		return fmt.Errorf("block %d: %w: the header says %s, the changes give %s", n.number, ErrStateRoot, n.root, got)
 	}
-	n.trie, n.from, n.removed = up.Trie, n.up, up.Removed
-	s.made, s.proven = up.Made, db.checkpoints
+	n.trie, n.from, n.removed, n.over = up.Trie, n.up, up.Removed, n.up.trie
+	s.made = up.Made
 	return nil
+}
+
+// fresh reports whether n's trie shares with what is stored only what is stored now. A stored block's always
+// does: a checkpoint drops the tries for which that ends. A staged block's does if it was made from the trie that its parent
+// still has, and the parent's does. The caller holds db.mu and db.trieMu.
+func (db *DB) fresh(n *node) bool {
+	for ; db.nodes[n.hash] != n; n = n.up {
+		if n.up == nil || n.over == nil || n.over != n.up.trie {
+			return false
+		}
+	}
+	return true
 }
 
 // ready checks that the block can still be stored.

@@ -256,8 +256,12 @@ func (c *chain) commitRow(t tester) {
 			c.best = b
 		}
 		if c.r.IntN(3) == 0 {
-			c.applyFinalise(b)
-			if _, err := c.db.Finalise(b.info.Hash, nil, FinaliseOptions{}); err != nil {
+			final := b
+			for c.r.IntN(2) == 0 && final.parent != c.finalised {
+				final = final.parent
+			}
+			c.applyFinalise(final)
+			if _, err := c.db.Finalise(final.info.Hash, nil, FinaliseOptions{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -37,6 +37,7 @@ type node struct {
 	trie    *trie.Trie // nil until it is needed, and when it is not any more
 	from    *node      // the ancestor whose trie it was first made of; nil at the base
 	removed [][]byte   // the paths of records that disappeared since from
+	over    *trie.Trie // while it is staged, the parent's that trie was made of
 }
 
 // makeFold gives the node its fold, if it is due one. n is not seen by readers yet. A fold

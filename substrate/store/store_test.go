@@ -348,3 +348,86 @@ func TestCachesShareWhatIsGiven(t *testing.T) {
 		t.Errorf("a size that was set is %d, another one %d", set.TrieCacheBytes, set.ValueCacheBytes)
 	}
 }
+
+// A checkpoint may come between the root of a staged block and its commit, and the blocks below may have been made
+// from an older base in one go, as after a restart. What such a trie shares with that base is not what is stored.
+func TestStagedOverCheckpoint(t *testing.T) {
+	c := grow(t, Options{CheckpointBlocks: 1 << 20}, 1)
+	defer func() { _ = c.db.abandon() }()
+	put := func(prefix, from, n byte) (out []state.Change) { // so many that a subtree has a record of its own
+		for i := range n {
+			out = append(out, state.Change{Key: []byte{prefix, from + i}, Value: []byte{from, i, 1}})
+		}
+		return out
+	}
+	commit := func(changes ...state.Change) *block {
+		b := c.newBlock(c.best, changes)
+		if err := c.db.Commit(b.stored(), changes, CommitOptions{Best: true, Sync: true}); err != nil {
+			t.Fatal(err)
+		}
+		c.add(b)
+		c.best = b
+		return b
+	}
+	rebase := func(b *block) {
+		if _, err := c.db.Finalise(b.info.Hash, nil, FinaliseOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		c.applyFinalise(b)
+		if err := c.db.Checkpoint(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rebase(commit(append(put(0x70, 0, 100), put(0x90, 0, 100)...)...))
+	gone := state.Change{Key: []byte{0x70, 200}, Value: []byte("for one block")}
+	between := commit(gone)
+	gone.Value, gone.Deleted = nil, true
+	commit(gone)
+	commit(put(0x90, 0, 1)...)
+	if err := c.db.abandon(); err != nil {
+		t.Fatal(err)
+	}
+	c.open(t)
+
+	var row []*block
+	var staged []*Staged
+	parent := c.best
+	for i := range byte(5) {
+		changes := put(0x90, 10+10*i, 3)
+		b := c.newBlock(parent, changes)
+		var after *Staged
+		if i > 0 {
+			after = staged[i-1]
+		}
+		s, err := c.db.Stage(after, b.stored(), changes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		row, staged, parent = append(row, b), append(staged, s), b
+	}
+	prove := func(s *Staged) {
+		if err := s.Prove(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	prove(staged[0])
+	prove(staged[1])
+	rebase(between)
+	prove(staged[2]) // over roots that are not to be used any more
+	for i, s := range staged {
+		if i == 1 {
+			prove(staged[3]) // the same, but for the first, which was stored
+		}
+		if err := s.Commit(CommitOptions{Best: true, Sync: true}); err != nil {
+			t.Fatalf("block %d: %v", row[i].info.Number, err)
+		}
+		c.add(row[i])
+		c.best = row[i]
+	}
+	rebase(c.best)
+	if err := c.db.abandon(); err != nil {
+		t.Fatal(err)
+	}
+	c.open(t)
+	commit(put(0x70, 50, 1)...) // whose root is that of a trie read from the disk
+}
