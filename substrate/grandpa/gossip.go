@@ -180,7 +180,6 @@ func (v *Voter) Disconnected(id types.PeerID) {
 	if p == nil {
 		return
 	}
-	v.changed = true
 	v.look() // what it said counts, and is not another's who comes under its name
 	delete(g.byID, id)
 	g.peers = slices.DeleteFunc(g.peers, func(q *peer) bool { return q == p })
@@ -190,6 +189,7 @@ func (v *Voter) Disconnected(id types.PeerID) {
 	if g.excused == p {
 		g.excused = nil
 	}
+	v.advance()
 }
 
 func (v *Voter) send(p *peer, m Message) {

@@ -585,6 +585,31 @@ func TestVotesAreVerified(t *testing.T) {
 	}
 }
 
+// What a peer said before it left is acted on then, and does not wait for another message.
+func TestLastWordsAreActedOn(t *testing.T) {
+	f := newRoundBench(t, 40)
+	c := newTreeChain(f.genesis)
+	c.insert(&f.block)
+	v, err := NewVoter(f.set, []Key{f.key}, State{}, c, 1, VoterConfig{smallSet: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Connected(1, id(0), types.RoleAuthority)
+	const now = 2500
+	votes := f.messages[Prevote]
+	v.Receive(now, votes[:1]) // alone: it is looked at
+	v.Ready()
+	v.Receive(now, votes[1:])
+	if v.Ready(); len(v.gathered) == 0 {
+		t.Fatal("nothing waits")
+	}
+	v.Disconnected(id(0))
+	v.Ready()
+	if signed := v.memory.signed; len(signed) == 0 || signed[len(signed)-1].Stage != Precommit {
+		t.Errorf("with all prevotes there the voter has signed %d votes, and no precommit", len(signed))
+	}
+}
+
 // BenchmarkRound is all the work of one voter in a round: prevotes and precommits,
 // each from four peers, and the justification. So many messages come together as the
 // name says, and in a large set late votes wait for more. "of-batch" is what that takes
