@@ -150,8 +150,8 @@ func TestDiscard(t *testing.T) {
 func TestSteps(t *testing.T) {
 	const step = writeStep / proof.LeafSize
 	d := open(t, Config{Dir: t.TempDir()})
-	for _, leaves := range []uint32{step - 1, step, step + 1, 3*step + 1} {
-		b, err := write(d, uint64(leaves), leaves, 4*step)
+	for _, leaves := range []uint32{step - 1, step, step + 1, 7*step + 1} { // memory is written again after four
+		b, err := write(d, uint64(leaves), leaves, 8*step)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,9 +168,9 @@ func TestSteps(t *testing.T) {
 // TestLateError has a disk fail after bytes were taken: whoever goes on learns it, Close at the
 // latest.
 func TestLateError(t *testing.T) {
-	for _, steps := range []int{0, 1, 2, 3} {
+	for _, steps := range []int{0, 1, onTheirWay, onTheirWay + 1, 7} { // from the fourth on Append tells
 		d := open(t, Config{Dir: t.TempDir()})
-		w, err := d.Create(1, 4*writeStep/proof.LeafSize)
+		w, err := d.Create(1, 8*writeStep/proof.LeafSize)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,6 +180,9 @@ func TestLateError(t *testing.T) {
 		for i := 0; i < steps && err == nil; i++ {
 			err = w.Append(uint64(i)*writeStep, make([]byte, writeStep), hashes)
 			all = append(all, hashes...)
+		}
+		if told := err != nil; told != (steps > onTheirWay) {
+			t.Errorf("%d steps: Append told %v", steps, err)
 		}
 		if err == nil {
 			if err = w.Append(uint64(steps)*writeStep, make([]byte, proof.LeafSize), hashes[:1]); err != nil {
