@@ -149,7 +149,7 @@ func (w *World) Sign(from []int) ([]types.Extrinsic, error) {
 
 // sign signs one call by each account in from, in order.
 func (w *World) sign(from []int, call func(i int) (frame.RuntimeCall, error)) ([]types.Extrinsic, error) {
-	e := w.Runtime.Frame.Begin(noState{}, &types.Header{Number: 1, ParentHash: w.header.Hash()})
+	e := w.first()
 	nonces := make([]types.Nonce, len(from))
 	for i, k := range from {
 		nonces[i] = w.Nonces[k]
@@ -163,11 +163,21 @@ func (w *World) sign(from []int, call func(i int) (frame.RuntimeCall, error)) ([
 			errs[i] = err
 			return
 		}
-		out[i], errs[i] = w.Runtime.Frame.Sign(e, frame.Tx{Call: c, Nonce: nonces[i]}, key.Public(), func(p []byte) (crypto.MultiSignature, error) {
-			return crypto.Sr25519Pair{KeyPair: key}.Sign(p, nil), nil
-		})
+		out[i], errs[i] = w.signBy(e, key, frame.Tx{Call: c, Nonce: nonces[i]})
 	})
 	return out, errors.Join(errs...)
+}
+
+// first is the environment of block 1 on no state, which is enough to sign and to check signatures.
+func (w *World) first() *frame.Env {
+	return w.Runtime.Frame.Begin(noState{}, &types.Header{Number: 1, ParentHash: w.header.Hash()})
+}
+
+// signBy signs one transaction.
+func (w *World) signBy(e *frame.Env, key *sr25519.KeyPair, tx frame.Tx) (types.Extrinsic, error) {
+	return w.Runtime.Frame.Sign(e, tx, key.Public(), func(p []byte) (crypto.MultiSignature, error) {
+		return crypto.Sr25519Pair{KeyPair: key}.Sign(p, nil), nil
+	})
 }
 
 // setStorage signs that the state is to be so, as Root: once in a chain, by its author.
@@ -181,15 +191,12 @@ func (w *World) setStorage(args *system.SetStorageArgs) (types.Extrinsic, error)
 	if err != nil {
 		return nil, err
 	}
-	e := f.Begin(noState{}, &types.Header{Number: 1, ParentHash: w.header.Hash()})
-	return f.Sign(e, frame.Tx{Call: root}, w.author.Public(), func(p []byte) (crypto.MultiSignature, error) {
-		return crypto.Sr25519Pair{KeyPair: w.author}.Sign(p, nil), nil
-	})
+	return w.signBy(w.first(), w.author, frame.Tx{Call: root})
 }
 
 // Items are the signatures of transactions, to be checked.
 func (w *World) Items(txs []types.Extrinsic) ([]crypto.Item, error) {
-	e := w.Runtime.Frame.Begin(noState{}, &types.Header{Number: 1, ParentHash: w.header.Hash()})
+	e := w.first()
 	items := make([]crypto.Item, 0, len(txs))
 	for _, raw := range txs {
 		t, err := w.Runtime.Frame.DecodeTx(raw)
