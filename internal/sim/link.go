@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"github.com/crustgo/crust/substrate/network"
 	"github.com/crustgo/crust/substrate/types"
 )
 
@@ -195,21 +196,38 @@ func (w *world) request(from *node, to types.PeerID, req []byte, done func(answe
 		return
 	}
 	w.deliver(l, from, other, w.delay(l, len(req)), func() {
-		answer, err := other.server.ServeBlocks(req)
 		w.note("request", other.index, req...)
-		if err != nil {
-			if other.honest() && from.honest() {
-				w.fail("node %d cannot answer node %d: %w", other.index, from.index, err)
+		other.serve(req, func(answer []byte, err error) {
+			if err != nil {
+				if other.honest() && from.honest() {
+					w.fail("node %d cannot answer node %d: %w", other.index, from.index, err)
+				}
+				return
 			}
-			return
-		}
-		if w.plan.loses() {
-			w.result.Lost++
-			return
-		}
-		w.deliver(l, other, from, w.delay(l, len(answer)), func() {
-			w.note("answer", from.index, answer...)
-			finish(append([]byte{}, answer...)) // no blocks are an answer too
+			if w.plan.loses() {
+				w.result.Lost++
+				return
+			}
+			w.deliver(l, other, from, w.delay(l, len(answer)), func() {
+				w.note("answer", from.index, answer...)
+				finish(append([]byte{}, answer...)) // no blocks are an answer too
+			})
 		})
 	})
+}
+
+// serve answers a request for blocks, now or when the first of them is here.
+func (n *node) serve(req []byte, done func(answer []byte, err error)) {
+	over := false
+	answer := n.guard(func() {
+		if !over {
+			over = true
+			done(n.server.ServeBlocks(req))
+		}
+	})
+	if n.core.Await(req, answer) {
+		n.w.after(types.Moment(network.ComingWait.Milliseconds()), answer)
+	} else {
+		answer()
+	}
 }

@@ -79,6 +79,9 @@ type single struct {
 	inbox []grandpa.Inbound
 	wake  types.Moment
 	alone bool // nobody hears it
+
+	announced types.BlockNumber // of the highest block that peers were told of
+	asked     []func()          // by peers, for a block that was not here
 }
 
 // news is what a voter hears: messages, a block, or that it is time.
@@ -93,10 +96,6 @@ type wire struct {
 	to      *single
 	latency types.Moment
 }
-
-// fetch is how many times a block crosses a link until the other end has it: it
-// is announced, asked for, and sent.
-const fetch = 3
 
 // Voters measures how long finality takes with many voters.
 func Voters(opt VotersOptions) (VotersResult, error) {
@@ -230,20 +229,56 @@ func (c *crowd) author() {
 	c.voters[c.rng.IntN(len(c.voters))].take(number)
 }
 
-// take imports a block and passes it on.
+// take imports a block, and sends it to who has asked for it.
 func (s *single) take(number types.BlockNumber) {
-	hash := s.c.hashes[number]
-	if s.tree.Contains(hash) || s.tree.Root().Number >= number {
+	if s.has(number) {
 		return
 	}
 	if err := s.insert(number); err != nil {
 		s.c.todo.push(s.c.now+50, func() { s.take(number) }) // the parent is not here yet
 		return
 	}
-	for _, p := range s.peers {
-		s.c.todo.push(s.c.now+fetch*p.latency+s.c.jitter(), func() { p.to.take(number) })
+	s.announce(number)
+	asked := s.asked
+	s.asked = nil
+	for _, ask := range asked {
+		ask()
 	}
 	s.hear(news{at: s.c.now, block: number})
+}
+
+func (s *single) has(number types.BlockNumber) bool {
+	return s.tree.Contains(s.c.hashes[number]) || s.tree.Root().Number >= number
+}
+
+// announce tells peers of a block whose header is here, as soon as it is.
+func (s *single) announce(number types.BlockNumber) {
+	if s.announced >= number {
+		return
+	}
+	s.announced = number
+	for _, p := range s.peers {
+		s.c.todo.push(s.c.now+p.latency+s.c.jitter(), func() { p.to.fetch(number, s, p.latency) })
+	}
+}
+
+// fetch passes a header on that a peer has announced first, and asks the peer for the block. The peer sends
+// it when it is there.
+func (s *single) fetch(number types.BlockNumber, from *single, latency types.Moment) {
+	if s.announced >= number {
+		return
+	}
+	s.announce(number)
+	later := func(do func()) { s.c.todo.push(s.c.now+latency+s.c.jitter(), do) }
+	var ask func()
+	ask = func() {
+		if from.has(number) {
+			later(func() { s.take(number) })
+		} else {
+			from.asked = append(from.asked, ask)
+		}
+	}
+	later(ask)
 }
 
 // insert puts a block into the voter's tree.

@@ -80,6 +80,25 @@ func (m *Manager) Check(blocks []*types.Block, after *Checked) ([]Checked, error
 	return out, wrong
 }
 
+// Foreseen is what a header says of a block that is not here yet.
+type Foreseen struct {
+	Author [32]byte // who has sealed it
+	Slot   types.Slot
+	Best   bool // it would be the best block now
+}
+
+// Foresee verifies the header of a block whose parent the chain has, and whose body is not
+// here yet, as [Manager.Check] does: the author has sealed it. Whether it is right is not known.
+func (m *Manager) Foresee(h *types.Header) (Foreseen, error) {
+	checked, err := m.Check([]*types.Block{{Header: *h}}, nil)
+	if err != nil {
+		return Foreseen{}, err
+	}
+	c := &checked[0]
+	best, err := m.prospect(c.ref(), c.verified.Weight)
+	return Foreseen{c.verified.Author, c.verified.Claim.Slot, best}, err
+}
+
 // verifySignatures checks the VRF proofs on all cores and the seals in batches,
 // and returns the first candidate that is wrong.
 func (m *Manager) verifySignatures(cs []*babe.Candidate) (int, error) {

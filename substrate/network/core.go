@@ -16,6 +16,9 @@ const (
 	knownTransactions = 8192
 )
 
+// maxForeseen is how many verified headers are remembered, by hash, and by slot and author.
+const maxForeseen = 256
+
 // Costs of messages, beside those of sync.
 const (
 	costBadMessage     = 1000 // bytes that are no message
@@ -56,14 +59,24 @@ type Core struct {
 	peers  []*peer // in order of connection
 	cursor chain.Cursor
 	ready  Ready
+
+	coming   coming
+	foreseen recent[types.Hash]
+	sealed   recent[claim] // of those that are foreseen, which the first of their claim were
+}
+
+// claim is an author's to a slot.
+type claim struct {
+	author [32]byte
+	slot   types.Slot
 }
 
 // peer is what is known of a peer.
 type peer struct {
 	id     types.PeerID
 	role   types.Role
-	blocks recent
-	txs    recent
+	blocks recent[types.Hash]
+	txs    recent[types.Hash]
 }
 
 // NewCore makes the core of a node with a role; it has no peers.
@@ -75,7 +88,10 @@ func NewCore(m *chain.Manager, role types.Role) *Core {
 		}
 		return c.Head, nil
 	}
-	return &Core{chain: m, role: role, sync: sync.New(blocks{m}, sync.Config{Check: check}), cursor: m.Snapshot().Cursor}
+	return &Core{
+		chain: m, role: role, sync: sync.New(blocks{m}, sync.Config{Check: check}), cursor: m.Snapshot().Cursor,
+		foreseen: newRecent[types.Hash](maxForeseen), sealed: newRecent[claim](maxForeseen),
+	}
 }
 
 // blocks is the chain as sync asks for it.
@@ -120,7 +136,7 @@ func (c *Core) Accept(handshake []byte) (protocol.Status, error) {
 
 // Connected adds a peer, by its handshake.
 func (c *Core) Connected(now types.Moment, id types.PeerID, s protocol.Status) {
-	p := &peer{id: id, role: s.Role, blocks: newRecent(knownBlocks), txs: newRecent(knownTransactions)}
+	p := &peer{id: id, role: s.Role, blocks: newRecent[types.Hash](knownBlocks), txs: newRecent[types.Hash](knownTransactions)}
 	c.peers = append(c.peers, p)
 	if s.Role != types.RoleLight {
 		c.sync.Connected(now, id, sync.Target{Hash: s.BestHash, Number: s.BestNumber})
@@ -162,10 +178,48 @@ func (c *Core) Announced(now types.Moment, id types.PeerID, message []byte) {
 		c.report(id, costBadMessage, "bad block announce: "+err.Error())
 		return
 	}
-	p.blocks.add(a.Header.Hash())
-	if p.role != types.RoleLight {
-		c.sync.Announced(now, id, &a.Header, a.Best)
+	hash := a.Header.Hash()
+	p.blocks.add(hash)
+	if p.role == types.RoleLight {
+		return
 	}
+	if err := c.foresee(&a.Header, hash); err != nil {
+		c.report(id, sync.SentBadBlock.Cost(), "bad block: "+err.Error())
+		return
+	}
+	c.sync.Announced(now, id, &a.Header, a.Best)
+}
+
+// foresee tells peers of a block as soon as its header is verified, before anything else of it is
+// here: so it is on its way through the whole network while each node fetches and executes it. Who asks for it
+// waits until it is imported ([Core.Await]). An author's second block in a slot has to be
+// imported first, so that whoever seals many costs the network no more than before; and light
+// clients ask for the state at once, so they are told when it is here. An error says that the header is wrong.
+func (c *Core) foresee(h *types.Header, hash types.Hash) error {
+	if _, ok := c.chain.Head(h.ParentHash); !ok || c.foreseen.has(hash) || c.sync.Status().Syncing {
+		return nil
+	}
+	f, err := c.chain.Foresee(h)
+	if err != nil {
+		if outcomeOf(err) == sync.BadBlock {
+			return err
+		}
+		return nil
+	}
+	c.foreseen.add(hash)
+	if c.sealed.add(claim{f.Author, f.Slot}) {
+		c.coming.expect(hash)
+		c.tell(h, f.Best, func(p *peer) bool { return p.role != types.RoleLight && p.blocks.add(hash) })
+	}
+	return nil
+}
+
+// Await has f called when the block that a request for blocks begins with is imported, or will
+// not be. It returns false if nothing has to be waited for: peers were not told of the block
+// before it was here. It may be called from any goroutine, and f is.
+func (c *Core) Await(request []byte, f func()) bool {
+	r, err := protocol.DecodeBlockRequest(request)
+	return err == nil && c.coming.wait(r.FromHash, f)
 }
 
 // Transactions takes a message of transactions and returns those that it holds.
@@ -202,6 +256,11 @@ func (c *Core) Failed(now types.Moment, q *sync.Request) { c.sync.Failed(now, q.
 // Imported takes what became of work that Ready gave.
 func (c *Core) Imported(now types.Moment, d Done) {
 	c.sync.Imported(now, d.Blocks)
+	for _, b := range d.Blocks {
+		if b.Outcome == sync.BadBlock {
+			c.coming.settle(b.Hash)
+		}
+	}
 	for _, p := range d.Proofs {
 		c.sync.JustificationChecked(now, p.Target, p.Peer, p.OK)
 	}
@@ -210,6 +269,10 @@ func (c *Core) Imported(now types.Moment, d Done) {
 // Followed takes over what has happened to the chain: others are told of new
 // blocks, and sync moves on.
 func (c *Core) Followed(now types.Moment) {
+	c.coming.here(func(h types.Hash) bool {
+		_, ok := c.chain.Number(h)
+		return ok
+	})
 	const step = 64
 	for {
 		ups, next, ok := c.chain.UpdatesSince(c.cursor, step)
@@ -248,9 +311,14 @@ func (c *Core) announce(h types.Hash, best, again bool) {
 	if err != nil || !c.chain.Stands(h, header.Number) {
 		return // finality has discarded it meanwhile
 	}
+	c.tell(header, best, func(p *peer) bool { return p.blocks.add(h) || again })
+}
+
+// tell tells some peers of a block.
+func (c *Core) tell(header *types.Header, best bool, whom func(*peer) bool) {
 	var to []types.PeerID
 	for _, p := range c.peers {
-		if p.blocks.add(h) || again {
+		if whom(p) {
 			to = append(to, p.id)
 		}
 	}

@@ -12,6 +12,9 @@
 // works ahead of the next: headers are checked, blocks are executed on the state that those before them
 // will have (chain.Manager.ImportRow), and they are stored if their state root is right.
 //
+// Peers are told of a block as soon as its header is verified, so that it is on its way everywhere while the nodes
+// between fetch and execute it; who asks for it is left waiting until it is imported (ADR 0035).
+//
 // [Server] answers requests from the chain: blocks, warp proofs, and proofs of
 // state for light clients. Every answer is bounded in bytes, whatever was asked;
 // who asks for more asks again. What is no more there, or never was, is an empty

@@ -151,24 +151,29 @@ func (i *importer) result(b *sync.Block, o sync.Outcome) {
 
 // outcome notes why a block was not imported.
 func (i *importer) outcome(b *sync.Block, err error) sync.Outcome {
-	o := sync.BadBlock
-	switch {
-	case errors.Is(err, chain.ErrKnown):
-		o = sync.Known
-	case errors.Is(err, chain.ErrUnknownParent):
-		o = sync.UnknownParent
-	case errors.Is(err, babe.ErrFuture):
-		o = sync.Future
-	case errors.Is(err, frame.ErrBody):
-		o = sync.BadBody
-	case ours(err):
-		o = sync.OurFailure
-	}
+	o := outcomeOf(err)
 	if o >= sync.BadBody {
 		i.tell(b.Peer, err)
 	}
 	i.result(b, o)
 	return o
+}
+
+// outcomeOf is what an error of the chain says of a block.
+func outcomeOf(err error) sync.Outcome {
+	switch {
+	case errors.Is(err, chain.ErrKnown):
+		return sync.Known
+	case errors.Is(err, chain.ErrUnknownParent):
+		return sync.UnknownParent
+	case errors.Is(err, babe.ErrFuture):
+		return sync.Future
+	case errors.Is(err, frame.ErrBody):
+		return sync.BadBody
+	case ours(err):
+		return sync.OurFailure
+	}
+	return sync.BadBlock
 }
 
 // ours reports whether an error of the chain says nothing about the block.

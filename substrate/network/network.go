@@ -124,11 +124,15 @@ func New(m *chain.Manager, pool Pool, votes Votes, cfg Config) (*Network, error)
 		ProtocolTransactions: {Name: "transactions/1", Handshake: role, Lossy: true},
 		ProtocolVotes:        {Name: "grandpa/1", Handshake: role},
 	}
+	blocks := func(ctx context.Context, _ types.PeerID, request []byte) ([]byte, error) {
+		n.await(ctx, request)
+		return server.ServeBlocks(request)
+	}
 	serve := func(f func([]byte) ([]byte, error)) func(context.Context, types.PeerID, []byte) ([]byte, error) {
 		return func(_ context.Context, _ types.PeerID, request []byte) ([]byte, error) { return f(request) }
 	}
 	cfg.P2P.Requests = []p2p.RequestProtocol{
-		requestBlocks: {Name: "sync/2", Serve: serve(server.ServeBlocks)},
+		requestBlocks: {Name: "sync/2", Serve: blocks},
 		requestLight:  {Name: "light/2", Serve: serve(server.ServeLight), MaxResponse: store.MaxProofBytes},
 		requestState:  {Name: "state/2", Serve: serve(server.ServeState), MaxResponse: 4 << 20},
 		requestWarp:   {Name: "sync/warp", Serve: serve(server.ServeWarp)},
@@ -250,6 +254,22 @@ func (n *Network) act(ctx context.Context, g *lifecycle.Group, r Ready, open map
 	}
 	for _, p := range r.Reports {
 		n.Report(p.Peer, p.Cost, p.Reason)
+	}
+}
+
+// await waits for a block that peers were told of before it is here.
+func (n *Network) await(ctx context.Context, request []byte) {
+	here := make(chan struct{})
+	if !n.core.Await(request, func() { close(here) }) {
+		return
+	}
+	late := time.NewTimer(ComingWait)
+	defer late.Stop()
+	select {
+	case <-here:
+	case <-late.C:
+	case <-n.stopped:
+	case <-ctx.Done():
 	}
 }
 

@@ -1,29 +1,34 @@
 package network
 
-import "github.com/crustgo/crust/substrate/types"
-
 // recent is a set that forgets what was added first when it is full.
-type recent struct {
-	has  map[types.Hash]struct{}
-	ring []types.Hash
+type recent[K comparable] struct {
+	set  map[K]struct{}
+	ring []K
 	next int
 	max  int
 }
 
-func newRecent(limit int) recent { return recent{has: map[types.Hash]struct{}{}, max: limit} }
+func newRecent[K comparable](limit int) recent[K] {
+	return recent[K]{set: map[K]struct{}{}, max: limit}
+}
 
-// add reports whether h was not there.
-func (r *recent) add(h types.Hash) bool {
-	if _, ok := r.has[h]; ok {
+func (r *recent[K]) has(k K) bool {
+	_, ok := r.set[k]
+	return ok
+}
+
+// add reports whether k was not there.
+func (r *recent[K]) add(k K) bool {
+	if r.has(k) {
 		return false
 	}
-	r.has[h] = struct{}{}
+	r.set[k] = struct{}{}
 	if len(r.ring) < r.max {
-		r.ring = append(r.ring, h)
+		r.ring = append(r.ring, k)
 		return true
 	}
-	delete(r.has, r.ring[r.next])
-	r.ring[r.next] = h
+	delete(r.set, r.ring[r.next])
+	r.ring[r.next] = k
 	r.next = (r.next + 1) % r.max
 	return true
 }

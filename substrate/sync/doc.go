@@ -45,11 +45,12 @@
 // A peer that does not deliver is asked less and less, and somebody else instead;
 // that is reported only as far as it is sure, with a [Reason] whose cost tells
 // misfortune from lies. Whoever lies is not asked again. A block that failed is
-// remembered with its descendants; whoever had one of them as part of its chain is
-// reported. Of a chain that was built up by several peers, each answers for what it
-// named and what is below, not for what another put on top. Blocks whose slot has
-// not begun wait without blame, and failures of our own end nothing but the flow:
-// import pauses.
+// remembered with its descendants; whoever sent it, or has one of those as part of
+// its chain, is reported. Who only named the block is not: it is passed on by its
+// header (ADR 0035). Of a chain that was built up by several peers, each answers
+// for what it named and what is below, not for what another put on top. Blocks
+// whose slot has not begun wait without blame, and failures of our own end nothing
+// but the flow: import pauses.
 //
 // # Finality
 //

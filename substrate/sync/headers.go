@@ -56,9 +56,9 @@ func (m *Machine) Announced(now types.Moment, id types.PeerID, header *types.Hea
 	}
 	switch {
 	case header.Number <= m.chain.Finalised().Number:
-	case m.bad.has(b.Hash) || m.bad.has(header.ParentHash):
+	case m.bad.has(header.ParentHash):
 		m.condemn(b.Hash, []*peer{p})
-	case m.refused.has(b.Hash):
+	case m.bad.has(b.Hash) || m.refused.has(b.Hash):
 	case m.refused.has(header.ParentHash):
 		m.refused.add(b.Hash)
 	case m.linked(b.Hash) || m.linked(header.ParentHash):

@@ -92,7 +92,7 @@ func (m *Machine) linked(h types.Hash) bool {
 
 // insert puts a block whose parent is linked into the tree, with its body if from
 // sent one. It returns false if nothing can stand on the block. The sources are
-// blamed for a bad one.
+// blamed for a bad header, or one on a bad block.
 func (m *Machine) insert(b protocol.BlockData, from *peer, sources ...*peer) bool {
 	if n := m.nodes[b.Hash]; n != nil {
 		for _, p := range sources {
@@ -223,18 +223,21 @@ func (m *Machine) settle(n *node) {
 	n.children = nil
 }
 
-// drop takes a node and all above it out of the tree. Whoever claimed one of them
-// as part of its chain is reported if they are bad.
-func (m *Machine) drop(n *node, bad bool) {
-	m.detach(n)
-	stack := []*node{n}
+// drop takes a node and all above it out of the tree. If it is bad, who sent its body, and so must have
+// imported it, is reported, and who claims what stands on it as part of its chain. Who only named the block
+// itself is not: peers tell of a block when they know that its author has sealed it.
+func (m *Machine) drop(top *node, bad bool) {
+	m.detach(top)
+	stack := []*node{top}
 	for len(stack) > 0 {
 		n := stack[len(stack)-1]
 		stack = append(stack[:len(stack)-1], n.children...)
 		n.children = nil
 		if bad {
-			m.condemn(n.hash, n.sources)
-			m.report(n.from, SentBadBlock)
+			if n != top {
+				m.condemn(n.hash, n.sources)
+			}
+			m.condemn(n.hash, []*peer{n.from})
 		}
 		m.forget(n)
 	}
