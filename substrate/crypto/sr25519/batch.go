@@ -24,7 +24,7 @@ import (
 // A key that signed several messages of the batch is decompressed and multiplied
 // once. A Batch belongs to one goroutine. The zero value is ready for use.
 type Batch struct {
-	equation batch.Equation[curve.RistrettoPoint, schnorrkel]
+	equation batch.Equation[curve.RistrettoPoint, curve.ExpandedRistrettoPoint, schnorrkel]
 	cache    PointCache
 }
 
@@ -34,9 +34,9 @@ type schnorrkel struct{}
 func (schnorrkel) Name() string                { return "sr25519" }
 func (schnorrkel) Base() *curve.RistrettoPoint { return curve.RISTRETTO_BASEPOINT_POINT }
 
-func (schnorrkel) Vanishes(s []*scalar.Scalar, p []*curve.RistrettoPoint) bool {
+func (schnorrkel) Vanishes(s []*scalar.Scalar, p []*curve.RistrettoPoint, t []*scalar.Scalar, m []*curve.ExpandedRistrettoPoint) bool {
 	var sum curve.RistrettoPoint
-	return sum.MultiscalarMulVartime(s, p).IsIdentity()
+	return sum.ExpandedMultiscalarMulVartime(t, m, s, p).IsIdentity()
 }
 
 func (schnorrkel) Valid(k, s *scalar.Scalar, a, r *curve.RistrettoPoint) bool {
@@ -78,7 +78,9 @@ func (b *Batch) Reset() { b.equation.Reset() }
 // Add adds a signature of msg by pub. msg is not kept.
 func (b *Batch) Add(pub [32]byte, msg []byte, sig [64]byte) {
 	e := b.equation.Add()
-	known := func(to *curve.RistrettoPoint) bool { return b.decompress(to, pub) }
+	known := func(to *curve.RistrettoPoint) (*curve.ExpandedRistrettoPoint, bool) {
+		return nil, b.decompress(to, pub)
+	}
 	if parseSignature(&sig, &e.S, &e.R) && b.equation.Bind(e, &pub, known) {
 		signatureChallenge(&e.K, pub[:], msg, sig[:32])
 		b.equation.Absorb(e, &pub, &sig)

@@ -8,14 +8,14 @@ import (
 )
 
 // Curve is a group of points P and a way to sign with it, by Schnorr's equation
-// s·B = R + k·A.
-type Curve[P any] interface {
+// s·B = R + k·A. M are points with some of their multiples, which cost less in a sum.
+type Curve[P, M any] interface {
 	// Name separates the hashes of different schemes.
 	Name() string
 	// Base is the point B.
 	Base() *P
-	// Vanishes reports whether the scheme takes Σ sᵢ·pᵢ for zero.
-	Vanishes(s []*scalar.Scalar, p []*P) bool
+	// Vanishes reports whether the scheme takes Σ sᵢ·pᵢ + Σ tᵢ·mᵢ for zero.
+	Vanishes(s []*scalar.Scalar, p []*P, t []*scalar.Scalar, m []*M) bool
 	// Valid checks the equation of one signature.
 	Valid(k, s *scalar.Scalar, a, r *P) bool
 }
@@ -26,10 +26,10 @@ type Curve[P any] interface {
 //
 // Package sr25519 explains why that is sound. A key that signed several messages is
 // multiplied once. The zero value is an empty batch of the scheme C.
-type Equation[P any, C Curve[P]] struct {
+type Equation[P, M any, C Curve[P, M]] struct {
 	curve   C
 	entries []Entry[P]
-	keys    []key[P]
+	keys    []key[P, M]
 	index   map[[32]byte]int32 // key → keys, -1 for keys that are no point
 	digest  hash.Hash
 	// absorbed is what digest takes of one signature: one block of the hash.
@@ -37,9 +37,21 @@ type Equation[P any, C Curve[P]] struct {
 	failed   bool // the equation over all entries does not hold
 
 	// Scratch space, kept between batches.
-	scalars []scalar.Scalar
-	scalarP []*scalar.Scalar
-	pointP  []*P
+	scalars []scalar.Scalar // of the base, and of each key
+	sum     terms[P]
+	known   terms[M]
+}
+
+// terms are those of a sum of products.
+type terms[P any] struct {
+	scalars []*scalar.Scalar
+	points  []*P
+}
+
+func (t *terms[P]) reset() { t.scalars, t.points = t.scalars[:0], t.points[:0] }
+
+func (t *terms[P]) add(s *scalar.Scalar, p *P) {
+	t.scalars, t.points = append(t.scalars, s), append(t.points, p)
 }
 
 // Entry is a signature as the equation needs it.
@@ -51,24 +63,24 @@ type Entry[P any] struct {
 }
 
 // key is a public key, and where the sum over its signatures is gathered.
-type key[P any] struct {
-	point P
-	term  int32 // in the scalars of the running check
-	used  bool
+type key[P, M any] struct {
+	point     P
+	multiples *M    // of the point, or nil
+	scalar    int32 // in the scalars of the running check; 0: not met yet
 }
 
 // Grow makes room for capacity signatures in an empty batch.
-func (q *Equation[P, C]) Grow(capacity int) {
+func (q *Equation[P, M, C]) Grow(capacity int) {
 	q.entries = make([]Entry[P], 0, capacity)
-	q.keys = make([]key[P], 0, capacity)
+	q.keys = make([]key[P, M], 0, capacity)
 	q.index = make(map[[32]byte]int32, capacity)
 }
 
 // Len returns the number of signatures added.
-func (q *Equation[P, C]) Len() int { return len(q.entries) }
+func (q *Equation[P, M, C]) Len() int { return len(q.entries) }
 
 // Reset empties the batch and keeps its memory.
-func (q *Equation[P, C]) Reset() {
+func (q *Equation[P, M, C]) Reset() {
 	q.entries, q.keys = q.entries[:0], q.keys[:0]
 	clear(q.index)
 	q.failed = false
@@ -79,23 +91,24 @@ func (q *Equation[P, C]) Reset() {
 
 // Add adds a signature, which is not valid until Bind has said whose it is. The
 // entry is good until the next Add.
-func (q *Equation[P, C]) Add() *Entry[P] {
+func (q *Equation[P, M, C]) Add() *Entry[P] {
 	q.failed = false
 	q.entries = append(q.entries, Entry[P]{key: -1})
 	return &q.entries[len(q.entries)-1]
 }
 
 // Bind says that e, whose fields are set but for K, was made by pub, and reports
-// whether pub is a point, which decompress sets. Absorb comes next.
-func (q *Equation[P, C]) Bind(e *Entry[P], pub *[32]byte, decompress func(to *P) bool) bool {
+// whether pub is a point, which decompress sets; it may have multiples of it, too. Absorb comes next.
+func (q *Equation[P, M, C]) Bind(e *Entry[P], pub *[32]byte, decompress func(to *P) (multiples *M, ok bool)) bool {
 	i, known := q.index[*pub]
 	if !known {
 		if q.index == nil {
 			q.index = make(map[[32]byte]int32)
 		}
 		i = int32(len(q.keys))
-		q.keys = append(q.keys, key[P]{})
-		if !decompress(&q.keys[i].point) {
+		q.keys = append(q.keys, key[P, M]{})
+		k, ok := &q.keys[i], false
+		if k.multiples, ok = decompress(&k.point); !ok {
 			q.keys = q.keys[:i]
 			i = -1
 		}
@@ -106,7 +119,7 @@ func (q *Equation[P, C]) Bind(e *Entry[P], pub *[32]byte, decompress func(to *P)
 }
 
 // Absorb takes a bound signature, complete with K, into the coefficients of the batch.
-func (q *Equation[P, C]) Absorb(e *Entry[P], pub *[32]byte, sig *[64]byte) {
+func (q *Equation[P, M, C]) Absorb(e *Entry[P], pub *[32]byte, sig *[64]byte) {
 	if q.digest == nil {
 		q.digest = NewDigest(q.curve.Name() + " batch")
 	}
@@ -119,7 +132,7 @@ func (q *Equation[P, C]) Absorb(e *Entry[P], pub *[32]byte, sig *[64]byte) {
 }
 
 // Verify reports whether all signatures are valid. An empty batch is valid.
-func (q *Equation[P, C]) Verify() bool {
+func (q *Equation[P, M, C]) Verify() bool {
 	for i := range q.entries {
 		if q.entries[i].key < 0 {
 			return false
@@ -135,7 +148,7 @@ func (q *Equation[P, C]) Verify() bool {
 
 // VerifyEach reports of every signature whether it is valid. A few invalid ones
 // cost little more than another equation.
-func (q *Equation[P, C]) VerifyEach() []bool {
+func (q *Equation[P, M, C]) VerifyEach() []bool {
 	if len(q.entries) == 0 {
 		return nil
 	}
@@ -148,7 +161,7 @@ func (q *Equation[P, C]) VerifyEach() []bool {
 }
 
 // FirstInvalid returns the index of the first invalid signature, or -1.
-func (q *Equation[P, C]) FirstInvalid() int {
+func (q *Equation[P, M, C]) FirstInvalid() int {
 	if q.Verify() {
 		return -1
 	}
@@ -156,7 +169,7 @@ func (q *Equation[P, C]) FirstInvalid() int {
 }
 
 // Coefficients draws the coefficients, as checks do, and returns that of every signature.
-func (q *Equation[P, C]) Coefficients() []scalar.Scalar {
+func (q *Equation[P, M, C]) Coefficients() []scalar.Scalar {
 	q.drawCoefficients()
 	out := make([]scalar.Scalar, len(q.entries))
 	for i := range out {
@@ -166,14 +179,14 @@ func (q *Equation[P, C]) Coefficients() []scalar.Scalar {
 }
 
 // valid checks one signature.
-func (q *Equation[P, C]) valid(i int) bool {
+func (q *Equation[P, M, C]) valid(i int) bool {
 	e := &q.entries[i]
 	return e.key >= 0 && q.curve.Valid(&e.K, &e.S, &q.keys[e.key].point, &e.R)
 }
 
 // drawCoefficients sets the coefficient of every entry. A digest that absorbed
 // nothing has no entry that could be valid.
-func (q *Equation[P, C]) drawCoefficients() {
+func (q *Equation[P, M, C]) drawCoefficients() {
 	if q.digest == nil {
 		return
 	}
@@ -186,12 +199,16 @@ func (q *Equation[P, C]) drawCoefficients() {
 
 // holds checks the equation over the entries [lo, hi), without those that
 // cannot be valid.
-func (q *Equation[P, C]) holds(lo, hi int) bool {
-	q.reserve(1 + 2*(hi-lo))
+func (q *Equation[P, M, C]) holds(lo, hi int) bool {
+	if n := 1 + hi - lo; cap(q.scalars) < n {
+		q.scalars = make([]scalar.Scalar, 0, n)
+	}
+	q.scalars = q.scalars[:1]
+	q.sum.reset()
+	q.known.reset()
 	base := &q.scalars[0]
 	base.Zero()
-	q.scalarP[0], q.pointP[0] = base, q.curve.Base()
-	n := 1
+	q.sum.add(base, q.curve.Base())
 	var product scalar.Scalar
 	for i := lo; i < hi; i++ {
 		e := &q.entries[i]
@@ -199,34 +216,27 @@ func (q *Equation[P, C]) holds(lo, hi int) bool {
 			continue
 		}
 		base.Add(base, product.Mul(&e.z, &e.S))
-		q.scalarP[n], q.pointP[n] = &e.z, &e.R
-		n++
+		q.sum.add(&e.z, &e.R)
+		product.Mul(&e.z, &e.K)
 		k := &q.keys[e.key]
-		if !k.used {
-			k.used, k.term = true, int32(n)
-			q.scalars[n].Mul(&e.z, &e.K)
-			q.scalarP[n], q.pointP[n] = &q.scalars[n], &k.point
-			n++
+		if k.scalar > 0 {
+			sum := &q.scalars[k.scalar]
+			sum.Add(sum, &product)
 			continue
 		}
-		sum := &q.scalars[k.term]
-		sum.Add(sum, product.Mul(&e.z, &e.K))
+		k.scalar = int32(len(q.scalars))
+		q.scalars = append(q.scalars, product)
+		if sum := &q.scalars[k.scalar]; k.multiples != nil {
+			q.known.add(sum, k.multiples)
+		} else {
+			q.sum.add(sum, &k.point)
+		}
 	}
 	base.Neg(base)
 	for i := lo; i < hi; i++ {
 		if k := q.entries[i].key; k >= 0 {
-			q.keys[k].used = false
+			q.keys[k].scalar = 0
 		}
 	}
-	return q.curve.Vanishes(q.scalarP[:n], q.pointP[:n])
-}
-
-// reserve makes room for n terms.
-func (q *Equation[P, C]) reserve(n int) {
-	if cap(q.scalars) < n {
-		q.scalars = make([]scalar.Scalar, n)
-		q.scalarP = make([]*scalar.Scalar, n)
-		q.pointP = make([]*P, n)
-	}
-	q.scalars, q.scalarP, q.pointP = q.scalars[:n], q.scalarP[:n], q.pointP[:n]
+	return q.curve.Vanishes(q.sum.scalars, q.sum.points, q.known.scalars, q.known.points)
 }
