@@ -181,8 +181,8 @@ func votersSection(cases []sim.VotersOptions) func(context.Context, *Run) (strin
 		b.WriteString("Real voters on headers that nobody executes, about 25 peers each, links of 20 to 150 ms; a header is\n" +
 			"passed on before its block is there (ADR 0035). By the simulated clock, from the author's clock to finality, over all voters and blocks. The limits for p50\n" +
 			"are 0.65 s with 100 validators, 0.95 s with 1,000, and three times that with a tenth offline. CPU is that of one voter for a\n" +
-			"block after the first, which hears all of it again, alone, and verifies for itself; by the wall clock, over batch\n" +
-			"verification of a round's votes, the least of ten turns of both.\n\n" +
+			"block after the first, which hears all of it again, alone, and verifies for itself, with 60 MiB in use for the collector, as\n" +
+			"a node has; by the wall clock, over batch verification of a round's votes, the least of ten turns of both.\n\n" +
 			"| validators | offline | blocks | p50 s | p99 s | of the limit | slowest voter, p50 s | messages | CPU ms | ratio to a batch | run s |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 		for _, o := range of(r, cases, []sim.VotersOptions{{Seed: 1, Validators: 20, Blocks: 5}}) {
 			if ctx.Err() != nil {

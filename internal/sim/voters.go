@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/crustgo/crust/substrate/blocktree"
@@ -375,7 +376,7 @@ func (s *single) receive() {
 
 // costs is what a voter takes for a block, and what bare batch verification of a round's votes takes:
 // the least of some turns. The first voter hears everything again, alone: it does not share the
-// processor's caches and the collector with all others. If there are more, its first block is not
+// processor's caches with all others, and the collector with no more than a node has. If there are more, its first block is not
 // counted, because it prepares the keys of the set then; bare verification prepares none.
 func (c *crowd) costs() (cpu, batch time.Duration, err error) {
 	online := len(c.voters)
@@ -383,7 +384,8 @@ func (c *crowd) costs() (cpu, batch time.Duration, err error) {
 	for _, p := range c.voters[0].peers {
 		peers = append(peers, wire{to: &single{id: p.to.id}})
 	}
-	c.voters, c.sigs, c.todo = nil, nil, queue{} // garbage, but for the tape
+	others := c.disband()
+	defer runtime.KeepAlive(others)
 	from, blocks := c.born[min(2, c.opt.Blocks)], max(1, c.opt.Blocks-1)
 	const turns = 10
 	for turn := range turns {
@@ -419,6 +421,33 @@ func (c *crowd) costs() (cpu, batch time.Duration, err error) {
 		}
 	}
 	return cpu, batch, nil
+}
+
+// nodeBytes is about what a node has in use.
+const nodeBytes = 60 << 20
+
+// disband makes the crowd garbage but for the tape and for as many voters as have as much in use as
+// a node: how often the collector runs, and what it then looks at, depends on that.
+func (c *crowd) disband() (kept []*single) {
+	inUse := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	for _, s := range c.voters {
+		s.peers, s.links = nil, nil // they lead to all others
+	}
+	c.sigs, c.todo = nil, queue{}
+	kept, c.voters = slices.Clone(c.voters[1:]), nil
+	half := len(kept) / 2
+	all := inUse()
+	clear(kept[half:])
+	less := inUse()
+	each := max(1, (all-min(less, all))/uint64(max(1, len(kept)-half)))
+	rest := less - min(less, each*uint64(half)) // what is not voters
+	clear(kept[min(half, int((nodeBytes-min(nodeBytes, rest))/each)):])
+	return kept
 }
 
 // batch is what it takes to verify the votes of a round, those of each stage together.

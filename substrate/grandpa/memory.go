@@ -124,7 +124,11 @@ func (r *round) record() *CatchUp {
 }
 
 // saveRound is the record of a round.
-func saveRound(r *round) []byte { return r.record().AppendSCALE([]byte{roundVersion}) }
+func saveRound(r *round) []byte {
+	m := r.record()
+	b := make([]byte, 0, 80+signedVoteSize*(len(m.Prevotes)+len(m.Precommits)))
+	return m.AppendSCALE(append(b, roundVersion))
+}
 
 // loadRound reads the record of a round.
 func loadRound(b []byte) (*CatchUp, error) {

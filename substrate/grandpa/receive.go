@@ -79,7 +79,7 @@ func (c *check) add(s Stage, r Round, voter int, vote *SignedVote) (item int32, 
 // each key has a table of its multiples instead, which is as good.
 const (
 	smallSet                  = 256
-	gather       types.Moment = 3
+	gather       types.Moment = 10
 	gatherLate   types.Moment = 50
 	mostGathered              = 4096
 )

@@ -217,7 +217,7 @@ func (r *round) settled() bool {
 
 // votes lists the votes of a stage, equivocations included.
 func (r *round) votes(s Stage) []SignedVote {
-	var out []SignedVote
+	out := make([]SignedVote, 0, len(r.stages[s].ballots)) // and few sign twice
 	for i := range r.stages[s].ballots {
 		b := &r.stages[s].ballots[i]
 		for _, v := range []*SignedVote{b.first, b.second} {
@@ -237,6 +237,7 @@ func (r *round) justify(chain Chain, t Target) (j Justification, ok bool) {
 	threshold, weight := r.set.Threshold(), uint64(0)
 	above := descent{chain: chain, of: t}
 	taken := make([]bool, len(r.set.authorities))
+	j.Precommits = make([]SignedVote, 0, len(taken))
 	for _, exact := range []bool{true, false} {
 		for i := range r.stages[Precommit].ballots {
 			b := &r.stages[Precommit].ballots[i]
