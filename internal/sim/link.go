@@ -225,9 +225,13 @@ func (n *node) serve(req []byte, done func(answer []byte, err error)) {
 			done(n.server.ServeBlocks(req))
 		}
 	})
-	if n.core.Await(req, answer) {
-		n.w.after(types.Moment(network.ComingWait.Milliseconds()), answer)
-	} else {
+	forget := n.core.Await(req, answer)
+	if forget == nil {
 		answer()
+		return
 	}
+	n.w.after(types.Moment(network.ComingWait.Milliseconds()), n.guard(func() {
+		forget()
+		answer()
+	}))
 }

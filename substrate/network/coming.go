@@ -14,8 +14,8 @@ const ComingWait = 2 * time.Second
 
 // Limits of what is coming.
 const (
-	maxComing  = 32  // blocks; more than that, and the oldest are not waited for
-	maxWaiting = 256 // requests for one of them
+	maxComing  = 32 // blocks; more than that, and the oldest are not waited for
+	maxWaiting = 32 // requests for them: half of what a host answers at a time
 )
 
 // coming are blocks that peers were told of before they are here, and what is to be done
@@ -23,14 +23,15 @@ const (
 type coming struct {
 	mu      stdsync.Mutex // guards all
 	order   []types.Hash  // oldest first
-	waiting map[types.Hash][]func()
+	waiting map[types.Hash][]*func()
+	count   int // of who waits
 }
 
 // expect adds a block.
 func (c *coming) expect(h types.Hash) {
 	c.mu.Lock()
 	if c.waiting == nil {
-		c.waiting = map[types.Hash][]func(){}
+		c.waiting = map[types.Hash][]*func(){}
 	}
 	if _, ok := c.waiting[h]; !ok {
 		c.waiting[h] = nil
@@ -46,29 +47,38 @@ func (c *coming) expect(h types.Hash) {
 	}
 }
 
-// wait has f called when a block is here or not to come, unless it is not coming, or too many wait.
-func (c *coming) wait(h types.Hash, f func()) bool {
+// wait has f called when a block is here or not to come, unless who waits forgets it before.
+// It returns nil if the block is not coming, or too many wait.
+func (c *coming) wait(h types.Hash, f func()) (forget func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	list, ok := c.waiting[h]
-	if !ok || len(list) == maxWaiting {
-		return false
+	if !ok || c.count == maxWaiting {
+		return nil
 	}
-	c.waiting[h] = append(list, f)
-	return true
+	c.waiting[h] = append(list, &f)
+	c.count++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if i := slices.Index(c.waiting[h], &f); i >= 0 {
+			c.waiting[h] = slices.Delete(c.waiting[h], i, i+1)
+			c.count--
+		}
+	}
 }
 
 // settle calls who waits for a block, which is here or not to come.
 func (c *coming) settle(h types.Hash) {
 	c.mu.Lock()
 	list, ok := c.waiting[h]
-	if ok {
+	if c.count -= len(list); ok {
 		delete(c.waiting, h)
 		c.order = slices.DeleteFunc(c.order, func(o types.Hash) bool { return o == h })
 	}
 	c.mu.Unlock()
 	for _, f := range list {
-		f()
+		(*f)()
 	}
 }
 

@@ -215,11 +215,14 @@ func (c *Core) foresee(h *types.Header, hash types.Hash) error {
 }
 
 // Await has f called when the block that a request for blocks begins with is imported, or will
-// not be. It returns false if nothing has to be waited for: peers were not told of the block
-// before it was here. It may be called from any goroutine, and f is.
-func (c *Core) Await(request []byte, f func()) bool {
+// not be; forget ends that. It returns nil if nothing has to be waited for, as peers were not told
+// of the block before it was here, or if too many wait. It may be called from any goroutine, and f is.
+func (c *Core) Await(request []byte, f func()) (forget func()) {
 	r, err := protocol.DecodeBlockRequest(request)
-	return err == nil && c.coming.wait(r.FromHash, f)
+	if err != nil {
+		return nil
+	}
+	return c.coming.wait(r.FromHash, f)
 }
 
 // Transactions takes a message of transactions and returns those that it holds.

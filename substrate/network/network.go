@@ -260,9 +260,11 @@ func (n *Network) act(ctx context.Context, g *lifecycle.Group, r Ready, open map
 // await waits for a block that peers were told of before it is here.
 func (n *Network) await(ctx context.Context, request []byte) {
 	here := make(chan struct{})
-	if !n.core.Await(request, func() { close(here) }) {
+	forget := n.core.Await(request, func() { close(here) })
+	if forget == nil {
 		return
 	}
+	defer forget()
 	late := time.NewTimer(ComingWait)
 	defer late.Stop()
 	select {

@@ -53,6 +53,7 @@ type Voter struct {
 	calls   chan func() // questions to the loop
 	wake    chan struct{}
 	stopped chan struct{} // closed when Run returns
+	due     types.Moment  // when the machine has something to do, if nothing happens before; 0: never
 
 	mu      sync.Mutex // guards what follows
 	inbox   []event
@@ -118,7 +119,7 @@ func (v *Voter) Run(ctx context.Context, network Network) error {
 	// When news of the chain are looked at: there may have been some since the core was made.
 	due := time.After(v.cfg.SoloDelay)
 	for {
-		news := false
+		news, late := false, false
 		select {
 		case <-ctx.Done():
 			return nil
@@ -132,11 +133,12 @@ func (v *Voter) Run(ctx context.Context, network Network) error {
 		case <-due:
 			due, news = nil, true
 		case <-timer.C:
+			late = true
 		case f := <-v.calls:
 			f()
 			continue
 		}
-		next, err := v.step(network, news)
+		next, err := v.step(network, news, late)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
@@ -150,8 +152,8 @@ func (v *Voter) Run(ctx context.Context, network Network) error {
 // idle is how long a voter sleeps that waits for nothing.
 const idle = time.Minute
 
-// step takes what has arrived, and acts. It returns how long there is time.
-func (v *Voter) step(network Network, news bool) (time.Duration, error) {
+// step takes what has arrived, and acts; late says that what it waited for is due. It returns how long there is time.
+func (v *Voter) step(network Network, news, late bool) (time.Duration, error) {
 	now := v.cfg.Now()
 	v.take(now)
 	if news {
@@ -159,7 +161,9 @@ func (v *Voter) step(network Network, news bool) (time.Duration, error) {
 			return 0, err
 		}
 	}
-	v.core.Tick(now)
+	if late || v.due != 0 && now >= v.due { // else nothing but what has arrived could change anything
+		v.core.Tick(now)
+	}
 	r, err := v.core.Act(now)
 	if err != nil {
 		return 0, err
@@ -181,7 +185,7 @@ func (v *Voter) step(network Network, news bool) (time.Duration, error) {
 			v.cfg.Equivocated(e)
 		}
 	}
-	if r.Wake == 0 {
+	if v.due = r.Wake; v.due == 0 {
 		return idle, nil
 	}
 	return time.Duration(max(r.Wake, now)-now) * time.Millisecond, nil

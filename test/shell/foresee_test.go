@@ -84,7 +84,7 @@ func (c *told) blames(when string, want ...types.PeerID) {
 func (c *told) await(b *types.Block) (waits bool, here *bool) {
 	here = new(bool)
 	q := protocol.BlockRequest{Fields: protocol.FieldBody, FromHash: b.Header.Hash(), Direction: protocol.Descending, Max: 1}
-	return c.core.Await(q.Append(nil), func() { *here = true }), here
+	return c.core.Await(q.Append(nil), func() { *here = true }) != nil, here
 }
 
 // TestForesee has a node tell of a block when its header is there.
