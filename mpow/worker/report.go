@@ -162,9 +162,12 @@ func (w *Worker) noteDropping(s *index.Step) error {
 // showLeaves is how many leaves are shown at a time: they stay in the caches of both sides.
 const showLeaves = 8
 
-// readers is how many frames of leaves are read, or checked, at the same time: a disk is faster if
-// it has a choice of what to read next.
-const readers = 8
+// readLeaves is how many leaves are read at a time, by each of readers: while the leaves of one
+// are checked, those of another are read.
+const (
+	readLeaves = 32
+	readers    = 2
+)
 
 // show reads leaves and has them checked, over all connections at a time. It notes the
 // units of which one is wrong, and only those.
@@ -174,18 +177,18 @@ func (w *Worker) show(ctx context.Context, asked []trusted.Asked) error {
 	w.mu.Unlock()
 	var next atomic.Int64
 	g := lifecycle.NewGroup(ctx, 0)
-	if w.leaves == nil {
-		w.leaves = disk.Leaves(readers * showLeaves)
+	for len(w.readers) < readers {
+		w.readers = append(w.readers, disk.NewReader(readLeaves))
 	}
-	for buf := range slices.Chunk(w.leaves, showLeaves*proof.LeafSize) {
+	for _, r := range w.readers {
 		g.Go("showing leaves", func(ctx context.Context) error {
 			for {
-				to := int(next.Add(showLeaves))
-				from := to - showLeaves
+				to := int(next.Add(readLeaves))
+				from := to - readLeaves
 				if from >= len(asked) {
 					return nil
 				}
-				if err := w.showFrame(ctx, asked[from:min(to, len(asked))], uint32(from), buf); err != nil {
+				if err := w.showBatch(ctx, asked[from:min(to, len(asked))], uint32(from), r); err != nil {
 					return err
 				}
 			}
@@ -194,18 +197,21 @@ func (w *Worker) show(ctx context.Context, asked []trusted.Asked) error {
 	return g.Wait()
 }
 
-func (w *Worker) showFrame(ctx context.Context, asked []trusted.Asked, from uint32, buf []byte) error {
-	r := trusted.CheckRequest{From: from, Shown: make([]trusted.Shown, len(asked))}
-	var unread error
-	for i := range asked {
-		leaf := buf[i*proof.LeafSize : (i+1)*proof.LeafSize]
-		path, err := w.leaf(&asked[i], leaf)
-		if err != nil {
-			unread = err
-			continue // no bytes say so
+// showBatch reads some leaves together, and shows them a few at a time.
+func (w *Worker) showBatch(ctx context.Context, asked []trusted.Asked, from uint32, r *disk.Reader) error {
+	shown, unread := w.leaves(asked, r)
+	for len(asked) > 0 {
+		n := min(showLeaves, len(asked))
+		if err := w.showFrame(ctx, asked[:n], trusted.CheckRequest{From: from, Shown: shown[:n]}, unread); err != nil {
+			return err
 		}
-		r.Shown[i] = trusted.Shown{Leaf: leaf, Path: path}
+		asked, shown, from = asked[n:], shown[n:], from+uint32(n)
 	}
+	return nil
+}
+
+// showFrame has some leaves checked; unread is why some could not be read.
+func (w *Worker) showFrame(ctx context.Context, asked []trusted.Asked, r trusted.CheckRequest, unread error) error {
 	var a trusted.CheckAnswer
 	if err := w.pool.with(ctx, func(c *enclave.Client) error { return c.Call(&r, &a) }); err != nil {
 		return err
@@ -224,19 +230,36 @@ func (w *Worker) showFrame(ctx context.Context, asked []trusted.Asked, from uint
 	return nil
 }
 
-// leaf reads a leaf, and its path if it is in a data unit.
-func (w *Worker) leaf(a *trusted.Asked, into []byte) (path []proof.Hash, err error) {
-	u, d, err := w.unit(a.Unit.ID)
-	if err != nil {
-		return nil, err
+// leaves reads leaves, and their paths if they are in data units. What cannot be read has no
+// bytes, which says so to the enclave; unread is why.
+func (w *Worker) leaves(asked []trusted.Asked, r *disk.Reader) (shown []trusted.Shown, unread error) {
+	shown = make([]trusted.Shown, len(asked))
+	reads, of := make([]disk.LeafRead, 0, len(asked)), make([]int, 0, len(asked))
+	leaves := make([]uint32, 0, len(asked)) // that the units have
+	for i := range asked {
+		u, d, err := w.unit(asked[i].Unit.ID)
+		if err != nil {
+			unread = err
+			continue
+		}
+		reads = append(reads, disk.LeafRead{Disk: d, Unit: u.Number, Leaf: asked[i].Leaf, Into: r.Room(i)})
+		of, leaves = append(of, i), append(leaves, u.Desc.Leaves)
 	}
-	if err = d.ReadLeaf(u.Number, a.Leaf, into); err == nil && a.Kind == proof.Data {
-		path, err = d.Path(u.Number, a.Leaf, u.Desc.Leaves)
+	r.Read(reads)
+	for k := range reads {
+		l, err := &reads[k], reads[k].Err
+		var path []proof.Hash
+		if err == nil && asked[of[k]].Kind == proof.Data {
+			path, err = l.Disk.Path(l.Unit, l.Leaf, leaves[k])
+		}
+		if err != nil {
+			_ = l.Disk.Recheck() // whether the disk is there at all; it remembers
+			unread = err
+			continue
+		}
+		shown[of[k]] = trusted.Shown{Leaf: l.Into, Path: path}
 	}
-	if err != nil {
-		_ = d.Recheck() // whether the disk is there at all; it remembers
-	}
-	return path, err
+	return shown, unread
 }
 
 // unit finds a unit on the disks.

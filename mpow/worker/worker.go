@@ -73,7 +73,7 @@ type Worker struct {
 	lanes   []*lane
 	wake    chan struct{}   // tells the fillers that something changed
 	asked   []trusted.Asked // by the last challenge; of Heartbeat and Loss alone
-	leaves  []byte          // what they read leaves into; kept, since new memory takes the system more than reading into it
+	readers []*disk.Reader  // of the leaves that a slot asks for; kept, since new memory takes the system more than reading into it
 
 	// closing is held for reading from before the enclave may close a unit until that is durable, or given
 	// up, and for writing while the enclave fixes the step of a report, which has all units that are
@@ -165,6 +165,9 @@ func (w *Worker) Close() error {
 	}
 	for _, l := range w.lanes {
 		all = append(all, l.close())
+	}
+	for _, r := range w.readers {
+		r.Close()
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
