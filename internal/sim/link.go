@@ -197,7 +197,7 @@ func (w *world) request(from *node, to types.PeerID, req []byte, done func(answe
 	}
 	w.deliver(l, from, other, w.delay(l, len(req)), func() {
 		w.note("request", other.index, req...)
-		other.serve(req, func(answer []byte, err error) {
+		other.serve(from.id, req, func(answer []byte, err error) {
 			if err != nil {
 				if other.honest() && from.honest() {
 					w.fail("node %d cannot answer node %d: %w", other.index, from.index, err)
@@ -217,7 +217,7 @@ func (w *world) request(from *node, to types.PeerID, req []byte, done func(answe
 }
 
 // serve answers a request for blocks, now or when the first of them is here.
-func (n *node) serve(req []byte, done func(answer []byte, err error)) {
+func (n *node) serve(from types.PeerID, req []byte, done func(answer []byte, err error)) {
 	over := false
 	answer := n.guard(func() {
 		if !over {
@@ -225,7 +225,7 @@ func (n *node) serve(req []byte, done func(answer []byte, err error)) {
 			done(n.server.ServeBlocks(req))
 		}
 	})
-	forget := n.core.Await(req, answer)
+	forget := n.core.Await(n.now(), from, req, answer)
 	if forget == nil {
 		answer()
 		return

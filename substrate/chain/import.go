@@ -88,15 +88,19 @@ type Foreseen struct {
 }
 
 // Foresee verifies the header of a block whose parent the chain has, and whose body is not
-// here yet, as [Manager.Check] does: the author has sealed it. Whether it is right is not known.
-func (m *Manager) Foresee(h *types.Header) (Foreseen, error) {
-	checked, err := m.Check([]*types.Block{{Header: *h}}, nil)
-	if err != nil {
-		return Foreseen{}, err
+// here yet, as [Manager.Check] does: the author has sealed it. Whether the block is right is not known.
+// If it is not worth that for a claim, which is cheap to read, ok is false.
+func (m *Manager) Foresee(h *types.Header, worth func(author [32]byte, slot types.Slot) bool) (f Foreseen, ok bool, err error) {
+	hash := h.Hash()
+	c, err := m.inspect(h, hash, nil)
+	if err != nil || !worth(c.Author, c.Claim.Slot) {
+		return f, false, err
 	}
-	c := &checked[0]
-	best, err := m.prospect(c.ref(), c.verified.Weight)
-	return Foreseen{c.verified.Author, c.verified.Claim.Slot, best}, err
+	if err := c.VerifySignatures(); err != nil {
+		return f, false, err
+	}
+	best, err := m.prospect(Ref{hash, h.ParentHash, h.Number}, c.Weight)
+	return Foreseen{c.Author, c.Claim.Slot, best}, err == nil, err
 }
 
 // verifySignatures checks the VRF proofs on all cores and the seals in batches,

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/crustgo/crust/substrate/types"
@@ -9,41 +10,51 @@ import (
 // Who waits in vain and forgets it makes room for others, and the oldest blocks make room for younger ones.
 func TestComingIsBounded(t *testing.T) {
 	var c coming
-	if c.wait(types.Hash{1}, func() {}) != nil {
+	called := 0
+	wait := func(at types.Moment, peer int, h byte) func() {
+		return c.wait(at, types.PeerID(fmt.Sprint(peer)), types.Hash{h}, func() { called++ })
+	}
+	if wait(0, 0, 1) != nil {
 		t.Error("a block that nobody expects is waited for")
 	}
-	c.expect(types.Hash{1})
-	c.expect(types.Hash{2})
-	called := 0
+	c.expect(1000, types.Hash{1})
+	c.expect(1000, types.Hash{2})
 	var forget []func()
 	for i := range maxWaiting {
-		f := c.wait(types.Hash{byte(1 + i%2)}, func() { called++ })
+		f := wait(1000, i, byte(1+i%2))
 		if f == nil {
 			t.Fatalf("%d wait, and another one may not", i)
 		}
 		forget = append(forget, f)
 	}
-	if c.wait(types.Hash{1}, func() {}) != nil {
+	if wait(1000, maxWaiting, 1) != nil {
 		t.Errorf("more than %d wait", maxWaiting)
 	}
 	forget[0]()
 	forget[0]() // once more does not count
-	if c.wait(types.Hash{2}, func() { called++ }) == nil || c.wait(types.Hash{2}, func() {}) != nil {
+	if wait(1000, 1, 2) != nil {
+		t.Error("a peer waits twice")
+	}
+	if wait(1000+comingAge+1, 0, 2) != nil {
+		t.Error("a block that does not come is waited for")
+	}
+	if wait(1000+comingAge, 0, 2) == nil || wait(1000, maxWaiting, 2) != nil {
 		t.Error("who forgot made room for one")
 	}
-	c.settle(types.Hash{2})
-	if want := maxWaiting/2 + 1; called != want {
-		t.Errorf("%d were called, want %d", called, want)
+	if missed := c.settle(types.Hash{2}); !missed || called != maxWaiting/2+1 {
+		t.Errorf("%d were called, want %d; some missed it: %v", called, maxWaiting/2+1, missed)
 	}
-	c.settle(types.Hash{2})
+	if c.settle(types.Hash{2}) {
+		t.Error("it is settled twice")
+	}
 	for i := range maxComing { // the first goes
-		c.expect(types.Hash{byte(10 + i)})
+		c.expect(2000, types.Hash{byte(10 + i)})
 	}
-	if called != maxWaiting || c.count != 0 || len(c.waiting) != maxComing || len(c.order) != maxComing {
-		t.Errorf("%d were called, %d wait for %d (%d) blocks", called, c.count, len(c.waiting), len(c.order))
+	if called != maxWaiting || c.count != 0 || len(c.blocks) != maxComing {
+		t.Errorf("%d were called, %d wait for %d blocks", called, c.count, len(c.blocks))
 	}
 	forget[2]() // of a block that has come
-	if c.count != 0 {
+	if c.count != 0 || c.settle(types.Hash{10}) {
 		t.Errorf("%d wait", c.count)
 	}
 }

@@ -16,8 +16,12 @@ const (
 	knownTransactions = 8192
 )
 
-// maxForeseen is how many verified headers are remembered, by hash, and by slot and author.
-const maxForeseen = 256
+// Limits of what peers are told of before it is here.
+const (
+	maxForeseen   = 256      // verified headers that are remembered, by hash, and by slot and author
+	foreseenSlots = 4        // how many slots ago one may be of, the tolerance for clocks included
+	foreseenBytes = 16 << 10 // of its announcement: execution bounds a header, nothing before does
+)
 
 // Costs of messages, beside those of sync.
 const (
@@ -183,8 +187,7 @@ func (c *Core) Announced(now types.Moment, id types.PeerID, message []byte) {
 	if p.role == types.RoleLight {
 		return
 	}
-	if err := c.foresee(&a.Header, hash); err != nil {
-		c.report(id, sync.SentBadBlock.Cost(), "bad block: "+err.Error())
+	if len(message) <= foreseenBytes && !c.foresee(now, id, &a.Header, hash) {
 		return
 	}
 	c.sync.Announced(now, id, &a.Header, a.Best)
@@ -192,37 +195,40 @@ func (c *Core) Announced(now types.Moment, id types.PeerID, message []byte) {
 
 // foresee tells peers of a block as soon as its header is verified, before anything else of it is
 // here: so it is on its way through the whole network while each node fetches and executes it. Who asks for it
-// waits until it is imported ([Core.Await]). An author's second block in a slot has to be
-// imported first, so that whoever seals many costs the network no more than before; and light
-// clients ask for the state at once, so they are told when it is here. An error says that the header is wrong.
-func (c *Core) foresee(h *types.Header, hash types.Hash) error {
+// waits until it is imported ([Core.Await]). It has to be of a late slot, and its author's first there:
+// others are told of once they are imported, so that whoever seals many costs the network no more
+// than before. Light clients ask for the state at once, so they are told when that is here. It returns false,
+// and the peer is reported, if the header is wrong.
+func (c *Core) foresee(now types.Moment, id types.PeerID, h *types.Header, hash types.Hash) bool {
 	if _, ok := c.chain.Head(h.ParentHash); !ok || c.foreseen.has(hash) || c.sync.Status().Syncing {
-		return nil
+		return true
 	}
-	f, err := c.chain.Foresee(h)
-	if err != nil {
-		if outcomeOf(err) == sync.BadBlock {
-			return err
-		}
-		return nil
+	f, ok, err := c.chain.Foresee(h, func(author [32]byte, slot types.Slot) bool {
+		return slot+foreseenSlots > c.chain.LatestSlot() && !c.sealed.has(claim{author, slot})
+	})
+	if err != nil && outcomeOf(err) == sync.BadBlock {
+		c.sync.Condemn(now, id, hash)
+		return false
 	}
-	c.foreseen.add(hash)
-	if c.sealed.add(claim{f.Author, f.Slot}) {
-		c.coming.expect(hash)
+	if ok {
+		c.foreseen.add(hash)
+		c.sealed.add(claim{f.Author, f.Slot})
+		c.coming.expect(now, hash)
 		c.tell(h, f.Best, func(p *peer) bool { return p.role != types.RoleLight && p.blocks.add(hash) })
 	}
-	return nil
+	return true
 }
 
-// Await has f called when the block that a request for blocks begins with is imported, or will
-// not be; forget ends that. It returns nil if nothing has to be waited for, as peers were not told
-// of the block before it was here, or if too many wait. It may be called from any goroutine, and f is.
-func (c *Core) Await(request []byte, f func()) (forget func()) {
+// Await has then called when the block that a peer's request for blocks begins with is imported, or will
+// not be; forget ends that. It returns nil if nothing is to be waited for: peers were not told
+// of the block before it was here, or too long ago, or the peer waits already. It may be called from any
+// goroutine, and then is.
+func (c *Core) Await(now types.Moment, peer types.PeerID, request []byte, then func()) (forget func()) {
 	r, err := protocol.DecodeBlockRequest(request)
 	if err != nil {
 		return nil
 	}
-	return c.coming.wait(r.FromHash, f)
+	return c.coming.wait(now, peer, r.FromHash, then)
 }
 
 // Transactions takes a message of transactions and returns those that it holds.
@@ -272,10 +278,6 @@ func (c *Core) Imported(now types.Moment, d Done) {
 // Followed takes over what has happened to the chain: others are told of new
 // blocks, and sync moves on.
 func (c *Core) Followed(now types.Moment) {
-	c.coming.here(func(h types.Hash) bool {
-		_, ok := c.chain.Number(h)
-		return ok
-	})
 	const step = 64
 	for {
 		ups, next, ok := c.chain.UpdatesSince(c.cursor, step)
@@ -288,10 +290,11 @@ func (c *Core) Followed(now types.Moment) {
 		c.cursor = next
 		syncing := c.sync.Status().Syncing
 		for _, u := range ups {
+			missed := u.Imported != nil && c.coming.settle(u.Imported.Hash)
 			switch {
 			case syncing:
-			case u.Imported != nil:
-				c.announce(u.Imported.Hash, u.Best != nil, false)
+			case u.Imported != nil: // who has asked in vain is told that it is here
+				c.announce(u.Imported.Hash, u.Best != nil, missed)
 			case u.Best != nil: // by finality: peers were told that a block is the best that has lost
 				c.announce(u.Best.Hash, true, true)
 			}

@@ -124,15 +124,11 @@ func New(m *chain.Manager, pool Pool, votes Votes, cfg Config) (*Network, error)
 		ProtocolTransactions: {Name: "transactions/1", Handshake: role, Lossy: true},
 		ProtocolVotes:        {Name: "grandpa/1", Handshake: role},
 	}
-	blocks := func(ctx context.Context, _ types.PeerID, request []byte) ([]byte, error) {
-		n.await(ctx, request)
-		return server.ServeBlocks(request)
-	}
 	serve := func(f func([]byte) ([]byte, error)) func(context.Context, types.PeerID, []byte) ([]byte, error) {
 		return func(_ context.Context, _ types.PeerID, request []byte) ([]byte, error) { return f(request) }
 	}
 	cfg.P2P.Requests = []p2p.RequestProtocol{
-		requestBlocks: {Name: "sync/2", Serve: blocks},
+		requestBlocks: {Name: "sync/2", Serve: serve(server.ServeBlocks), Before: n.await},
 		requestLight:  {Name: "light/2", Serve: serve(server.ServeLight), MaxResponse: store.MaxProofBytes},
 		requestState:  {Name: "state/2", Serve: serve(server.ServeState), MaxResponse: 4 << 20},
 		requestWarp:   {Name: "sync/warp", Serve: serve(server.ServeWarp)},
@@ -258,9 +254,9 @@ func (n *Network) act(ctx context.Context, g *lifecycle.Group, r Ready, open map
 }
 
 // await waits for a block that peers were told of before it is here.
-func (n *Network) await(ctx context.Context, request []byte) {
+func (n *Network) await(ctx context.Context, peer types.PeerID, request []byte) {
 	here := make(chan struct{})
-	forget := n.core.Await(request, func() { close(here) })
+	forget := n.core.Await(n.cfg.Now(), peer, request, func() { close(here) })
 	if forget == nil {
 		return
 	}

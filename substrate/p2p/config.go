@@ -67,6 +67,9 @@ type RequestProtocol struct {
 	MaxRequest, MaxResponse int
 	// Timeout bounds one exchange, asked or answered; 0 means 20 s.
 	Timeout time.Duration
+	// Before, if it is not nil, is called before Serve and may wait for what will be asked for: it takes none of
+	// the places of Limits.Serving.
+	Before func(ctx context.Context, peer types.PeerID, payload []byte)
 	// Serve answers; nil leaves the protocol unanswered. It is called from many
 	// goroutines. An error ends the exchange without an answer. The payload is
 	// Serve's own, the answer is not changed after Serve has returned.

@@ -138,6 +138,9 @@ func (c *tally) Write(b []byte) (int, error) {
 
 // compute calls the server of a protocol, of which only so many run at a time.
 func (h *Host) compute(ctx context.Context, r *RequestProtocol, id peer.ID, payload []byte) ([]byte, error) {
+	if r.Before != nil {
+		r.Before(ctx, types.PeerID(id), payload)
+	}
 	if err := enter(ctx, h.budget); err != nil {
 		return nil, err
 	}

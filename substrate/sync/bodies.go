@@ -253,7 +253,7 @@ func (m *Machine) judge(n *node, o Outcome) {
 		m.drop(n, true)
 	case BadBody:
 		m.report(n.from, SentBadBody)
-		n.tried = addPeer(n.tried, n.from, maxTried)
+		n.tried = addPeer(n.tried, n.from, m.lim.Peers)
 		m.bytes -= n.size
 		n.body, n.size, n.justification = nil, 0, nil
 		m.want(n)

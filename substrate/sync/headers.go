@@ -71,6 +71,12 @@ func (m *Machine) Announced(now types.Moment, id types.PeerID, header *types.Hea
 	}
 }
 
+// Condemn says that a header which a peer has announced is wrong: its author has not sealed it.
+func (m *Machine) Condemn(now types.Moment, id types.PeerID, h types.Hash) {
+	m.now = max(m.now, now)
+	m.condemn(h, []*peer{m.peers[id]})
+}
+
 func (m *Machine) setBest(p *peer, t Target) {
 	if p.best != t {
 		p.best, p.chaseAt = t, 0

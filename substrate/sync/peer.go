@@ -151,7 +151,7 @@ func (m *Machine) close(r *request, tried bool) {
 				continue
 			}
 			if tried {
-				n.tried = addPeer(n.tried, r.peer, maxTried)
+				n.tried = addPeer(n.tried, r.peer, m.lim.Peers)
 			}
 			m.want(n)
 		}

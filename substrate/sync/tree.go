@@ -41,6 +41,17 @@ type node struct {
 	from          *peer // who sent the body
 }
 
+// name notes that a peer has named the block. If it does so again it has it by now, and others may not yet:
+// it is asked next.
+func (n *node) name(p *peer) {
+	if slices.Contains(n.sources, p) || slices.Contains(n.tried, p) {
+		n.sources = []*peer{p}
+		n.tried = slices.DeleteFunc(n.tried, func(o *peer) bool { return o == p })
+		return
+	}
+	n.sources = addPeer(n.sources, p, maxSources)
+}
+
 // addPeer adds a peer to a short list once; one that is gone makes room for it.
 func addPeer(list []*peer, p *peer, limit int) []*peer {
 	if p == nil || slices.Contains(list, p) {
@@ -96,7 +107,7 @@ func (m *Machine) linked(h types.Hash) bool {
 func (m *Machine) insert(b protocol.BlockData, from *peer, sources ...*peer) bool {
 	if n := m.nodes[b.Hash]; n != nil {
 		for _, p := range sources {
-			n.sources = addPeer(n.sources, p, maxSources)
+			n.name(p)
 		}
 		return true
 	}
@@ -168,8 +179,10 @@ func (m *Machine) keepEarly(b protocol.BlockData, sources []*peer) {
 		return
 	}
 	if len(m.early) < maxEarly {
+		if len(m.early) == 0 {
+			m.earlyAt = m.now + earlyRetry
+		}
 		m.early = append(m.early, early{block: headerOf(b), sources: slices.Clone(sources)})
-		m.earlyAt = m.now + earlyRetry
 	}
 }
 
@@ -185,6 +198,9 @@ func (m *Machine) retryEarly() {
 	list := m.early
 	m.early = nil
 	for _, e := range list {
+		if m.bad.has(e.block.Hash) {
+			continue // who named it could not know
+		}
 		before := len(m.early)
 		if e.tries++; e.tries < maxEarlyTries && m.linked(e.block.Header.ParentHash) {
 			m.insert(e.block, nil, e.sources...)

@@ -17,6 +17,7 @@ type told struct {
 	node *chaintest.Node
 	core *network.Core
 	network.Ready
+	forget func() // ends the last await
 }
 
 func newTold(t *testing.T, n *chaintest.Node) *told {
@@ -84,7 +85,8 @@ func (c *told) blames(when string, want ...types.PeerID) {
 func (c *told) await(b *types.Block) (waits bool, here *bool) {
 	here = new(bool)
 	q := protocol.BlockRequest{Fields: protocol.FieldBody, FromHash: b.Header.Hash(), Direction: protocol.Descending, Max: 1}
-	return c.core.Await(q.Append(nil), func() { *here = true }) != nil, here
+	c.forget = c.core.Await(c.node.Net.Now(), "far", q.Append(nil), func() { *here = true })
+	return c.forget != nil, here
 }
 
 // TestForesee has a node tell of a block when its header is there.
@@ -188,4 +190,47 @@ func TestForeseeWrong(t *testing.T) {
 	child.Header.ParentHash, child.Header.Number = wrong.Header.Hash(), wrong.Header.Number+1
 	c.announce("far", &child)
 	c.blames("a block on it", "far")
+}
+
+// TestForeseeLate has a peer wait in vain for a block that comes late: it is told again.
+func TestForeseeLate(t *testing.T) {
+	net := chaintest.New(t, nil)
+	node := net.Start(t)
+	node.Grow()
+	c := newTold(t, node)
+	b := node.Make(chaintest.Plan{})
+	c.announce("near", b)
+	c.tells("by its header", b, "far")
+	if waits, _ := c.await(b); !waits {
+		t.Fatal("nobody waits")
+	}
+	c.forget()
+	c.respond(b)
+	c.tells("once it is imported", b, "far", "light", "near")
+}
+
+// TestForeseeOld has an author seal what nobody has to hear of at once: a block of a slot long ago, and one
+// with a long header. They are passed on when they are here.
+func TestForeseeOld(t *testing.T) {
+	net := chaintest.New(t, nil)
+	node := net.Start(t)
+	node.Grow()
+	old := node.Make(chaintest.Plan{})
+	net.Advance(5)
+	c := newTold(t, node)
+	c.announce("near", old)
+	c.tells("a block of an old slot", old)
+	if len(c.Requests) != 1 {
+		t.Errorf("asks for a block of an old slot: %v", c.Requests)
+	}
+
+	long, _, key := node.Draft(chaintest.Plan{Skip: 5})
+	long.Header.Digest = append(long.Header.Digest, types.DigestItem{Kind: types.DigestOther, Data: make([]byte, 1<<15)})
+	chaintest.Seal(t, long, key)
+	c = newTold(t, node)
+	c.announce("near", long)
+	c.tells("a block with a long header", long)
+	if len(c.Requests) != 1 {
+		t.Errorf("asks for a block with a long header: %v", c.Requests)
+	}
 }

@@ -30,6 +30,9 @@ func (r *Reader) Room(i int) []byte { return r.room[i*proof.LeafSize : (i+1)*pro
 
 // Read reads leaves, each for itself: one that cannot be read has an error.
 func (r *Reader) Read(leaves []LeafRead) {
+	for i := range leaves {
+		leaves[i].Err, leaves[i].done = nil, false
+	}
 	r.queue.read(leaves)
 	for i := range leaves {
 		if l := &leaves[i]; !l.done {

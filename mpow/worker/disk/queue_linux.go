@@ -67,7 +67,6 @@ func (q *queue) read(leaves []LeafRead) {
 	n := 0
 	for i := range leaves {
 		l := &leaves[i]
-		l.Err, l.done = nil, false
 		fd, err := openPastCache(l.Disk.path(l.Unit))
 		if err != nil || len(l.Into) < proof.LeafSize {
 			continue // alone it will be told why, or read through the cache
