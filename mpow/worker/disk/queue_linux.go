@@ -23,24 +23,24 @@ type queue struct {
 
 // request is the kernel's struct iocb.
 type request struct {
-	index    uint64 // comes back with the event
-	_        [2]uint32
-	opcode   uint16 // 0 reads
-	priority int16
-	file     uint32
-	address  uint64
-	length   uint64
-	offset   int64
-	_        uint64
-	_        [2]uint32
+	index   uint64 // comes back with the event
+	_       [2]uint32
+	_       uint16 // what to do: 0 reads
+	_       int16  // the priority
+	file    uint32
+	address uint64
+	length  uint64
+	offset  int64
+	_       uint64
+	_       [2]uint32
 }
 
 // event is the kernel's struct io_event.
 type event struct {
-	index   uint64
-	_       uint64
-	result  int64 // bytes, or the negative of an error
-	result2 int64
+	index  uint64
+	_      uint64
+	result int64 // bytes, or the negative of an error
+	_      int64
 }
 
 func newQueue(n int) *queue {
