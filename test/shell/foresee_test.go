@@ -28,6 +28,13 @@ func newTold(t *testing.T, n *chaintest.Node) *told {
 	return c
 }
 
+// grown is a node with a block, and its core.
+func grown(t *testing.T) (*chaintest.Node, *told) {
+	n := chaintest.New(t, nil).Start(t)
+	n.Grow()
+	return n, newTold(t, n)
+}
+
 // announce has a peer tell of a block.
 func (c *told) announce(peer types.PeerID, b *types.Block) {
 	a := protocol.Announce{Header: b.Header, Best: true}
@@ -125,10 +132,7 @@ func TestForesee(t *testing.T) {
 
 // TestForeseeTwins has an author seal a second block for a slot: it is passed on, but not ahead of itself.
 func TestForeseeTwins(t *testing.T) {
-	net := chaintest.New(t, nil)
-	node := net.Start(t)
-	node.Grow()
-	c := newTold(t, node)
+	node, c := grown(t)
 	first := node.Make(chaintest.Plan{})
 	second := node.Make(chaintest.Plan{Late: true})
 	if first.Header.Hash() == second.Header.Hash() {
@@ -153,10 +157,7 @@ func TestForeseeTwins(t *testing.T) {
 // TestForeseeWrong has peers tell of blocks that are wrong. Whoever sends a header that its author has
 // not sealed is to blame; of a block that turns out wrong when it is executed, who sent it, and not who passed its header on.
 func TestForeseeWrong(t *testing.T) {
-	net := chaintest.New(t, nil)
-	node := net.Start(t)
-	node.Grow()
-	c := newTold(t, node)
+	node, c := grown(t)
 
 	forged := node.Make(chaintest.Plan{})
 	forged.Header.StateRoot[0] ^= 1 // after it was sealed
@@ -194,10 +195,7 @@ func TestForeseeWrong(t *testing.T) {
 
 // TestForeseeLate has a peer wait in vain for a block that comes late: it is told again.
 func TestForeseeLate(t *testing.T) {
-	net := chaintest.New(t, nil)
-	node := net.Start(t)
-	node.Grow()
-	c := newTold(t, node)
+	node, c := grown(t)
 	b := node.Make(chaintest.Plan{})
 	c.announce("near", b)
 	c.tells("by its header", b, "far")
@@ -212,12 +210,9 @@ func TestForeseeLate(t *testing.T) {
 // TestForeseeOld has an author seal what nobody has to hear of at once: a block of a slot long ago, and one
 // with a long header. They are passed on when they are here.
 func TestForeseeOld(t *testing.T) {
-	net := chaintest.New(t, nil)
-	node := net.Start(t)
-	node.Grow()
+	node, c := grown(t)
 	old := node.Make(chaintest.Plan{})
-	net.Advance(5)
-	c := newTold(t, node)
+	node.Net.Advance(5)
 	c.announce("near", old)
 	c.tells("a block of an old slot", old)
 	if len(c.Requests) != 1 {

@@ -24,14 +24,11 @@ func datasync(f *os.File) error {
 // readPastCache fills b from a file, past the system's cache. An os.File takes five calls more for
 // one read; where it cannot be done it fails with EINVAL.
 func readPastCache(path string, b []byte, offset int64) error {
-	var fd, n int
-	err := ignoringEINTR(func() (err error) {
-		fd, err = syscall.Open(path, syscall.O_RDONLY|syscall.O_DIRECT|syscall.O_CLOEXEC, 0)
-		return err
-	})
+	fd, err := openPastCache(path)
 	if err != nil {
 		return err
 	}
+	var n int
 	err = ignoringEINTR(func() (err error) {
 		n, err = syscall.Pread(fd, b, offset)
 		return err
@@ -41,6 +38,15 @@ func readPastCache(path string, b []byte, offset int64) error {
 		err = io.ErrUnexpectedEOF
 	}
 	return err
+}
+
+// openPastCache opens a file to be read past the system's cache.
+func openPastCache(path string) (fd int, err error) {
+	err = ignoringEINTR(func() (err error) {
+		fd, err = syscall.Open(path, syscall.O_RDONLY|syscall.O_DIRECT|syscall.O_CLOEXEC, 0)
+		return err
+	})
+	return fd, err
 }
 
 // pastCache has what is read and written go past the system's cache, or through it again. Where
