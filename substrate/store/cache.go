@@ -123,13 +123,13 @@ func (c *valueCache) keep(h uint64, key, value []byte, ok bool) {
 	}
 }
 
-// offer sets what the base has at key, unless it is there.
-func (c *valueCache) offer(key, value []byte) {
+// offer sets what the base has at key, as put does, unless it is there.
+func (c *valueCache) offer(key, value []byte, ok bool) {
 	h := maphash.Bytes(c.seed, key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, found := c.index[h]; !found {
-		c.keep(h, key, value, true)
+		c.keep(h, key, value, ok)
 	}
 }
 

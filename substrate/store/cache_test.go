@@ -133,7 +133,7 @@ func TestOfferedValues(t *testing.T) {
 	c := newValueCache(1 << 20)
 	key := []byte("key")
 	for _, value := range []string{"first", "second"} {
-		c.offer(key, []byte(value))
+		c.offer(key, []byte(value), true)
 		if v, ok, hit := c.get(key); string(v) != "first" || !ok || !hit {
 			t.Errorf("%q, %v, %v after %q was offered", v, ok, hit, value)
 		}
@@ -143,7 +143,7 @@ func TestOfferedValues(t *testing.T) {
 	}
 }
 
-// What a block replaces is read once, for its root, and not again for the checkpoint.
+// What a block replaces is read once, for its root, and not again for the checkpoint; so is that there was nothing.
 func TestReplacedValuesAreKept(t *testing.T) {
 	entries := manyEntries(10_000)
 	mem := NewMem()
@@ -157,9 +157,13 @@ func TestReplacedValuesAreKept(t *testing.T) {
 			err = db.InitGenesis(Block{BlockInfo: info}, entries)
 		} else {
 			change := state.Change{Key: entries[5000].Key, Value: []byte("new"), HadOld: true}
-			_, err = db.Root(info.Hash, []state.Change{change})
+			added := state.Change{Key: append(bytes.Clone(entries[8000].Key), 1), Value: []byte("new")}
+			_, err = db.Root(info.Hash, []state.Change{change, added})
 			if v, ok, hit := db.values.get(change.Key); !hit || !ok || !bytes.Equal(v, entries[5000].Value) {
 				t.Errorf("the cache has %q, %v, %v; want %q", v, ok, hit, entries[5000].Value)
+			}
+			if v, ok, hit := db.values.get(added.Key); !hit || ok {
+				t.Errorf("of a new key the cache has %q, %v, %v", v, ok, hit)
 			}
 		}
 		if err != nil {

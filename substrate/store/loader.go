@@ -69,14 +69,15 @@ func (l *loader) Range(path trie.Path, limit int) ([]trie.KV, error) {
 		return nil, err
 	}
 	out := make([]trie.KV, len(spans))
-	at := 0
+	at, was, existed := 0, []byte(nil), false // what path.Key has
 	for i, s := range spans {
 		out[i] = trie.KV{Key: buf[at:s.key:s.key], Value: buf[s.key:s.end:s.end]}
 		at = s.end
-		if bytes.Equal(out[i].Key, path.Key) { // it changes: a checkpoint asks for what it was
-			l.db.values.offer(out[i].Key, out[i].Value)
+		if bytes.Equal(out[i].Key, path.Key) {
+			was, existed = out[i].Value, true
 		}
 	}
+	l.db.values.offer(path.Key, was, existed) // it changes: a checkpoint asks for what it was, be it nothing
 	return out, nil
 }
 
