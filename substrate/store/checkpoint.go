@@ -209,7 +209,8 @@ type table struct {
 // ingestDir is where tables are written; they are linked from there.
 const ingestDir = "ingest"
 
-func (db *DB) newTable(name string) (*table, error) {
+// newTable begins a table that is written as those of a level are.
+func (db *DB) newTable(name string, level int) (*table, error) {
 	dir := db.opt.fs.PathJoin(db.dir, ingestDir)
 	if err := db.opt.fs.MkdirAll(dir, 0o755); err != nil {
 		return nil, writeError(err)
@@ -221,7 +222,7 @@ func (db *DB) newTable(name string) (*table, error) {
 	}
 	o := db.opt.pebbleOptions(nil)
 	o.EnsureDefaults()
-	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), o.MakeWriterOptions(0, db.pdb.TableFormat()))
+	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), o.MakeWriterOptions(level, db.pdb.TableFormat()))
 	return &table{w, path}, nil
 }
 
@@ -248,7 +249,7 @@ func (t *table) records(rs []record) error {
 // that overlaps what is there, one of the undo records, which come after all
 // others and are never rewritten.
 func (db *DB) writeTables(p *plan) (files []string, err error) {
-	t, err := db.newTable("state.sst")
+	t, err := db.newTable("state.sst", 0)
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +257,7 @@ func (db *DB) writeTables(p *plan) (files []string, err error) {
 	if err = errors.Join(err, t.w.Close()); err != nil {
 		return nil, writeError(err)
 	}
-	u, err := db.newTable("undo.sst")
+	u, err := db.newTable("undo.sst", 0)
 	if err != nil {
 		return nil, err
 	}

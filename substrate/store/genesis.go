@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -42,10 +43,6 @@ func (db *DB) StreamGenesis(entries iter.Seq2[[]byte, []byte], block func(root t
 	}
 	if !db.Empty() {
 		return fmt.Errorf("the database has genesis block %s already", db.Genesis())
-	}
-	// An attempt that crashed may have left a part behind.
-	if err := db.pdb.DeleteRange([]byte{0}, []byte{0xFF}, pebble.Sync); err != nil {
-		return writeError(err)
 	}
 	g := &bulk{db: db, state: tables{db: db, name: "state"}}
 	anchor, err := g.write(entries)
@@ -175,7 +172,7 @@ func (t *tables) set(key, value []byte) (err error) {
 		}
 	}
 	if t.at == nil {
-		if t.at, err = t.db.newTable(fmt.Sprintf("%s-%d.sst", t.name, len(t.files))); err != nil {
+		if t.at, err = t.db.newTable(fmt.Sprintf("%s-%d.sst", t.name, len(t.files)), lowestLevel); err != nil {
 			return err
 		}
 	}
@@ -204,8 +201,11 @@ func (t *tables) next() error {
 }
 
 func (db *DB) ingestGenesis(b *Block, files []string) error {
-	if err := db.ingest(files); err != nil {
-		return err
+	// An attempt that crashed may have left a part behind. What takes the place of all there is goes to the lowest level, where
+	// a state belongs: tables that are laid over others, even over a deletion, are read, merged and rewritten as if they were news.
+	all := pebble.KeyRange{Start: []byte{0}, End: []byte{0xFF}}
+	if _, err := db.pdb.IngestAndExcise(context.Background(), files, nil, nil, all); err != nil {
+		return writeError(err)
 	}
 	archive := byte(0)
 	if db.opt.Archive {

@@ -62,6 +62,9 @@ func TestStreamGenesis(t *testing.T) {
 			got = append(got, trie.KV{Key: slices.Clone(key), Value: slices.Clone(value)})
 			return nil
 		})
+		if n := db.pdb.Metrics().Levels[lowestLevel].TablesCount; n < 10 {
+			t.Errorf("%d tables are where a state belongs", n)
+		}
 		if err != nil || !slices.EqualFunc(got, entries, func(a, b trie.KV) bool { return bytes.Equal(a.Key, b.Key) && bytes.Equal(a.Value, b.Value) }) {
 			t.Fatalf("%d entries of %d, %v", len(got), len(entries), err)
 		}

@@ -128,9 +128,12 @@ func (o *Options) pebbleOptions(cache *pebble.Cache) *pebble.Options {
 		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		po.Levels[i].BlockSize = blockBytes
 	}
-	po.Levels[len(po.Levels)-1].FilterPolicy = pebble.NoFilterPolicy // nobody asks it: what is in no other level is mostly there
+	po.Levels[lowestLevel].FilterPolicy = pebble.NoFilterPolicy // nobody asks it: what is in no other level is mostly there
 	return po
 }
+
+// lowestLevel is the database's last, where most of a state is.
+const lowestLevel = len(pebble.Options{}.Levels) - 1
 
 // blockBytes is the size of a table's blocks. A checkpoint reads most blocks of
 // the state for the values that it replaces, which costs less the fewer they are;

@@ -185,7 +185,7 @@ func (db *DB) writeReverted(p *plan) ([]string, error) {
 		}
 	}
 	sortRecords(p.archive)
-	t, err := db.newTable("state.sst")
+	t, err := db.newTable("state.sst", 0)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (db *DB) writeReverted(p *plan) ([]string, error) {
 	if err = errors.Join(err, t.w.Close()); err != nil {
 		return nil, writeError(err)
 	}
-	u, err := db.newTable("undo.sst")
+	u, err := db.newTable("undo.sst", 0)
 	if err != nil {
 		return nil, err
 	}
