@@ -201,7 +201,8 @@ func BenchmarkBlock(b *testing.B) {
 	}
 }
 
-// BenchmarkRead reads random values of a state of 1,000,000 keys.
+// BenchmarkRead reads random values of a state of 1,000,000 keys, and looks for keys
+// that it does not have.
 func BenchmarkRead(b *testing.B) {
 	keys := newBenchKeys(1_000_000)
 	db, at := benchDB(b, b.TempDir(), keys)
@@ -211,12 +212,20 @@ func BenchmarkRead(b *testing.B) {
 		b.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(3, 3))
-	for name, n := range map[string]int{"cold": keys.n, "cached": 1000} {
-		b.Run(name, func(b *testing.B) {
+	for _, c := range []struct {
+		name   string
+		keys   int
+		absent bool
+	}{{"cold", keys.n, false}, {"cached", 1000, false}, {"absent", keys.n, true}} {
+		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			start := cpuTime()
 			for b.Loop() {
-				if _, ok, err := v.Get(keys.at(r.IntN(n))); !ok || err != nil {
+				key := keys.at(r.IntN(c.keys))
+				if c.absent {
+					key = binary.LittleEndian.AppendUint64(key[:benchKeyLen-8:benchKeyLen-8], r.Uint64())
+				}
+				if _, ok, err := v.Get(key); ok == c.absent || err != nil {
 					b.Fatal(ok, err)
 				}
 			}

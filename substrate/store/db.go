@@ -156,6 +156,29 @@ func (db *DB) get(key []byte) ([]byte, error) {
 	return out, closer.Close()
 }
 
+// find reads what the database has at a key of the state, as get does. It asks the
+// filters of the lowest level, too, which get does not: a key of the state is often
+// asked for to see that there is none, and then nothing else of a large state is read.
+func (db *DB) find(key []byte) (value []byte, err error) {
+	var buf [160]byte
+	k := append(append(buf[:0], kindState), key...)
+	it, err := db.pdb.NewIter(&pebble.IterOptions{UseL6Filters: true})
+	if err != nil {
+		return nil, readError(err)
+	}
+	if it.SeekPrefixGE(k) {
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return nil, errors.Join(readError(err), it.Close())
+		}
+		value = append(make([]byte, 0, len(v)), v...)
+	}
+	if err := it.Close(); err != nil { // it has what went wrong before, too
+		return nil, readError(err)
+	}
+	return value, nil
+}
+
 func readError(err error) error {
 	if pebble.IsCorruptionError(err) {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
@@ -168,8 +191,7 @@ func (db *DB) baseGet(key []byte) ([]byte, bool, error) {
 	if v, ok, hit := db.values.get(key); hit {
 		return v, ok, nil
 	}
-	var buf [128]byte
-	v, err := db.get(append(append(buf[:0], kindState), key...))
+	v, err := db.find(key)
 	if err != nil {
 		return nil, false, err
 	}

@@ -8,8 +8,8 @@
 // block. Each block above it is a [state.Layer] in memory and a journal record on
 // disk, written with the block itself. Reading a key looks through the layers of
 // the block and its ancestors, newest first, then into the base: one database
-// read at most, none if the value cache has it. The trie is an index beside the
-// base and is not walked to read.
+// read at most, none if the value cache has it or filters know that there is
+// nothing. The trie is an index beside the base and is not walked to read.
 //
 //	root, err := db.Root(parent, changes)          // of a block being built
 //	err = db.Commit(block, changes, CommitOptions{}) // imported or built

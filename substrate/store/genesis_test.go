@@ -113,3 +113,39 @@ func TestStreamGenesisFails(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// What is not in a large state is seen by the filters of its tables: no block of them is read for it.
+func TestAbsentKeysAreFiltered(t *testing.T) {
+	mem, entries := NewMem(), manyEntries(5000)
+	db, err := OpenMem(mem, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := BlockInfo{Hash: types.Hash{1}, StateRoot: trie.Root(trie.V1, entries)}
+	if err := errors.Join(db.InitGenesis(Block{BlockInfo: at}, entries), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = OpenMem(mem, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	view, err := db.ViewAt(at.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const absent = 1000
+	for i := range absent {
+		key := hash.Blake2b256(binary.LittleEndian.AppendUint64(nil, uint64(i)))
+		if v, ok, err := view.Get(key[:]); ok || err != nil {
+			t.Fatalf("%x is %x, %v", key, v, err)
+		}
+	}
+	if n := db.pdb.Metrics().Filter.Hits; n < absent*19/20 {
+		t.Errorf("the filters were of use for %d of %d keys", n, absent)
+	}
+	for _, e := range entries[:absent] {
+		if v, ok, err := view.Get(e.Key); !ok || err != nil || !bytes.Equal(v, e.Value) {
+			t.Fatalf("%x is %x, %v, %v", e.Key, v, ok, err)
+		}
+	}
+}

@@ -128,7 +128,6 @@ func (o *Options) pebbleOptions(cache *pebble.Cache) *pebble.Options {
 		po.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		po.Levels[i].BlockSize = blockBytes
 	}
-	po.Levels[lowestLevel].FilterPolicy = pebble.NoFilterPolicy // nobody asks it: what is in no other level is mostly there
 	return po
 }
 
