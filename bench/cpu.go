@@ -2,6 +2,8 @@ package bench
 
 import (
 	"os"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,6 +31,14 @@ func cpuOf(f func() error) (time.Duration, error) {
 	start := CPU()
 	err := f()
 	return CPU() - start, err
+}
+
+// cpuUncollected is the same without Go's collector: whether one of its runs falls into a
+// short f is chance, and it may take as long as f.
+func cpuUncollected(f func() error) (time.Duration, error) {
+	runtime.GC()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	return cpuOf(f)
 }
 
 // machineTime is what all processors did since the machine started.
