@@ -249,8 +249,8 @@ func (m *marketBench) settle(c *MarketCost) error {
 	return err
 }
 
-// rest waits for compactions to be over, which are part of the commits of the blocks
-// before.
+// rest waits for compactions to be over, and counts them as part of the commits that
+// caused them.
 func rest(c *MarketCost) {
 	start := CPU()
 	for busy := compactionRest; busy > compactionRest/10; {
@@ -321,7 +321,8 @@ func (m *marketBench) workOff(what string) (MarketCost, error) {
 				return c, err
 			}
 		}
-		if into = new(MarketCost); n > 1 && n%2 == 0 {
+		into = new(MarketCost)
+		if n > 1 && n%2 == 0 {
 			into = &c
 		}
 		if err := m.block(into, nil); err != nil {
